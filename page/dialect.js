@@ -34,7 +34,7 @@ const LONGEST_DUMP_BYTES = 64;
 const LONGEST_NOTE = 200;
 
 const dialect = DIALECTS[location.pathname.split("/").at(-1)];
-const frames = new Feed("frames", frameRow, "frames");
+const frames = new Feed("frames", frameRow, "frames", "frame");
 const feeds = new Feeds([frames]);
 const latest = new Latest(document.querySelector(".traffic"));
 const connection = new RawConnection({ onState, onFrame, onClosed, onFailed });

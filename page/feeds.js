@@ -3,16 +3,18 @@ import { RollingList } from "./rolling-list.js";
 
 /** List of entries, with their number and rate. */
 export class Feed {
-  #noun;
+  #plural;
+  #singular;
   #total = 0;
   #before = 0;
   #rate = 0;
   list;
 
-  /** `id` is the id of the list element; `noun` names the counted entries. */
-  constructor(id, renderRow, noun) {
+  /** `id` is the id of the list element; `plural` and `singular` name the counted entries. */
+  constructor(id, renderRow, plural, singular = plural) {
     this.list = new RollingList(element(id), renderRow);
-    this.#noun = noun;
+    this.#plural = plural;
+    this.#singular = singular;
   }
 
   count() {
@@ -32,7 +34,8 @@ export class Feed {
 
   tally() {
     const parts = [];
-    if (this.#total > 0) parts.push(`${this.#total.toLocaleString("en")} ${this.#noun}`);
+    const noun = this.#total === 1 ? this.#singular : this.#plural;
+    if (this.#total > 0) parts.push(`${this.#total.toLocaleString("en")} ${noun}`);
     if (this.#rate > 0) parts.push(`${this.#rate.toLocaleString("en")}/s`);
     return parts;
   }

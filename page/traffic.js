@@ -11,7 +11,7 @@ export class Traffic {
     (entry) => (entry.from === undefined ? messageRow(entry) : gapRow(entry)),
     "received",
   );
-  #frames = new Feed("frames", frameRow, "frames");
+  #frames = new Feed("frames", frameRow, "frames", "frame");
   #feeds = new Feeds([this.#messages, this.#frames]);
   #tabs = [
     { tab: element("tab-messages"), panel: element("panel-messages"), feed: this.#messages },

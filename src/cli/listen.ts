@@ -49,7 +49,7 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
           client.stop();
           fail(toError(frame));
         } else if (frame.topic === "#lagged") {
-          note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} of ${String(frame.payload)}`);
+          note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} on ${String(frame.payload)}`);
         } else if (frame.topic.startsWith("#")) {
           note(text);
         } else {

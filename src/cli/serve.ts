@@ -40,7 +40,7 @@ export async function serveCommand(flags: ServeFlags): Promise<void> {
     return;
   }
   onSignals(server, (signal) => {
-    log.info({ signal }, "stopping; a second signal exits at once");
+    log.info({ signal }, "stopping; a second signal exits immediately");
   });
   try {
     await server.start();

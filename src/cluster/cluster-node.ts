@@ -73,7 +73,7 @@ export class ClusterNode implements Cluster {
     this.#splitter = new Splitter(this.node);
     this.#fragments = new FragmentBudget((node) => {
       this.#faults.report("lost messages", () => {
-        options.onError(`lost a message of node ${node}: too many incomplete messages of all nodes together`);
+        options.onError(`lost a message from node ${node}: too many incomplete messages`);
       });
     });
     this.#reassembler = this.createReassembler();
@@ -289,7 +289,7 @@ export class ClusterNode implements Cluster {
 
   #handleMessage(kind: string, body: Json, from: string): void {
     this.#run(kind, body, from).catch((fault: unknown) => {
-      this.#options.onError(`handling ${kind} of node ${from} failed: ${errorText(fault)}`);
+      this.#options.onError(`handling ${kind} from node ${from} failed: ${errorText(fault)}`);
     });
   }
 

@@ -106,6 +106,6 @@ const REFUSED: Readonly<Record<Action, string>> = {
   join: "this client may not join",
   publish: "this client may not publish on",
   call: "this client may not call",
-  presence: "this client may not see who is in",
+  presence: "this client may not see the presence of",
   history: "this client may not read the history of",
 };

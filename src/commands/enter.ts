@@ -147,7 +147,7 @@ function checkPlace(topic: Topic): void {
   if (topic.subscription?.refusal !== undefined) throw topic.subscription.refusal;
   const { maxSessions } = topic.rules;
   if (maxSessions !== Number.POSITIVE_INFINITY && topic.sessions >= maxSessions) {
-    const text = `topic ${JSON.stringify(topic.name)} has ${maxSessions} sessions on this node, which is its limit`;
+    const text = `topic ${JSON.stringify(topic.name)} has reached its limit of ${maxSessions} sessions on this node`;
     throw new CarillonError("resource_exhausted", text);
   }
 }

@@ -132,7 +132,7 @@ function parseContent(document: Document.Parsed, file: string): unknown {
     return document.toJS() ?? {};
   } catch {
     // The library's message names the alias, which may be an unquoted secret that begins with *.
-    throw new CarillonError("invalid_argument", `${file}: a value that begins with * and is not quoted`);
+    throw new CarillonError("invalid_argument", `${file}: values that begin with * must be quoted`);
   }
 }
 
@@ -151,9 +151,9 @@ function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
     if (address === undefined || isLoopback(address.host)) continue;
     throw new CarillonError(
       "invalid_argument",
-      `${name}: ${formatAddress(address)} can be reached from other machines, and no keys are configured to ask them for. ` +
-        `Set vhosts./.keys (carillon key create prints one) or vhosts./.certificates; or listen on 127.0.0.1; ` +
-        `or set insecure: true (--insecure) to let everybody publish and listen`,
+      `${name}: ${formatAddress(address)} is reachable from other machines, but no keys are configured. ` +
+        `Set vhosts./.keys (carillon key create prints one) or vhosts./.certificates, listen on 127.0.0.1, ` +
+        `or set insecure: true (--insecure) to let anyone publish and listen`,
     );
   }
 }

@@ -84,7 +84,7 @@ const permissionBits = z.string().regex(/^[1-9]\d{0,99}$/, "expected bits as a d
 const jwt = z
   .strictObject({
     algorithms: z.array(z.string()).min(1).optional().describe("Accepted algorithms. Default: those that fit the key."),
-    secret: z.string().min(1).optional().describe("HMAC secret. Exactly one of the five key settings is needed."),
+    secret: z.string().min(1).optional().describe("HMAC secret. Set exactly one of the five key settings."),
     secret_file: z.string().optional().describe("File with the HMAC secret."),
     public_key: z.string().optional().describe("Public key, PEM."),
     public_key_file: z.string().optional().describe("File with the public key, PEM."),
@@ -154,7 +154,7 @@ const credentials = z.strictObject({
   protocol: z.boolean().default(true).describe("Accept a token in `Sec-WebSocket-Protocol`."),
   cookie: z
     .string()
-    .regex(/^[\w!#$%&'*+.^`|~-]*$/, "expected a cookie's name")
+    .regex(/^[\w!#$%&'*+.^`|~-]*$/, "expected a cookie name")
     .default("")
     .describe("Name of a cookie that holds a token. Empty: none."),
   query: z.boolean().default(false).describe("Accept a token in the query parameter `token`. Proxies log it."),
@@ -300,7 +300,7 @@ export function createVhostSchema(dialects: readonly DialectSettings[]) {
     certificates: z
       .array(certificate)
       .default([])
-      .describe("Client certificates of backends. Needs `client_certificates`."),
+      .describe("Client certificates of backends. Requires `client_certificates`."),
     hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
     limits: limits.prefault({}),
     ...collectSchemas(dialects, "vhost"),

@@ -19,12 +19,12 @@ export function findPatternOutsideScope(backend: Backend, patterns: readonly str
  */
 export function checkDelegation(backend: Backend, patterns: readonly string[]): void {
   const pattern = findPatternOutsideScope(backend, patterns);
-  if (pattern !== undefined) throw notDelegable(backend, `the topics ${JSON.stringify(pattern)}`);
+  if (pattern !== undefined) throw notDelegable(backend, `the topic pattern ${JSON.stringify(pattern)}`);
 }
 
 export function notDelegable({ name }: Backend, what: string): CarillonError {
   return new CarillonError(
     "permission_denied",
-    `key ${JSON.stringify(name)} lacks ${what}, and can neither grant nor revoke them`,
+    `key ${JSON.stringify(name)} lacks ${what}, and cannot grant or revoke it`,
   );
 }

@@ -98,7 +98,7 @@ function checkPatterns(backend: Backend, topics: readonly string[]): readonly st
     const excess = weightFault(weight);
     if (excess !== undefined) throw invalidArgument(`topics: ${excess}`);
   }
-  if (backend.topics.length > 0 && topics.length === 0) throw notDelegable(backend, "all topics");
+  if (backend.topics.length > 0 && topics.length === 0) throw notDelegable(backend, "access to all topics");
   checkDelegation(backend, topics);
   return topics;
 }

@@ -343,6 +343,6 @@ function checkUserTopics(topics: readonly string[], broker: NamedBroker, standar
   const position = topics.findIndex(isUserTopic);
   if (position === -1) return;
   throw invalidArgument(
-    `${where}topics[${position}] can be published on the vhost's default broker ${JSON.stringify(standard.name)} only`,
+    `${where}topics[${position}] can be published only on the vhost's default broker ${JSON.stringify(standard.name)}`,
   );
 }

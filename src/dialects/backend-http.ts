@@ -114,7 +114,7 @@ function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Prom
     }
   });
   request.once("end", () => resolve(Buffer.concat(parts)));
-  request.once("close", () => refuse(new CarillonError("cancelled", "the body was cut off")));
+  request.once("close", () => refuse(new CarillonError("cancelled", "the body is incomplete")));
   request.once("error", () => {});
   return promise;
 }

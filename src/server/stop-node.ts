@@ -28,7 +28,7 @@ export async function stopNode(parts: NodeParts, timeout: number, log: Logger): 
   listeners.heartbeat.stop();
   messaging.interest.stop();
   if (!(await withDeadline(end, Promise.all([closed, drainClients(parts)]))))
-    log.warn("cutting connections that did not end in time");
+    log.warn("closing connections that did not end in time");
   cutConnections(parts);
 
   parts.clients.stop();
@@ -75,7 +75,7 @@ async function stopRuntimes(parts: NodeParts, end: number, log: Logger): Promise
   const timeLeft = (): number => Math.max(LEAST_TIME, end - systemClock.monotonic());
   await withDeadline(end, vhostRuntime.leases.stop());
   const told = await withDeadline(end, vhostRuntime.vhosts.drained());
-  if (!told) log.warn("backends were not told of all disconnects in time");
+  if (!told) log.warn("backends were not notified of all disconnects in time");
   vhostRuntime.vhosts.stop();
   clusterServices.presence.stop();
   await clusterRuntime.cluster.stop(timeLeft());

@@ -13,7 +13,7 @@ const MAX_JSON_WEIGHT = 400_000;
 const TOO_MANY_JSON_NODES = `more than ${MAX_JSON_NODES} objects and lists`;
 
 /** Reason for refusing JSON that weighs too much. */
-const TOO_MUCH_JSON = `too many values or different names: weight above ${MAX_JSON_WEIGHT}`;
+const TOO_MUCH_JSON = `too many values or distinct names: weight above ${MAX_JSON_WEIGHT}`;
 
 const NODE_WEIGHT = 2;
 const STRING_WEIGHT = 4;

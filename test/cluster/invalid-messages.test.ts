@@ -53,7 +53,7 @@ test("N8: keeps at most 64 MiB of incomplete messages of all nodes, and still re
   two.member.tell("note", "y".repeat(1 << 20));
   expect(await one.notes.next()).toEqual([two.member.node, "y".repeat(1 << 20)]);
   expect(one.member.lostMessages).toBe(2);
-  expect(one.errors).toEqual([expect.stringMatching(/^lost a message of node fake-a: too many incomplete messages/)]);
+  expect(one.errors).toEqual([expect.stringMatching(/^lost a message from node fake-a: too many incomplete messages/)]);
   // The two messages that grew last are kept: their last fragments complete them, and their content is invalid.
   for (const from of fakes) connection.publish(ALL, Buffer.from(`\u0001${from} 1 511 512\nz`));
   await connection.flush();

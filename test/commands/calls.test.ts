@@ -161,7 +161,7 @@ test("W19: logs a failed trigger, also after its client has disconnected", async
   worker.fail(task, "internal", "broken");
   const failure = await until(
     async () =>
-      log.find(({ msg }) => msg === "a triggered task was not done") ?? (await fetch(`${http}/healthz`)) ?? undefined,
+      log.find(({ msg }) => msg === "a triggered task failed") ?? (await fetch(`${http}/healthz`)) ?? undefined,
     (found) => "msg" in found,
   );
   expect(failure).toMatchObject({ reason: "broken" });

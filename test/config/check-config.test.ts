@@ -59,7 +59,7 @@ test.each<[string, ConfigInput, RegExp]>([
   [
     "a budget without room for the frames of RootSocket",
     { limits: { receiving: "15MiB", request: "2MiB" } },
-    /^limits\.receiving: expected at least 16777216 bytes, as rootsocket has frames of 4194304 bytes$/,
+    /^limits\.receiving: expected at least 16777216 bytes, because rootsocket accepts frames of 4194304 bytes$/,
   ],
   ["NATS credentials", { brokers: { far: { ...NATS, creds_file: "/nowhere/n" } } }, /creds_file: cannot read the file/],
   [

@@ -140,7 +140,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       expect(await ask(near.dispatch, "a").outcome).toMatchObject({
         code: "unavailable",
-        message: 'no worker takes event "a"',
+        message: 'no worker handles event "a"',
       });
       const registration = await enterEcho(far, ["a"]);
       expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });

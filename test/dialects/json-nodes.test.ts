@@ -6,7 +6,7 @@ import { startNode, type TestNode } from "../support/nodes/node.js";
 /** Largest allowed number of objects and lists. */
 const MOST = 131_072;
 const TOO_MANY = "more than 131072 objects and lists";
-const TOO_HEAVY = "too many values or different names: weight above 400000";
+const TOO_HEAVY = "too many values or distinct names: weight above 400000";
 
 const FLAT = `[${"[],".repeat(MOST)}{}]`;
 const OPEN = "[".repeat(MOST + 1);

@@ -75,7 +75,7 @@ test("L8: uses TLS on their own address when the other ports do", async () => {
 
 test("A3: refuses a non-loopback address for them without keys", () => {
   const admin = { listen: "0.0.0.0:9090" };
-  expect(() => parseConfig({ admin })).toThrow("admin.listen: 0.0.0.0:9090 can be reached from other machines");
+  expect(() => parseConfig({ admin })).toThrow("admin.listen: 0.0.0.0:9090 is reachable from other machines");
   expect(parseConfig({ admin, insecure: true }).admin.listen).toEqual({ host: "0.0.0.0", port: 9_090 });
   const keys = [{ name: "shop", hash: `sha256:${"0".repeat(64)}`, actions: ["publish" as const] }];
   expect(parseConfig({ admin, vhosts: { "/": { keys } } }).admin.listen?.host).toBe("0.0.0.0");

@@ -141,8 +141,8 @@ describe("carillon listen", () => {
     expect(await listener.line()).toBe('{"topic":"foo","payload":"hi","id":"m1"}');
     for (const note of [
       "listening to foo",
-      "missed 17 messages of foo",
-      "missed 1 message of foo",
+      "missed 17 messages on foo",
+      "missed 1 message on foo",
       '{"topic":"#news","payload":["from later versions"]}',
     ])
       expect(await listener.notes.next()).toBe(`carillon: ${note}`);
@@ -344,7 +344,7 @@ describe("signals", () => {
     // A client that does not read does not answer the close frame, so the first stop waits for it.
     client.webSocket.pause();
     node.child.kill("SIGTERM");
-    await node.logged("stopping; a second signal exits at once");
+    await node.logged("stopping; a second signal exits immediately");
     node.child.kill("SIGTERM");
     expect(await node.exited).toBe(1);
   });

@@ -214,5 +214,5 @@ test("O8: reports why it cannot connect", async () => {
   const node = await startNode();
   const story = listen(`${node.ws}/nowhere`, ["foo"]);
   await story.until(1);
-  expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket at /nowhere"]);
+  expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket endpoint at /nowhere"]);
 });

@@ -135,7 +135,7 @@ describe("a single node", () => {
     const runs = ask(node, "a");
     other.registration.acknowledge((await other.assigned.next()).id);
     await pass(10_500);
-    expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker takes event "b"' });
+    expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker handles event "b"' });
     expect(node.dispatch.waiting).toBe(1);
     late.acknowledge("");
     expect(assigned).toEqual([alone.asked.taskId, shared.asked.taskId]);

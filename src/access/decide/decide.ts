@@ -62,7 +62,7 @@ class LazyDecision implements Decision {
 function decideJoin(request: AccessRequest): LazyDecision {
   const { principal, rules } = request;
   const { terms } = principal;
-  if (terms?.mayJoin === false) return refuse(() => "the token allows joins by the backend only");
+  if (terms?.mayJoin === false) return refuse(() => "with this token, only the backend may join topics");
   if (terms?.ignoresOpenRules === true) {
     return (
       checkPermission(request) ??
@@ -81,7 +81,7 @@ function decidePublish(request: AccessRequest): LazyDecision {
   if (permitted !== undefined) return permitted;
   const { terms } = request.principal;
   if (terms !== undefined) {
-    if (terms.mayPublishToJoined) return allow(() => "the token lets it publish where it is subscribed");
+    if (terms.mayPublishToJoined) return allow(() => "the token allows publishing in subscribed topics");
     return refuse(() => `no permission to publish matches ${quoteTopic(request)}, which the token requires`);
   }
   if (!request.rules.clientPublish) {

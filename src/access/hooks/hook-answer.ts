@@ -38,7 +38,7 @@ const MAX_BODY = 65_536;
 export function checkChanges({ expires, info, topics, user }: UncheckedChanges): HookChanges {
   if (user !== undefined) rejectIf("user", labelFault(user));
   if (info !== undefined) rejectIf("info", infoFault(info));
-  if (topics.length > MAX_TOPICS) rejectIf("topics", `are too many: ${topics.length}, the limit is ${MAX_TOPICS}`);
+  if (topics.length > MAX_TOPICS) rejectIf("topics", `has ${topics.length} entries, the limit is ${MAX_TOPICS}`);
   for (const [position, topic] of topics.entries()) rejectIf(`topics[${position}]`, topicFault(topic));
   if (expires !== undefined && !Number.isFinite(expires)) rejectIf("expires", "is not a valid time");
   return { user: user === "" ? undefined : user, info, topics, expires };
@@ -56,15 +56,15 @@ function infoFault(text: string): string | undefined {
 
 /** Checks the refusal of a connection. Its default status is 403. @throws MalformedAnswer */
 export function createHttpRefusal({ body, headers, status }: UncheckedHttpRefusal): HttpRefusal {
-  if (status !== 0 && !(status >= 300 && status <= 599)) rejectIf("status", `${status} is not from 300 to 599`);
+  if (status !== 0 && !(status >= 300 && status <= 599)) rejectIf("status", `${status} is not in the range 300 to 599`);
   if (body.length > MAX_BODY) rejectIf("body", `is ${body.length} bytes, the limit is ${MAX_BODY}`);
-  if (headers.length > MAX_HEADERS) rejectIf("headers", `are too many: ${headers.length}, the limit is ${MAX_HEADERS}`);
+  if (headers.length > MAX_HEADERS) rejectIf("headers", `has ${headers.length} entries, the limit is ${MAX_HEADERS}`);
   let text = 0;
   for (const [position, { name, value }] of headers.entries()) {
     rejectIf(`headers[${position}]`, headerFault(name, value));
     text += name.length + value.length;
   }
-  if (text > MAX_HEADER_TEXT) rejectIf("headers", `are longer than ${MAX_HEADER_TEXT} characters`);
+  if (text > MAX_HEADER_TEXT) rejectIf("headers", `exceed ${MAX_HEADER_TEXT} characters in total`);
   return new HttpRefusal({ status: status || 403, headers: headers.map(({ name, value }) => [name, value]), body });
 }
 

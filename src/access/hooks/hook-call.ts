@@ -97,7 +97,7 @@ export class HookCall<T> {
   #acquireTicket(): void {
     this.#ticket ??= this.#options.breaker.enter();
     if (this.#ticket === undefined) {
-      throw new HookFailure("breaker_open", "the backend is paused after failures");
+      throw new HookFailure("breaker_open", "calls to the backend are suspended after repeated failures");
     }
   }
 

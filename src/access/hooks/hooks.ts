@@ -177,7 +177,7 @@ export class Hooks {
     if (outcome === "overload") {
       throw new CarillonError("resource_exhausted", "the backend is overloaded: try again later");
     }
-    throw new CarillonError("unavailable", "the backend that decides this does not answer");
+    throw new CarillonError("unavailable", "the backend did not answer");
   }
 
   /** @throws HookFailure */

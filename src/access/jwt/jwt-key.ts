@@ -66,7 +66,7 @@ export function checkAlgorithms(configured: readonly string[], supported: readon
   for (const name of configured) {
     if (!supported.includes(name)) {
       throw invalidArgument(
-        `algorithms: ${JSON.stringify(name)} does not fit ${keyKind}; expected one of ${supported.join(", ")}`,
+        `algorithms: ${JSON.stringify(name)} cannot be used with ${keyKind}; expected one of ${supported.join(", ")}`,
       );
     }
   }

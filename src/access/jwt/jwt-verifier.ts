@@ -94,7 +94,7 @@ export class JwtVerifier {
       this.#key = found.key;
       algorithms = found.algorithms;
     } else {
-      checkAlgorithms(algorithms, ASYMMETRIC, "keys at a URL");
+      checkAlgorithms(algorithms, ASYMMETRIC, "jwks_url");
       this.#jwks = new JwksKeys(jwksUrl, clock, { onChange: () => this.#clearCache(), onFailure }, options.jwksTimes);
     }
     this.#options = {

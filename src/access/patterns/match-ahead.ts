@@ -88,7 +88,7 @@ function countPendingSteps(matches: Iterable<Match>): number {
 /** Checks the steps of a request. @throws CarillonError resource_exhausted: more than a request may take */
 export function checkSteps(steps: number): void {
   if (steps <= MAX_REQUEST_STEPS) return;
-  const text = `matching its names against patterns takes ${steps} steps, the limit is ${MAX_REQUEST_STEPS}: send smaller requests`;
+  const text = `matching the request's names against patterns takes ${steps} steps, the limit is ${MAX_REQUEST_STEPS}: send smaller requests`;
   throw new CarillonError("resource_exhausted", text);
 }
 

@@ -15,7 +15,7 @@ export const MAX_TOTAL_WEIGHT = 3_000;
 /** Returns the reason to refuse patterns of this total weight; undefined where they are allowed. */
 export function weightFault(weight: number): string | undefined {
   if (weight <= MAX_TOTAL_WEIGHT) return undefined;
-  return `patterns weigh ${Math.ceil(weight)} together, the limit is ${MAX_TOTAL_WEIGHT}: an instruction of a regular expression weighs 1, a pattern of segments 2`;
+  return `the patterns have a total weight of ${Math.ceil(weight)}, the limit is ${MAX_TOTAL_WEIGHT}: each instruction of a regular expression counts 1, each segment pattern 2`;
 }
 
 /** Number of steps below which a result is cheaper to compute again than to cache. */

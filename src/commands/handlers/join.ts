@@ -90,7 +90,7 @@ function createResult(
 function checkFresh(client: Client, broker: string, topics: ReadonlySet<string>, context: CommandContext): void {
   for (const topic of topics) {
     if (findMembership(client, broker, topic, context) === undefined) continue;
-    throw new CarillonError("already_exists", `the connection is in topic ${JSON.stringify(topic)} already`);
+    throw new CarillonError("already_exists", `the connection is already in topic ${JSON.stringify(topic)}`);
   }
 }
 

@@ -162,6 +162,6 @@ export class RoadRunnerConnection {
 function checkCodec(method: string, flags: number, wanted: CodecName): void {
   const codec = findCodec(flags);
   if (codec === wanted) return;
-  const given = codec ?? `the flags 0x${flags.toString(16).padStart(2, "0")}`;
-  throw new CarillonError("invalid_argument", `${method} takes ${wanted}, not ${given}`);
+  const given = codec ?? `flags 0x${flags.toString(16).padStart(2, "0")}`;
+  throw new CarillonError("invalid_argument", `${method} requires ${wanted}, got ${given}`);
 }

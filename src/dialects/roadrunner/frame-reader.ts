@@ -81,7 +81,7 @@ export class FrameReader {
     if (this.#header === undefined) {
       if (this.#headBytes < HEADER_BYTES) return;
       const header = readHeader(this.#head);
-      if (header.nameBytes > MAX_NAME) throw new MalformedFrame("the method's name is too long");
+      if (header.nameBytes > MAX_NAME) throw new MalformedFrame("the method name is too long");
       this.#header = header;
     }
     const { bodyBytes, nameBytes } = this.#header;
@@ -98,7 +98,7 @@ export class FrameReader {
   #beginBody({ bodyBytes, stream }: FrameHeader): void {
     const limit = this.#options.bodyBytes;
     this.#chunks = [];
-    if (stream !== 0) this.#refuse("a stream is no request");
+    if (stream !== 0) this.#refuse("streams are not supported");
     else if (bodyBytes > limit) this.#refuse(`the request is larger than ${limit} bytes`);
   }
 

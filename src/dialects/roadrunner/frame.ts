@@ -33,11 +33,11 @@ export interface FrameHeader {
 
 /** @param bytes - at least HEADER_BYTES of them; @throws MalformedFrame */
 export function readHeader(bytes: Buffer): FrameHeader {
-  if (bytes[0] !== FIRST_BYTE) throw new MalformedFrame("not a header of version 1 with two options");
+  if (bytes[0] !== FIRST_BYTE) throw new MalformedFrame("expected a header of version 1 with two options");
   if (!hasGoodChecksum(bytes)) throw new MalformedFrame("the header's checksum is wrong");
   const payloadBytes = bytes.readUInt32LE(2);
   const nameBytes = bytes.readUInt32LE(16);
-  if (nameBytes > payloadBytes) throw new MalformedFrame("the method's name is longer than the payload");
+  if (nameBytes > payloadBytes) throw new MalformedFrame("the method name is longer than the payload");
   return {
     flags: bytes.readUInt8(1),
     nameBytes,

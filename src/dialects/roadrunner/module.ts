@@ -50,8 +50,8 @@ export const roadrunner = defineDialect({
       yield {
         path: ["listen"],
         message:
-          `${formatListenUrl(listen)} can be reached from other machines, and RoadRunner's RPC has no keys. Listen on ` +
-          "127.0.0.1 or on unix:///PATH; or set insecure: true (--insecure) to let everybody publish",
+          `${formatListenUrl(listen)} is reachable from other machines, but RoadRunner RPC does not authenticate callers. Listen on ` +
+          "127.0.0.1 or unix:///PATH, or set insecure: true (--insecure) to let anyone publish",
       };
     }
   },
@@ -59,8 +59,8 @@ export const roadrunner = defineDialect({
   strayFrames: {
     matches: looksLikeFrame,
     advice:
-      "RoadRunner RPC (goridge) came to the gRPC port, which does not speak it: set roadrunner.listen, such as " +
-      "tcp://127.0.0.1:6002, and give the PHP application that address in place of this one",
+      "received a RoadRunner RPC (goridge) frame, which the gRPC port does not support: set roadrunner.listen, such as " +
+      "tcp://127.0.0.1:6002, and connect the PHP application to that address instead",
   },
   create: (listeners, context) => ({ ports: createRoadRunnerPorts(listeners, context) }),
 });

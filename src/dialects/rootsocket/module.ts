@@ -85,6 +85,6 @@ function checkFrameSizes({ limits }: Pick<Config, "limits">): void {
   const frameBytes = new RootsocketDialect().frameBytes(limits.frame);
   const least = frameBytes / CLIENT_PART;
   if (limits.receiving >= least) return;
-  const text = `limits.receiving: expected at least ${least} bytes, as rootsocket has frames of ${frameBytes} bytes`;
+  const text = `limits.receiving: expected at least ${least} bytes, because rootsocket accepts frames of ${frameBytes} bytes`;
   throw new CarillonError("invalid_argument", text);
 }

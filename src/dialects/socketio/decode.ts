@@ -40,13 +40,13 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Soc
   // The name is not repeated, because it may be very long.
   if (event.length > MAX_EVENT)
     return { ...request, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
-  return value.length > 2 ? { ...request, fault: "an event has one argument at most" } : request;
+  return value.length > 2 ? { ...request, fault: "an event takes at most one argument" } : request;
 }
 
 /** Reads the members of an event's argument, which is an object or the JSON text of one. @throws CarillonError invalid_argument */
 export function readEventFields(request: SocketIoRequestEvent): Fields {
   const object = objectIn(request);
-  if (object === undefined) throw invalidArgument("expected an object, or JSON text of one");
+  if (object === undefined) throw invalidArgument("expected an object, or its JSON text");
   return object.fields;
 }
 
@@ -128,7 +128,8 @@ export function payloadOfEvent(request: SocketIoRequestEvent): Uint8Array {
 
 /** Returns the payload of a task without the request's own token, which workers must not see. */
 export function payloadWithoutToken(request: SocketIoRequestEvent): Uint8Array {
-  if (request.attachments.length > 0) throw invalidArgument("bytes may be the whole payload, not a part of one");
+  if (request.attachments.length > 0)
+    throw invalidArgument("bytes are allowed only as the whole payload, not inside it");
   return Buffer.from(`{${removeMembers(objectIn(request)?.text ?? "{}", ["token"])}}`);
 }
 
@@ -140,6 +141,6 @@ function toBytes(argument: unknown, attachments: readonly Uint8Array[]): Uint8Ar
   const [bytes, ...more] = attachments;
   const isAlone = isObject(argument) && argument["_placeholder"] === true && argument["num"] === 0;
   if (bytes === undefined || more.length > 0 || !isAlone)
-    throw invalidArgument("bytes may be the whole payload, not a part of one");
+    throw invalidArgument("bytes are allowed only as the whole payload, not inside it");
   return bytes;
 }

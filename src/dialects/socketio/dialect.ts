@@ -97,7 +97,7 @@ export class SocketIoConversation implements Conversation {
       if (event === "join" || event === "leave") return this.#joinOrLeave(event, request, acknowledge);
       const rule = this.#settings().calls.find((candidate) => candidate.event === event);
       if (rule !== undefined) return this.#call(rule, request, acknowledge);
-      throw new CarillonError("not_found", `there is no event ${JSON.stringify(event)}`);
+      throw new CarillonError("not_found", `unknown event ${JSON.stringify(event)}`);
     } catch (cause) {
       const error = CarillonError.from(cause);
       return { kind: "refused", answer: this.#failed(error, event, echoedId(request), acknowledge) };
@@ -200,8 +200,7 @@ export class SocketIoConversation implements Conversation {
   }
 
   #checkElevated(): void {
-    if (!this.#elevated)
-      throw new CarillonError("unauthenticated", "this needs elevation: request_elevation comes first");
+    if (!this.#elevated) throw new CarillonError("unauthenticated", "elevation required: send request_elevation first");
   }
 
   #done(acknowledge: number | undefined): Texts {

@@ -90,15 +90,15 @@ export function endText(code: number, message: string): string {
 /** Texts of errors for end users. */
 const HUMAN: Readonly<Record<ErrorCode, string>> = {
   cancelled: "This was cancelled.",
-  invalid_argument: "This was not asked for in the right way.",
+  invalid_argument: "This request is invalid.",
   deadline_exceeded: "This took too long. Please try again.",
   not_found: "This does not exist.",
-  already_exists: "This exists already.",
-  permission_denied: "You may not do this.",
-  resource_exhausted: "This was too much. Please try again later.",
-  failed_precondition: "This cannot be done now.",
-  unimplemented: "This is not possible here.",
+  already_exists: "This already exists.",
+  permission_denied: "You are not allowed to do this.",
+  resource_exhausted: "A limit was reached. Please try again later.",
+  failed_precondition: "This is not possible at the moment.",
+  unimplemented: "This is not supported.",
   internal: "Something went wrong on our side.",
-  unavailable: "This is not available just now. Please try again later.",
+  unavailable: "This is temporarily unavailable. Please try again later.",
   unauthenticated: "Please sign in first.",
 };

@@ -15,8 +15,8 @@ const nodeSettings = z
 /** Name of a topic with `{id}` as a placeholder for the spectated id. */
 const topicOfId = z
   .string()
-  .refine((text) => text.split("{id}").length === 2, "expected one {id} in it")
-  .refine((text) => topicFault(text.replace("{id}", "1")) === undefined, "expected a topic's name");
+  .refine((text) => text.split("{id}").length === 2, "expected exactly one {id}")
+  .refine((text) => topicFault(text.replace("{id}", "1")) === undefined, "expected a topic name");
 
 const eventName = z.string().min(1).max(255);
 
@@ -48,7 +48,10 @@ const vhostSettings = z
         }),
       )
       .default([])
-      .refine((rules) => new Set(rules.map(({ event }) => event)).size === rules.length, "expected each event once"),
+      .refine(
+        (rules) => new Set(rules.map(({ event }) => event)).size === rules.length,
+        "expected each event only once",
+      ),
   })
   .prefault({});
 

@@ -24,7 +24,7 @@ const nodeSettings = z
         cookie_file: z.string().optional().describe("File with the admin cookie."),
       })
       .refine(({ cookie, cookie_file }) => (cookie === undefined) !== (cookie_file === undefined), {
-        message: "one of cookie and cookie_file is needed",
+        message: "expected exactly one of cookie and cookie_file",
       })
       .optional(),
   })

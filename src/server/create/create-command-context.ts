@@ -39,7 +39,7 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     brokers,
     fanOut,
     onRefused: (vhost, { message: reason }) => {
-      limitedLog.warn({ vhost, reason }, "some clients do not hear what is published for them alone");
+      limitedLog.warn({ vhost, reason }, "some clients cannot receive messages addressed to their user or connection");
     },
   });
   return {
@@ -72,7 +72,7 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     topicsPerConnection: (vhost) =>
       vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,
     onTaskFailed: (vhost, event, { message: reason }) => {
-      limitedLog.warn({ vhost, event, reason }, "a triggered task was not done");
+      limitedLog.warn({ vhost, event, reason }, "a triggered task failed");
     },
     onFailedJoin: (connection, cause) => {
       const reason = CarillonError.from(cause).message;

@@ -68,7 +68,7 @@ export interface Listeners {
 export function createListeners(config: Config, context: ListenersContext): Listeners {
   const { budget, gatekeeper, limitedLog, log, metrics, operations, pages, rpc: services } = context;
   const onFault = (cause: unknown): void => {
-    limitedLog.error({ err: cause }, "a request failed by a fault of this server");
+    limitedLog.error({ err: cause }, "a request failed with an internal error");
   };
   const certificates = createCertificates(config, log);
   const trusted = config.trusted_proxies.length === 0 ? undefined : new Networks(config.trusted_proxies);
@@ -77,7 +77,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     max: readFileLimit(),
     onRefused: (code) => {
       metrics.countRefusedConnection(code);
-      limitedLog.error({ code }, "no file descriptor is free for a connection: raise the limit of open files");
+      limitedLog.error({ code }, "no free file descriptor for a new connection: raise the limit of open files");
     },
   });
   const pending = new PendingConnections({
@@ -87,7 +87,7 @@ export function createListeners(config: Config, context: ListenersContext): List
       metrics.countRefusedConnection(PENDING);
       limitedLog.error(
         {},
-        "too many connections have not sent a request yet: new ones are cut (limits.pending_connections)",
+        "too many connections have not sent a request yet: new ones are closed (limits.pending_connections)",
       );
     },
   });
@@ -192,7 +192,7 @@ export function createCertificates({ client_certificates, tls }: Config, log: Lo
     minVersion: tls.min_version,
     clock: systemClock,
     onReloaded: (loaded) => {
-      log.info({ ...loaded }, "certificate read again");
+      log.info({ ...loaded }, "certificate reloaded");
     },
     onFailed: (error) => {
       log.error({ reason: error.message }, "invalid new certificate, keeping the previous one");

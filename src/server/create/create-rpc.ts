@@ -49,7 +49,7 @@ export function createRpc(context: RpcContext): RpcServices {
     dispatch,
     clock: systemClock,
     onTaskFailed: ({ event, vhost }, { message }) => {
-      limitedLog.warn({ vhost, event, reason: message }, "a triggered task was not done");
+      limitedLog.warn({ vhost, event, reason: message }, "a triggered task failed");
     },
   });
   const present = new PresenceImplementation({

@@ -49,7 +49,7 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
     loaded: () => vhosts.loaded,
     onUsed: (use) => {
       administration.keyUsed(use).catch((error: unknown) => {
-        log.debug({ key: use.id, reason: CarillonError.from(error).message }, "a key's use could not be kept");
+        log.debug({ key: use.id, reason: CarillonError.from(error).message }, "a key's last use could not be stored");
       });
     },
   });
@@ -121,8 +121,7 @@ export function createPartsContext({
     },
     onHooks: (vhost, failure) => {
       if (failure === undefined) log.info({ vhost }, "the backend answers again");
-      else
-        limitedLog.warn({ vhost, reason: failure.message }, "the backend fails: calls to it are suspended for a while");
+      else limitedLog.warn({ vhost, reason: failure.message }, "the backend keeps failing: calls to it are suspended");
     },
     onIssuer: (vhost, message) => {
       limitedLog.warn({ vhost, reason: message }, "the issuer's keys cannot be fetched");

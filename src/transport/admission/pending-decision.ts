@@ -22,7 +22,7 @@ export class PendingDecision {
       if (this.abandon()) events.onRefused(cause);
     };
     this.#cancelTimeout = clock.after(DECISION_TIMEOUT, () => {
-      refuse(new CarillonError("unavailable", "no decision on this connection in time"));
+      refuse(new CarillonError("unavailable", "the connection was not admitted in time"));
     });
     decision.then((admitted) => {
       if (this.abandon()) events.onAdmitted(admitted);

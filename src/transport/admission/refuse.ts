@@ -25,7 +25,7 @@ export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string):
 /** Refuses all upgrades, on a port without WebSockets. */
 export const NO_UPGRADES: UpgradeHandler = {
   upgrade: (_request, url, socket) => {
-    refuseUpgrade(socket, "not_found", `no WebSocket at ${url.pathname}`);
+    refuseUpgrade(socket, "not_found", `no WebSocket endpoint at ${url.pathname}`);
   },
 };
 

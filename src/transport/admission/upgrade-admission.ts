@@ -105,7 +105,7 @@ export class UpgradeAdmission {
 
   #findRoute(path: string): WebSocketRoute {
     const route = this.#options.routeAt(path);
-    if (route === undefined) throw new CarillonError("not_found", `no WebSocket at ${path}`);
+    if (route === undefined) throw new CarillonError("not_found", `no WebSocket endpoint at ${path}`);
     return route;
   }
 

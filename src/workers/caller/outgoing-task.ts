@@ -118,7 +118,7 @@ export function checkRequest({ deadline, event, payload }: TaskRequest, now: num
   const fault = topicFault(event);
   if (fault !== undefined) return invalidArgument(`event ${JSON.stringify(event)} ${fault}`);
   if (payload.length > MAX_PAYLOAD_BYTES) {
-    const text = `${payload.length} bytes are more than the ${MAX_PAYLOAD_BYTES} that a task may have`;
+    const text = `payload: ${payload.length} bytes, the limit of a task is ${MAX_PAYLOAD_BYTES}`;
     return new CarillonError("resource_exhausted", text);
   }
   // The comparison is false for NaN, which is therefore rejected.

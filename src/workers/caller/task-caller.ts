@@ -39,11 +39,11 @@ export class TaskCaller {
       ...options,
       onUntaken: (task) => {
         if (task.node !== "") task.avoidNode();
-        this.#retry(task, "no worker took it in time");
+        this.#retry(task, "no worker accepted the task in time");
       },
       onUnanswered: (task) => {
         task.avoidNode();
-        this.#retry(task, "the node whose worker had it does not answer");
+        this.#retry(task, "the node of the assigned worker does not answer");
       },
     });
     this.#ticker = new Ticker(options.clock, () => {
@@ -106,7 +106,7 @@ export class TaskCaller {
         break;
       case "lost":
         if (message.worker !== "") task.excludedWorkers.push(message.worker);
-        this.#retry(task, "the worker that had it is gone, or did not acknowledge it");
+        this.#retry(task, "the assigned worker has disconnected, or did not acknowledge the task");
     }
   }
 
@@ -129,7 +129,7 @@ export class TaskCaller {
 
   onNodeLost(node: string): void {
     for (const task of this.#tasks.values()) {
-      if (task.node === node) this.#retry(task, "the node whose worker had it is gone");
+      if (task.node === node) this.#retry(task, "the node of the assigned worker has left the cluster");
     }
   }
 
@@ -176,7 +176,7 @@ export class TaskCaller {
     if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
     const fault = checkRequest(request, now);
     if (fault !== undefined || this.#budget.take(request.vhost, bytes)) return fault;
-    const text = "too many pending tasks of this vhost at this node: try again later";
+    const text = "too many pending tasks of this vhost on this node: try again later";
     return new CarillonError("resource_exhausted", text);
   }
 
@@ -221,7 +221,7 @@ export class TaskCaller {
   /** Offers the task again after the current offer has failed. */
   #retry(task: OutgoingTask, why: string): void {
     if (task.parts > 0) {
-      this.#giveUp(task, "unavailable", `${why}, after a part of the answer`);
+      this.#giveUp(task, "unavailable", `${why}, after part of the answer was sent`);
     } else if (task.attempt >= MAX_ATTEMPTS) {
       this.#giveUp(task, "unavailable", `tried ${MAX_ATTEMPTS} times: ${why}`);
     } else {

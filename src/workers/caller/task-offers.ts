@@ -68,19 +68,19 @@ export class TaskOffers {
       const outcome = this.#offerTo(entry, task);
       if (outcome === "offered") return;
       if (outcome === "full") {
-        const text = `the workers of event ${JSON.stringify(event)} are overloaded`;
+        const text = `all workers for event ${JSON.stringify(event)} are overloaded`;
         this.#onFailed(task, new CarillonError("resource_exhausted", text));
         return;
       }
       task.exhausted.add(entry.pattern);
     }
-    const text = `no ${this.#describeWorker(task)} takes event ${JSON.stringify(event)}`;
+    const text = `no ${this.#describeWorker(task)} handles event ${JSON.stringify(event)}`;
     this.#onFailed(task, new CarillonError("unavailable", text));
   }
 
   #describeWorker({ excludedWorkers }: OutgoingTask): string {
-    const reachable = this.#options.transport.up ? "" : " that can be reached";
-    return `${excludedWorkers.length > 0 ? "other " : ""}worker${reachable}`;
+    const reachable = this.#options.transport.up ? "" : "reachable ";
+    return `${excludedWorkers.length > 0 ? "other " : ""}${reachable}worker`;
   }
 
   #offerTo(entry: DirectoryEntry, task: OutgoingTask): "offered" | "full" | "gone" {

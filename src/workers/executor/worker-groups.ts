@@ -75,16 +75,16 @@ export class WorkerGroups {
   /** @throws CarillonError resource_exhausted */
   #checkLimits(groups: ReadonlyMap<string, WorkerGroup>, fresh: readonly string[]): void {
     if (this.#count + fresh.length > MAX_WORKER_PATTERNS) {
-      throw exhausted(`the workers of this node have ${MAX_WORKER_PATTERNS} patterns already`);
+      throw exhausted(`the workers of this node already have ${MAX_WORKER_PATTERNS} patterns`);
     }
     if (groups.size + fresh.length > MAX_PATTERNS_OF_VHOST) {
-      throw exhausted(`the vhost's workers at this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`);
+      throw exhausted(`the vhost's workers on this node would have more than ${MAX_PATTERNS_OF_VHOST} patterns`);
     }
     let weight = patternWeight(fresh);
     for (const group of groups.values()) weight += group.weight;
     if (weight > MAX_WEIGHT_OF_VHOST) {
       throw exhausted(
-        `the patterns of the vhost's workers at this node would exceed a weight of ${MAX_WEIGHT_OF_VHOST}`,
+        `the patterns of the vhost's workers on this node would exceed a weight of ${MAX_WEIGHT_OF_VHOST}`,
       );
     }
   }

@@ -213,7 +213,7 @@ export class TaskTransport {
       if (isForExecutor(message)) this.#executor?.receive(from, message);
       else this.#caller?.receive(from, message);
     } catch (fault) {
-      this.#options.onError(`taking ${message.type} of a task from node ${from} failed: ${errorText(fault)}`);
+      this.#options.onError(`handling ${message.type} of a task from node ${from} failed: ${errorText(fault)}`);
     }
   }
 

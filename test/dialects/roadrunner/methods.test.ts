@@ -144,12 +144,12 @@ test.each([
   ["broadcast.Nope", 0x80, "rpc: can't find method broadcast.Nope"],
   ["broadcast", 0x80, "rpc: service/method request ill-formed: broadcast"],
   ["", 0x80, "rpc: service/method request ill-formed: "],
-  ["broadcast.Publish", 0x08, "broadcast.Publish takes protobuf, not json"],
-  ["broadcast.Publish", 0x20, "broadcast.Publish takes protobuf, not gob"],
-  ["informer.List", 0x80, "informer.List takes json, not protobuf"],
-  ["broadcast.Publish", 0x88, "broadcast.Publish takes protobuf, not the flags 0x88"],
-  ["broadcast.Publish", 0x81, "broadcast.Publish takes protobuf, not the flags 0x81"],
-  ["broadcast.Publish", 0x00, "broadcast.Publish takes protobuf, not the flags 0x00"],
+  ["broadcast.Publish", 0x08, "broadcast.Publish requires protobuf, got json"],
+  ["broadcast.Publish", 0x20, "broadcast.Publish requires protobuf, got gob"],
+  ["informer.List", 0x80, "informer.List requires json, got protobuf"],
+  ["broadcast.Publish", 0x88, "broadcast.Publish requires protobuf, got flags 0x88"],
+  ["broadcast.Publish", 0x81, "broadcast.Publish requires protobuf, got flags 0x81"],
+  ["broadcast.Publish", 0x00, "broadcast.Publish requires protobuf, got flags 0x00"],
 ])("G5: refuses method %j with the flags %d, and keeps the connection", async (method, flags, reason) => {
   const { client } = await start();
   const answer = await client.call(method, "", { flags, sequence: 7 });

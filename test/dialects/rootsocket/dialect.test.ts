@@ -71,7 +71,7 @@ test.each([
   ["ü", "the channel's name is not 1 to 100 letters, digits and dots"],
   ["a\n", "the channel's name is not 1 to 100 letters, digits and dots"],
   ["a".repeat(101), "the channel's name is not 1 to 100 letters, digits and dots"],
-  ...RESERVED.map((name) => [name, "the channel's name is reserved: it is a type of event"]),
+  ...RESERVED.map((name) => [name, "the channel's name is reserved: it is an event type"]),
 ])("S14: refuses the channel %j", (channel = "", why = "") => {
   expect(receive(add({ channel }))).toEqual({ kind: "refused", answer: error(`cannot subscribe: ${why}`, channel) });
   const remove = { event: "subscription-remove", data: { channel } };

@@ -198,17 +198,13 @@ describe.each(BACKENDS)("A9: a backend called by %s", (_protocol, startBackend) 
     (await nextHookCall(backend, "OnConnect")).fail();
     expect(await turnedAway).toMatchObject({
       status: 503,
-      body: '{"code":"unavailable","message":"the backend that decides this does not answer"}\n',
+      body: '{"code":"unavailable","message":"the backend did not answer"}\n',
     });
     const client = await enter(node, backend);
     const refused = client.ask(join("a"));
     (await nextHookCall(backend, "OnJoin")).fail();
     const { error, topic } = await refused;
-    expect([topic, error?.code, error?.message]).toEqual([
-      "#join",
-      "unavailable",
-      "the backend that decides this does not answer",
-    ]);
+    expect([topic, error?.code, error?.message]).toEqual(["#join", "unavailable", "the backend did not answer"]);
     await new TestBackend(node).say("a", "not for you");
     const joined = client.ask(join("b"));
     (await nextHookCall(backend, "OnJoin")).answer({});

@@ -67,7 +67,7 @@ test.each(["http", "grpc", "roadrunner"] as const)(
     await Promise.race(sockets.map(closed));
     // Connected clients are still served.
     await client.join("topic");
-    const record = await node.logged("no file descriptor is free for a connection: raise the limit of open files");
+    const record = await node.logged("no free file descriptor for a new connection: raise the limit of open files");
     expect(record).toMatchObject({ level: "error", code: "EMFILE" });
     for (const socket of sockets) socket.destroy();
     const text = await metrics(node);

@@ -11,7 +11,7 @@ import { startNode } from "../../support/nodes/node.js";
 const SLOW = "re:[ab]*a[ab]{60}c";
 /** Pattern with weight 408. */
 const SLOWER = "re:[ab]*a[ab]{401}c";
-const TOO_HEAVY = /patterns weigh \d+ together, the limit is 3000/;
+const TOO_HEAVY = /the patterns have a total weight of \d+, the limit is 3000/;
 
 /** Creates different names of the letters a and b. */
 function hostileNames(count: number, length = 250): string[] {
@@ -114,7 +114,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     const made = await backend.ask(ControlService.method.createVhost, { path: "/a", settings: { keys: configured } });
     expect([made.status, made.message]).toEqual([
       STATUS.invalidArgument,
-      expect.stringMatching(/settings: patterns weigh \d+ together, the limit is 3000/),
+      expect.stringMatching(/settings: the patterns have a total weight of \d+, the limit is 3000/),
     ]);
     await backend.call(ControlService.method.createVhost, { path: "/a", settings: { keys: configured.slice(0, 7) } });
 
@@ -124,7 +124,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     const refused = await create({ name: "last", topics: [`${SLOWER}7`] });
     expect([refused.status, refused.message]).toEqual([
       STATUS.resourceExhausted,
-      expect.stringMatching(/the vhost's keys: patterns weigh \d+ together, the limit is 3000/),
+      expect.stringMatching(/the vhost's keys: the patterns have a total weight of \d+, the limit is 3000/),
     ]);
     // An expression that another key has too is compiled already.
     expect((await create({ name: "same", topics: [`${SLOWER}0`] })).status).toBe(STATUS.ok);
@@ -152,7 +152,7 @@ describe("O12, A15: patterns of vhosts, keys and workers", () => {
     await new TestWorker(node.grpc, {}).welcomed(expressions.slice(most, 2 * most), 1);
     await expect(new TestWorker(node.grpc, {}).welcomed(expressions.slice(2 * most), 1)).rejects.toMatchObject({
       code: STATUS.resourceExhausted,
-      details: expect.stringMatching(/patterns of the vhost's workers at this node would exceed a weight of 6000/),
+      details: expect.stringMatching(/patterns of the vhost's workers on this node would exceed a weight of 6000/),
     });
     // The result is known when the event has been matched against all patterns.
     const client = await connect(`${node.ws}/ws`);

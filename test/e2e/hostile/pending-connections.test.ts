@@ -12,7 +12,7 @@ const PROXY = "127.0.0.2";
 const LIMIT = 40;
 /** Share of one address: half of the limit. */
 const SHARE = LIMIT / 2;
-const CUT = "too many connections have not sent a request yet: new ones are cut (limits.pending_connections)";
+const CUT = "too many connections have not sent a request yet: new ones are closed (limits.pending_connections)";
 
 const CONFIG = {
   limits: { pending_connections: LIMIT },

@@ -229,6 +229,16 @@ inBrowser("the pages of the dialects", () => {
     expect(opened).toBe(1);
   });
 
+  test("counts one frame in the singular", async () => {
+    const node = await startNode();
+    const page = await openDialect(node, "rootsocket");
+    await page.subscribe("rootsocket");
+    await page.press("clear-button");
+    await say(node, "hello", "the only one");
+    expect(await page.frame("received", /the only one/)).toHaveLength(1);
+    await page.shown.says("tally", /^1 frame(?: ·|$)/);
+  });
+
   test("sends a sample after it was edited", async () => {
     const node = await startNode();
     const page = await openDialect(node, "socketio");

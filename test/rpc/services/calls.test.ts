@@ -33,7 +33,7 @@ test("K4, O8: refuses invalid calls alike by every protocol", async () => {
     [{ event: "a b" }, STATUS.invalidArgument, "event holds white space or a control character"],
     [{ event: "a", timeout: seconds(0) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
     [{ event: "a", timeout: seconds(600_001) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
-    [{ event: "a" }, UNAVAILABLE, 'no worker takes event "a"'],
+    [{ event: "a" }, UNAVAILABLE, 'no worker handles event "a"'],
   ] as const;
   for (const caller of callersOf(node)) {
     for (const [request, status, message] of ends) {

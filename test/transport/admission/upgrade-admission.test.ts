@@ -260,7 +260,7 @@ describe("refusal", () => {
     const door = await new TestDoor().start();
     const { body, status } = await (await requestUpgrade(door, "/ws/unknown?token=secret")).response();
     expect(status).toBe(404);
-    expect(JSON.parse(body)).toEqual({ code: "not_found", message: "no WebSocket at /ws/unknown" });
+    expect(JSON.parse(body)).toEqual({ code: "not_found", message: "no WebSocket endpoint at /ws/unknown" });
     expect(door.admissionRequests.unread).toEqual([]);
   });
 
@@ -391,7 +391,7 @@ describe("pending decision", () => {
     const { body, status } = await client.response();
     expect([status, JSON.parse(body)]).toEqual([
       503,
-      { code: "unavailable", message: "no decision on this connection in time" },
+      { code: "unavailable", message: "the connection was not admitted in time" },
     ]);
     admit();
     expect(await door.released.next()).toBe("id-1");

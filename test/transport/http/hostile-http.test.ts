@@ -74,7 +74,7 @@ test("O8: answers unknown paths with 404 as JSON", async () => {
   const client = await connectRaw(node.http);
   client.send(upgradeRequest("/nowhere"));
   const refusal = await client.response();
-  expect(JSON.parse(refusal.body)).toEqual({ code: "not_found", message: "no WebSocket at /nowhere" });
+  expect(JSON.parse(refusal.body)).toEqual({ code: "not_found", message: "no WebSocket endpoint at /nowhere" });
   await client.ended();
 });
 

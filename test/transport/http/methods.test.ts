@@ -43,6 +43,6 @@ test("L8: names the allowed methods of WebRocket's admin interface", async () =>
   ]) {
     const response = await fetch(`${node.carillon.addresses?.webrocketAdmin}${path}`, { method: "PATCH", headers });
     expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, allow]);
-    expect(await response.json()).toEqual({ error: `the methods here are ${allow}` });
+    expect(await response.json()).toEqual({ error: `method not allowed; allowed: ${allow}` });
   }
 });

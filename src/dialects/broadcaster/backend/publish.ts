@@ -76,6 +76,9 @@ function toSource(backend: Backend): Source {
     refusal: (topic) =>
       backend.mayUse(topic)
         ? undefined
-        : new CarillonError("permission_denied", `key ${JSON.stringify(backend.name)} may not use this channel`),
+        : new CarillonError(
+            "permission_denied",
+            `key ${JSON.stringify(backend.name)} is not permitted to use this channel`,
+          ),
   };
 }

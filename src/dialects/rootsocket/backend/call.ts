@@ -46,7 +46,9 @@ export function createMethodsHandler(
     const method = methods.get(request.method ?? "");
     if (method === undefined) {
       response.setHeader("allow", names);
-      answerJson(request, response, METHOD_NOT_ALLOWED, { detail: `${request.method ?? ""} is not for this path` });
+      answerJson(request, response, METHOD_NOT_ALLOWED, {
+        detail: `${request.method ?? ""} is not supported for this path`,
+      });
       return;
     }
     const admitted = admit(gate, request, method.action);

@@ -34,7 +34,7 @@ export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer
       const { fields } = await readBody(call);
       // Clients that request a channel token themselves omit the category.
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
-        throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY}, a channel's token`);
+        throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY} (a channel token)`);
       }
       const { token } = await issuerOf(backend.vhost).createChannelToken(readChannel(backend, fields));
       answerJson(request, response, CREATED, { token });

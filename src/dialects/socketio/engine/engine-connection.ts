@@ -139,7 +139,7 @@ export class EngineConnection implements IdleConnection {
   requestNamespace(namespace: string): void {
     if (this.#requested.has(namespace)) {
       this.close();
-      throw new Error("requested already");
+      throw new Error("namespace requested twice");
     }
     this.#requested.add(namespace);
   }

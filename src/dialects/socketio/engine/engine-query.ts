@@ -16,12 +16,12 @@ export interface EngineQuery {
 export function readEngineQuery(query: URLSearchParams): EngineQuery {
   const version = only(query, "EIO");
   if (version !== "3" && version !== "4")
-    throw invalidArgument("unsupported Engine.IO version: EIO=4 and EIO=3 are served");
+    throw invalidArgument("unsupported Engine.IO version; supported: EIO=4 and EIO=3");
   // JSONP would let pages of any origin read answers, because requests for scripts carry no Origin header.
-  if (query.has("j")) throw invalidArgument("JSONP is not served");
+  if (query.has("j")) throw invalidArgument("JSONP is not supported");
   const transport = only(query, "transport");
   if (transport !== "polling" && transport !== "websocket") {
-    throw invalidArgument("unknown transport: polling and websocket are served");
+    throw invalidArgument("unknown transport; supported: polling and websocket");
   }
   return { protocol: version === "3" ? 3 : 4, transport, sid: only(query, "sid") ?? "" };
 }

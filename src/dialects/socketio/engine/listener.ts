@@ -99,7 +99,7 @@ export class SocketIoListener {
       if (connection === undefined) this.#engine.handleRequest(request, response);
       else if (!this.#forward(connection, request, response)) {
         connection.cut();
-        throw new CarillonError("invalid_argument", "one request at a time");
+        throw new CarillonError("invalid_argument", "only one request at a time is allowed");
       }
     } catch (cause) {
       this.#refuse(response, cause);
@@ -185,7 +185,7 @@ export class SocketIoListener {
     const url = parseRequestUrl(request);
     const { path } = this.#options;
     if (url.pathname !== path && url.pathname !== path.slice(0, -1)) {
-      throw new CarillonError("not_found", `Socket.IO is offered at ${path}`);
+      throw new CarillonError("not_found", `Socket.IO is served at ${path}`);
     }
     return readEngineQuery(url.searchParams);
   }
@@ -212,8 +212,8 @@ export class SocketIoListener {
     if (query.sid === "") return;
     if (connection === undefined) throw new CarillonError("invalid_argument", "unknown sid");
     if (connection.protocol !== query.protocol)
-      throw new CarillonError("invalid_argument", "EIO: not the connection's");
-    if (!connection.upgradable) throw new CarillonError("invalid_argument", "the connection has a WebSocket already");
+      throw new CarillonError("invalid_argument", "EIO: differs from the connection's version");
+    if (!connection.upgradable) throw new CarillonError("invalid_argument", "the connection already has a WebSocket");
   }
 
   /** Creates the client to which the connection's decoder reports. */

@@ -116,24 +116,24 @@ export class PacketDecoder extends EventEmitter {
   #addText(text: string): void {
     if (this.#begun !== undefined) throw new Error("an attachment is missing");
     const [head = "", digit, attachments, target = "/", id = ""] = HEAD.exec(text) ?? [];
-    if (digit === undefined) throw new Error("no packet");
+    if (digit === undefined) throw new Error("malformed packet");
     const [namespace, query] = this.#client?.protocol === 3 ? split(target) : [target, ""];
-    if (namespace.length > MAX_NAMESPACE || query.length > MAX_AUTH) throw new Error("no such namespace");
+    if (namespace.length > MAX_NAMESPACE || query.length > MAX_AUTH) throw new Error("invalid namespace");
     const type = Number(digit);
     const isBinary = type === BINARY_EVENT || type === BINARY_ACK;
     const awaited = Number(attachments ?? 0);
     if (isBinary !== (attachments !== undefined) || (isBinary && (awaited < 1 || awaited > MAX_ATTACHMENTS))) {
-      throw new Error("a wrong number of attachments");
+      throw new Error("invalid number of attachments");
     }
     const acknowledge = id === "" ? undefined : Number(id);
-    if (acknowledge !== undefined && !Number.isSafeInteger(acknowledge)) throw new Error("a wrong id");
+    if (acknowledge !== undefined && !Number.isSafeInteger(acknowledge)) throw new Error("invalid acknowledgement id");
     const rest = text.slice(head.length);
     if (type === EVENT) this.#emitEvent({ namespace, text: rest, acknowledge, attachments: [] });
     else if (isBinary) this.#begin({ type, namespace, text: rest, acknowledge, awaited, attachments: [] });
     else if (type === CONNECT) this.#connect(namespace, query, parseAuth(rest));
     else if (type === DISCONNECT) this.#emit({ type, nsp: namespace });
     // Acknowledgements from clients are ignored, because the node never requests any.
-    else if (type !== ACK) throw new Error("not for a client to say");
+    else if (type !== ACK) throw new Error("packet type not allowed from clients");
   }
 
   #connect(namespace: string, query: string, auth: object | undefined): void {
@@ -159,7 +159,7 @@ export class PacketDecoder extends EventEmitter {
 
   #addAttachment(bytes: Uint8Array): void {
     const begun = this.#begun;
-    if (begun === undefined) throw new Error("no attachment is awaited");
+    if (begun === undefined) throw new Error("unexpected attachment");
     if (this.#bytes + bytes.length > this.#limit) throw new Error("too large");
     this.#take(bytes.length);
     begun.attachments.push(compact(bytes));
@@ -184,7 +184,7 @@ export class PacketDecoder extends EventEmitter {
 function split(target: string): readonly [namespace: string, query: string] {
   const at = target.indexOf("?");
   const [path, query] = at === -1 ? [target, ""] : [target.slice(0, at), target.slice(at)];
-  if (path !== "/" && new URL(path, "https://host").pathname !== path) throw new Error("no such namespace");
+  if (path !== "/" && new URL(path, "https://host").pathname !== path) throw new Error("invalid namespace");
   return [path, query];
 }
 
@@ -193,6 +193,6 @@ function parseAuth(text: string): object | undefined {
   if (text === "") return undefined;
   if (text.length > MAX_AUTH) throw new Error("too large");
   const auth = parseJson(text);
-  if (!isObject(auth)) throw new Error("no object");
+  if (!isObject(auth)) throw new Error("auth: not a JSON object");
   return auth;
 }

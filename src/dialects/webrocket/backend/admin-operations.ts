@@ -52,7 +52,7 @@ export class AdminRefusal extends CarillonError {
 export class MethodRefusal extends AdminRefusal {
   /** @param allow - methods of the path */
   constructor(readonly allow: string) {
-    super("unimplemented", `the methods here are ${allow}`, 405);
+    super("unimplemented", `method not allowed; allowed: ${allow}`, 405);
   }
 }
 

@@ -70,7 +70,7 @@ function chooseResource(method: string, places: readonly AdminResource[]): Admin
   const [place, other] = places;
   if (place === undefined) throw new AdminRefusal("invalid_argument", "invalid path");
   if (other === undefined || method === "GET" || method === "HEAD") return place;
-  const text = `this may mean ${places.map(describeAdminResource).join(", or ")}: nothing was changed`;
+  const text = `ambiguous path: ${places.map(describeAdminResource).join(", or ")}: nothing was changed`;
   throw new AdminRefusal("failed_precondition", text, 409);
 }
 

@@ -57,7 +57,7 @@ export async function askAdmin(method: string, path: string, flags: AdminFlags):
 function readAdminCookie({ cookieFile }: AdminFlags): string {
   const cookie = cookieFile === undefined ? process.env[COOKIE_VARIABLE] : read("--cookie-file", cookieFile);
   if (cookie !== undefined && /^[!-~][ -~]*$/.test(cookie)) return cookie;
-  throw new CarillonError("invalid_argument", `a cookie is needed: in ${COOKIE_VARIABLE}, or --cookie-file`);
+  throw new CarillonError("invalid_argument", `missing cookie: set ${COOKIE_VARIABLE} or --cookie-file`);
 }
 
 function send(method: string, path: string, flags: AdminFlags): Promise<IncomingMessage> {
@@ -84,7 +84,7 @@ async function parseBody(response: IncomingMessage): Promise<AdminBody> {
   try {
     return JSON.parse(await text(response)) as AdminBody;
   } catch (cause) {
-    throw new CarillonError("unavailable", "the server there is not a WebRocket admin interface", { cause });
+    throw new CarillonError("unavailable", "this server is not a WebRocket admin interface", { cause });
   }
 }
 

@@ -14,13 +14,13 @@ import {
 const options: readonly CommandOption[] = [
   {
     flags: "--admin <url>",
-    description: "where a node's admin interface is",
+    description: "address of a node's admin interface",
     default: "http://127.0.0.1:8082",
     fault: (text) => (isHttpUrl(text) ? undefined : "a URL such as http://127.0.0.1:8082"),
   },
   {
     flags: "--cookie-file <file>",
-    description: `file that holds the cookie (default: it is in ${COOKIE_VARIABLE})`,
+    description: `file that contains the cookie (default: the value of ${COOKIE_VARIABLE})`,
   },
   {
     flags: "--ca <file>",
@@ -39,18 +39,18 @@ export const webrocketCommand: DialectCommand = {
     { name: "vhosts", description: "list the vhosts with their access tokens", options, run: listVhosts },
     {
       name: "vhost",
-      description: "make and delete vhosts",
+      description: "create and delete vhosts",
       commands: [
         {
           name: "add",
-          description: "make a vhost; prints its path and its access token",
+          description: "create a vhost; prints its path and its access token",
           arguments: [{ name: "<path>", description: "path, such as /shop" }],
           options,
           run: addVhost,
         },
         {
           name: "delete",
-          description: "delete a vhost that was made at run time",
+          description: "delete a vhost that was created at run time",
           arguments: [{ name: "<path>", description: "path" }],
           options,
           run: deleteVhost,
@@ -59,14 +59,14 @@ export const webrocketCommand: DialectCommand = {
     },
     {
       name: "token",
-      description: "give a vhost another access token, and print it; the one before is worthless from then on",
+      description: "replace a vhost's access token and print the new one; the old one stops working",
       arguments: [vhost],
       options,
       run: renewToken,
     },
     {
       name: "channels",
-      description: "list the channels of a vhost that are open",
+      description: "list the open channels of a vhost",
       arguments: [vhost],
       options,
       run: listChannels,
@@ -77,14 +77,14 @@ export const webrocketCommand: DialectCommand = {
       commands: [
         {
           name: "open",
-          description: "open a channel; fails where it is open already",
+          description: "open a channel; fails if it is already open",
           arguments: [vhost, channel],
           options,
           run: openChannel,
         },
         {
           name: "close",
-          description: "close a channel; clients that are in it leave it",
+          description: "close a channel and unsubscribe its clients",
           arguments: [vhost, channel],
           options,
           run: closeChannel,
@@ -93,7 +93,7 @@ export const webrocketCommand: DialectCommand = {
     },
     {
       name: "workers",
-      description: "list the workers of a vhost, of all nodes and protocols: id, node, name, events",
+      description: "list a vhost's workers on all nodes, of all protocols: id, node, name, events",
       arguments: [vhost],
       options,
       run: listWorkers,

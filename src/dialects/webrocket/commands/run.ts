@@ -53,8 +53,8 @@ export async function listWorkers([path = ""]: Args, flags: AdminFlags): Promise
     [id, node, name === "" ? "-" : name, events.join(","), ...(answers ? [] : ["triggers"])].join(" "),
   );
   const notes = [
-    ...(missing.length > 0 ? [`not answered: node ${missing.join(", ")}`] : []),
-    ...(more === true ? ["there are more"] : []),
+    ...(missing.length > 0 ? [`nodes that did not answer: ${missing.join(", ")}`] : []),
+    ...(more === true ? ["the list is incomplete: there are more workers"] : []),
   ];
   return { lines, notes };
 }
@@ -76,7 +76,7 @@ function escapeChannel(channel: string): string {
 
 /** Creates the error for a path that names a vhost instead of a resource. */
 function isVhostError(path: string, word: string): CarillonError {
-  return new CarillonError("failed_precondition", `${path}/${word} is a vhost: ask the control service`);
+  return new CarillonError("failed_precondition", `${path}/${word} is a vhost: use the control service`);
 }
 
 function checkPath(path: string): string {
@@ -90,7 +90,7 @@ function checkPath(path: string): string {
  */
 function checkOwnPath(path: string): string {
   if (!RESOURCE_PATH.test(checkPath(path))) return path;
-  const text = `vhost: ${path} would be taken for something of another vhost: make and delete it by the control service`;
+  const text = `vhost: ${path} could also name a resource of another vhost: create and delete it through the control service`;
   throw new CarillonError("invalid_argument", text);
 }
 

@@ -115,7 +115,7 @@ test("B20: demands a key that may publish on the channel", async () => {
   const other = await post({ ...GOOD, channel: "other" }, { authorization: "Bearer news" });
   expect([other.status, await other.json()]).toEqual([
     403,
-    { code: "PermissionDenied", message: 'key "news" may not use this channel' },
+    { code: "PermissionDenied", message: 'key "news" is not permitted to use this channel' },
   ]);
   expect(published).toEqual([]);
   expect((await post(GOOD, { authorization: "Bearer news" })).status).toBe(200);

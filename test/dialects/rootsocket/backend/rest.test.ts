@@ -83,7 +83,7 @@ test.each(CALLS)("S2: serves %s %s with and without a final slash", async (metho
 test("S2: refuses other methods, and names the known ones", async () => {
   const node = await startApplication();
   const refused = await ask(node, "connections/", { method: "DELETE" });
-  expect(refused).toMatchObject({ status: 405, body: { detail: "DELETE is not for this path" } });
+  expect(refused).toMatchObject({ status: 405, body: { detail: "DELETE is not supported for this path" } });
   expect(refused.headers.get("allow")).toBe("GET, POST");
   expect(await ask(node, "tokens", { method: "GET" })).toMatchObject({ status: 405 });
   expect(await ask(node, "messages", { method: "PUT", body: BODY })).toMatchObject({ status: 405 });
@@ -137,7 +137,7 @@ const BAD_CHANNELS = [
   ["", "channel is empty"],
   ["a b", "channel is not 1 to 100 letters, digits and dots"],
   ["a".repeat(101), "channel is not 1 to 100 letters, digits and dots"],
-  ["ping", "channel is reserved: it is a type of event"],
+  ["ping", "channel is reserved: it is an event type"],
 ] as const;
 
 test.each(["tokens/", "messages/"])("S4, S7: refuses an invalid channel in %s, with the reason", async (path) => {
@@ -165,7 +165,7 @@ test("S4: refuses other categories of tokens", async () => {
   for (const category of [0, 2, "1"]) {
     expect(await ask(node, "tokens/", { body: { category, channel: "test" } })).toMatchObject({
       status: 400,
-      body: { detail: "category: expected 1, a channel's token" },
+      body: { detail: "category: expected 1 (a channel token)" },
     });
   }
 });

@@ -213,7 +213,7 @@ describe("I16: refusals before an upgrade", () => {
     const node = await startNode();
     for (const version of [3, 4]) {
       const answer = await fetch(`${node.http}/socket.io/?EIO=${version}&transport=polling&j=0`);
-      expect([answer.status, await answer.json()]).toMatchObject([400, { message: "JSONP is not served" }]);
+      expect([answer.status, await answer.json()]).toMatchObject([400, { message: "JSONP is not supported" }]);
     }
   });
 

@@ -239,7 +239,10 @@ test("X24: refuses other methods, and names the known ones", async () => {
     ["PATCH", "/test/channels/c", "POST, GET, DELETE"],
     ["DELETE", "/test/workers", "GET"],
   ] as const) {
-    expect(await ask(method, path)).toMatchObject({ status: 405, body: { error: `the methods here are ${methods}` } });
+    expect(await ask(method, path)).toMatchObject({
+      status: 405,
+      body: { error: `method not allowed; allowed: ${methods}` },
+    });
   }
 });
 
@@ -255,7 +258,7 @@ test("X24: refuses changes by an ambiguous path", async () => {
     ["DELETE", "/made/channels", "vhost /made/channels, or channels of vhost /made"],
     ["PUT", "/made/token", "vhost /made/token, or token of vhost /made"],
   ] as const) {
-    const error = `this may mean ${meanings}: nothing was changed`;
+    const error = `ambiguous path: ${meanings}: nothing was changed`;
     expect(await ask(method, path)).toEqual({ status: 409, location: null, body: { error } });
   }
   const paths = [...world.vhosts.all].map(({ name }) => name).filter((name) => name.startsWith("/made"));

@@ -74,10 +74,10 @@ test("X28: distinguishes channels from vhosts whose paths end alike", async () =
 
 test("X28: refuses ambiguous paths", async () => {
   for (const word of ["", "/token", "/channels", "/workers"]) await world.administration.create(`/made${word}`, {});
-  const refusal = "carillon: this may mean vhost /made/token, or token of vhost /made: nothing was changed\n";
+  const refusal = "carillon: ambiguous path: vhost /made/token, or token of vhost /made: nothing was changed\n";
   expect(await webrocket("token", "/made")).toEqual([1, refusal]);
   for (const word of ["channels", "workers"]) {
-    const text = `carillon: /made/${word} is a vhost: ask the control service\n`;
+    const text = `carillon: /made/${word} is a vhost: use the control service\n`;
     expect(await webrocket(word, "/made")).toEqual([1, text]);
   }
 });
@@ -107,8 +107,8 @@ test.each([
 test.each([
   [["vhost", "add", "made"], "vhost: expected a path"],
   [["workers", "/"], "vhost: expected a path"],
-  [["vhost", "delete", "/test/channels"], "would be taken for something of another vhost"],
-  [["vhost", "add", "/test/channels/foo"], "would be taken for something of another vhost"],
+  [["vhost", "delete", "/test/channels"], "could also name a resource of another vhost"],
+  [["vhost", "add", "/test/channels/foo"], "could also name a resource of another vhost"],
   [["vhosts", "--admin", "ftp://127.0.0.1"], "Expected a URL"],
   [["vhosts", "--cookie-file", "/no/such/file"], "--cookie-file: /no/such/file cannot be read"],
   [["vhost", "sing"], "unknown command"],
@@ -123,7 +123,7 @@ test("X28: reads the cookie from the environment or a file", async () => {
   expect(await webrocket("vhosts")).toEqual([1, expect.stringContaining("X-WebRocket-Cookie is missing or wrong")]);
   expect(await webrocket("vhosts", "--cookie-file", temporaryFile("cookie", `${COOKIE}\n`))).toMatchObject([0, {}]);
   delete process.env["CARILLON_WEBROCKET_COOKIE"];
-  expect(await webrocket("vhosts")).toEqual([2, expect.stringContaining("a cookie is needed")]);
+  expect(await webrocket("vhosts")).toEqual([2, expect.stringContaining("missing cookie")]);
 });
 
 test("X28: exits with 3 when the interface is unreachable, or is another server", async () => {
@@ -142,6 +142,6 @@ test("X28: exits with 3 when the interface is unreachable, or is another server"
   const { port } = server.address() as AddressInfo;
   expect(await webrocket("vhosts", "--admin", `http://127.0.0.1:${port}`)).toEqual([
     3,
-    "carillon: the server there is not a WebRocket admin interface\n",
+    "carillon: this server is not a WebRocket admin interface\n",
   ]);
 });
