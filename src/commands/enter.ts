@@ -106,7 +106,7 @@ function begin(
   const { session } = client;
   // First, so that messages that arrived before the answer are sent before it (O3).
   for (const topic of left) hub.leave(session, topic);
-  const taken = replay && prepared && takeReplays(prepared, replay, context);
+  const taken = replay && prepared && takeReplays(session, prepared, replay, context);
   onEntered(
     left.map(({ name }) => name),
     taken?.results,

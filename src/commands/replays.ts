@@ -4,7 +4,7 @@ import type { Topic } from "../core/topic.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
 
-/** Number of topics whose stored messages are read at the same time for one join. */
+/** Number of topics whose stored messages are read at the same time for one join. They may exceed the limits together. */
 const CONCURRENT_READS = 16;
 
 /** The stored messages that a join has requested, by topic. */
@@ -20,13 +20,14 @@ export async function prepareReplays(
 ): Promise<PreparedReplays> {
   const prepared = new Map<Topic, PreparedReplay>();
   const withLog = topics.filter(({ subscription }) => subscription?.log !== undefined);
-  let { bytes } = replayLimits;
+  let { bytes, messages } = replayLimits;
   for (let begin = 0; begin < withLog.length; begin += CONCURRENT_READS) {
-    const limits = { messages: replayLimits.messages, bytes };
+    const limits = { messages, bytes };
     const reads = withLog.slice(begin, begin + CONCURRENT_READS).map(async (topic) => {
       const replay = await topic.subscription?.log?.prepare(toStart(topic, request), limits);
       if (replay === undefined) return;
       prepared.set(topic, replay);
+      messages = Math.max(0, messages - replay.count);
       bytes = Math.max(0, bytes - replay.bytes);
     });
     await Promise.all(reads);
@@ -34,8 +35,12 @@ export async function prepareReplays(
   return prepared;
 }
 
-/** Completes the replays in the turn in which the memberships begin. */
+/**
+ * Completes the replays in the turn in which the memberships begin.
+ * @returns replays of the topics that the session is about to join, and results for the answer
+ */
 export function takeReplays(
+  session: Session,
   prepared: PreparedReplays,
   { recover }: ReplayRequest,
   { recoveries }: Pick<CommandContext, "recoveries">,
@@ -43,11 +48,17 @@ export function takeReplays(
   const replays = new Map<Topic, Replay>();
   const results = new Map<string, JoinedReplay>();
   for (const [topic, each] of prepared) {
+    // The backend may have joined the client meanwhile. It has received live messages, before which nothing can be sent.
+    if (session.memberships.has(topic)) continue;
     const replay = each.take();
-    const requested = recover.has(topic.name);
-    if (requested) recoveries.count(replay.failure);
     replays.set(topic, replay);
-    results.set(topic.name, { position: replay.position, requested, failure: replay.failure });
+    results.set(topic.name, { position: replay.position, requested: recover.has(topic.name), failure: replay.failure });
+  }
+  for (const name of recover.keys()) {
+    const known = results.get(name);
+    // A topic without history has no log to which a position could belong.
+    if (known === undefined) results.set(name, { position: undefined, requested: true, failure: "unknown_position" });
+    recoveries.count(known === undefined ? "unknown_position" : known.failure);
   }
   return { replays, results };
 }

@@ -83,7 +83,8 @@ export interface Replay {
 
 /** A replay whose stored part has been read. */
 export interface PreparedReplay {
-  /** Sum of the payloads that have been read. */
+  /** Number of messages that have been read, and the sum of their payloads. `take` may add a few. */
+  readonly count: number;
   readonly bytes: number;
   /**
    * Completes the replay with the messages that have been delivered meanwhile. The caller begins the membership in the same
