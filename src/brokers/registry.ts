@@ -26,8 +26,8 @@ export class BrokerRegistry implements BrokerDirectory {
 
   resolve(vhost: string, name: string): NamedBroker {
     const known = this.#namesFor(vhost);
-    const wanted = name === "" ? known[0] : known.find((candidate) => candidate === name);
-    const broker = wanted === undefined ? undefined : this.#brokers.get(wanted);
+    const brokerName = name === "" ? known[0] : known.find((candidate) => candidate === name);
+    const broker = brokerName === undefined ? undefined : this.#brokers.get(brokerName);
     if (broker === undefined) {
       const shown = name.length > MAX_SHOWN_LENGTH ? `${name.slice(0, MAX_SHOWN_LENGTH)}…` : name;
       throw new CarillonError("not_found", `unknown broker ${JSON.stringify(shown)}; known: ${known.join(", ")}`);

@@ -78,10 +78,10 @@ export class ConfigReader {
    * Reads the settings of a vhost created at run time, whose regular expressions are bounded (rule A15).
    * @throws CarillonError invalid_argument, with one line for each fault
    */
-  parseVhost(path: string, given: object): VhostSettings {
-    const excess = findExpressionExcess(given);
+  parseVhost(path: string, settings: object): VhostSettings {
+    const excess = findExpressionExcess(settings);
     if (excess !== undefined) throw new CarillonError("invalid_argument", `settings: ${excess}`);
-    const result = this.#vhostSchema.safeParse(given);
+    const result = this.#vhostSchema.safeParse(settings);
     if (result.success) return result.data;
     const context = { knownKeys: this.#knownKeys, within: ["vhosts", path] };
     throw new CarillonError("invalid_argument", describeIssues(result.error, context));

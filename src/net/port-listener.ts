@@ -207,25 +207,25 @@ function peekFirstBytes(socket: Socket, timeout: number, done: (bytes: Buffer | 
 /**
  * Starts to listen on a configured address.
  * @param setting - name of the setting, for the error
- * @param wanted - undefined when the listener is disabled
+ * @param address - undefined when the listener is disabled
  * @returns the address with the actual port, as HOST:PORT; undefined when the listener is disabled
  * @throws CarillonError failed_precondition when the address is unavailable
  */
 export async function listenAt(
   setting: string,
-  wanted: Address | undefined,
+  address: Address | undefined,
   listener: { listen(): Promise<Address> } | undefined,
 ): Promise<string | undefined> {
-  if (wanted === undefined || listener === undefined) return undefined;
+  if (address === undefined || listener === undefined) return undefined;
   try {
     return formatAddress(await listener.listen());
   } catch (cause) {
-    throw listenFailure(setting, formatAddress(wanted), cause);
+    throw listenFailure(setting, formatAddress(address), cause);
   }
 }
 
 /** Creates the error for an address that is unavailable. */
-export function listenFailure(setting: string, wanted: string, cause: unknown): CarillonError {
-  const text = `cannot listen on ${setting} address ${wanted}: ${errorText(cause)}`;
+export function listenFailure(setting: string, address: string, cause: unknown): CarillonError {
+  const text = `cannot listen on ${setting} address ${address}: ${errorText(cause)}`;
   return new CarillonError("failed_precondition", text, { cause });
 }

@@ -13,7 +13,7 @@ import { ignore } from "../util/ignore.js";
 import {
   CHANNELS,
   channelKey,
-  encodeRecord,
+  encodeKeySegment,
   GUARDED,
   KEYS,
   type KeyRecord,
@@ -43,7 +43,7 @@ export interface AdministrationOptions {
   /** Returns the time of a key's last use on this node; undefined if it has not been used since the node started. */
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
   /** @throws CarillonError invalid_argument, with every fault */
-  readonly parse: (path: string, given: JsonObject) => VhostSettings;
+  readonly parse: (path: string, rawSettings: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument: unusable settings, such as an unknown broker */
   readonly check: (path: string, settings: VhostSettings) => void;
 }
@@ -61,18 +61,18 @@ export class Administration implements VhostAdmin {
     if (!vhostPath.safeParse(path).success) {
       throw new CarillonError("invalid_argument", "path: expected a path such as /shop or /shop/eu");
     }
-    if (vhosts.get(path) !== undefined) throw exists(path);
+    if (vhosts.get(path) !== undefined) throw createVhostExistsError(path);
     this.#check(path, settings);
     const key = vhostKey(path);
     // Another node may have created it a moment ago.
-    if ((await store.get(key)) !== undefined) throw exists(path);
+    if ((await store.get(key)) !== undefined) throw createVhostExistsError(path);
     // Keys and channels left by an interrupted deletion must not become valid again.
     await this.#clear(path);
-    const value = valueOf({ id: randomUUID(), path, settings });
+    const value = toRecordText({ id: randomUUID(), path, settings });
     try {
       await vhosts.change({ key, value }, () => store.create(key, value));
     } catch (error) {
-      if (CarillonError.from(error).code === "already_exists") throw exists(path);
+      if (CarillonError.from(error).code === "already_exists") throw createVhostExistsError(path);
       throw error;
     }
     return { path, settings: redactSecrets(settings), configured: false };
@@ -83,9 +83,9 @@ export class Administration implements VhostAdmin {
     this.#requireChangeable(path);
     this.#check(path, settings);
     const entry = await store.get(vhostKey(path));
-    if (entry === undefined) throw absent(path);
+    if (entry === undefined) throw createUnknownVhostError(path);
     const { id } = parseVhostRecord(entry.key, entry.value);
-    const value = valueOf({ id, path, settings });
+    const value = toRecordText({ id, path, settings });
     await this.#rememberKeys(path);
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
     return { path, settings: redactSecrets(settings), configured: false };
@@ -95,11 +95,11 @@ export class Administration implements VhostAdmin {
     const { parse, store, vhosts } = this.#options;
     this.#requireChangeable(path);
     const entry = await store.get(vhostKey(path));
-    if (entry === undefined) throw absent(path);
+    if (entry === undefined) throw createUnknownVhostError(path);
     const record = parseVhostRecord(entry.key, entry.value);
     const changed = { ...record.settings, [dialect]: settings };
     parse(path, changed);
-    const value = valueOf({ ...record, settings: changed });
+    const value = toRecordText({ ...record, settings: changed });
     await vhosts.change({ key: entry.key, value }, () => store.update(entry.key, value, entry.revision));
   }
 
@@ -181,7 +181,7 @@ export class Administration implements VhostAdmin {
       (await store.list(prefix)).map(({ key, value }) => [key.slice(prefix.length), Number(value)] as const),
     );
     const latest = (id: string): number | undefined => {
-      const times = [uses.get(encodeRecord(id)), lastUsed(path, id)].filter((time) => time !== undefined);
+      const times = [uses.get(encodeKeySegment(id)), lastUsed(path, id)].filter((time) => time !== undefined);
       return times.length === 0 ? undefined : Math.max(...times);
     };
     const configured = vhost.settings.keys.map(({ actions, name, topics = [] }) => ({
@@ -268,15 +268,15 @@ export class Administration implements VhostAdmin {
 }
 
 function describe(vhost: Vhost): VhostDescription {
-  const { configured, given, name } = vhost;
-  return { path: name, settings: redactSecrets(given), configured };
+  const { configured, rawSettings, name } = vhost;
+  return { path: name, settings: redactSecrets(rawSettings), configured };
 }
 
-function valueOf(record: VhostRecord): string {
+function toRecordText(record: VhostRecord): string {
   return JSON.stringify(record);
 }
 
-function absent(path: string): CarillonError {
+function createUnknownVhostError(path: string): CarillonError {
   return new CarillonError("not_found", `unknown vhost ${JSON.stringify(path)}`);
 }
 
@@ -285,7 +285,7 @@ function checkChannel(channel: string): void {
   if (fault !== undefined) throw new CarillonError("invalid_argument", `channel ${fault}`);
 }
 
-function exists(path: string): CarillonError {
+function createVhostExistsError(path: string): CarillonError {
   return new CarillonError("already_exists", `vhost ${JSON.stringify(path)} already exists`);
 }
 

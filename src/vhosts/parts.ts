@@ -18,7 +18,7 @@ export interface VhostPartsContext {
   readonly leases: Leases;
   readonly clock: Clock;
   readonly hookCounts: HookCounts;
-  readonly callerOf: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
+  readonly createCaller: (hooks: NonNullable<VhostSettings["hooks"]>) => HookCaller;
   /** Called when a call to a backend has failed. */
   readonly onHookFailed: (vhost: string, event: HookEvent, failure: Error) => void;
   /** Called with the failure when a hook's backend no longer answers, and with undefined when it answers again. */
@@ -32,8 +32,8 @@ export interface VhostPartsContext {
  * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
  */
 export function createVhostParts(path: string, settings: VhostSettings, context: VhostPartsContext): VhostParts {
-  const access = accessOf(path, settings, context);
-  const hooks = hooksOf(path, settings, context);
+  const access = createAccess(path, settings, context);
+  const hooks = createHooks(path, settings, context);
   return {
     authenticator: access.authenticator,
     forDialects: (current) => withSettingsPath(path, () => createVhostDialects(access, current, context.dialects)),
@@ -77,7 +77,7 @@ function createVhostDialects(
   return { access: byName, issuer: access.createIssuer(tokenSettings) };
 }
 
-function accessOf(path: string, settings: VhostSettings, context: VhostPartsContext): VhostAccess {
+function createAccess(path: string, settings: VhostSettings, context: VhostPartsContext): VhostAccess {
   const { clock, leases, onIssuer, store } = context;
   const onFailure = (message: string): void => onIssuer(path, message);
   return withSettingsPath(path, () => createVhostAccess(path, settings, { store, leases, clock, onFailure }));
@@ -93,12 +93,12 @@ function withSettingsPath<Made>(path: string, make: () => Made): Made {
   }
 }
 
-function hooksOf(path: string, { hooks }: VhostSettings, context: VhostPartsContext): Hooks | undefined {
+function createHooks(path: string, { hooks }: VhostSettings, context: VhostPartsContext): Hooks | undefined {
   if (hooks === undefined) return undefined;
-  const { callerOf, clock, hookCounts, onHooks } = context;
+  const { clock, createCaller, hookCounts, onHooks } = context;
   return new Hooks({
     settings: hooks,
-    caller: callerOf(hooks),
+    caller: createCaller(hooks),
     clock,
     counts: hookCounts,
     onFailed: (event, failure) => context.onHookFailed(path, event, failure),

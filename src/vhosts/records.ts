@@ -38,12 +38,12 @@ export const USES = "key-uses/";
 export const GUARDED = "guarded";
 
 export function vhostKey(path: string): string {
-  return VHOSTS + encodeRecord(path);
+  return VHOSTS + encodeKeySegment(path);
 }
 
 /** Prefix of a vhost's entries of one kind. */
 export function recordPrefix(kind: typeof KEYS | typeof CHANNELS | typeof USES, path: string): string {
-  return `${kind}${encodeRecord(path)}/`;
+  return `${kind}${encodeKeySegment(path)}/`;
 }
 
 export function keyKey(path: string, id: string): string {
@@ -52,11 +52,11 @@ export function keyKey(path: string, id: string): string {
 
 export function useKey(path: string, id: string): string {
   // The id is encoded, because that of a configured key is its name.
-  return recordPrefix(USES, path) + encodeRecord(id);
+  return recordPrefix(USES, path) + encodeKeySegment(id);
 }
 
 export function channelKey(path: string, channel: string): string {
-  return recordPrefix(CHANNELS, path) + encodeRecord(channel);
+  return recordPrefix(CHANNELS, path) + encodeKeySegment(channel);
 }
 
 /** Splits a store key into vhost and name. */
@@ -114,6 +114,6 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
-export function encodeRecord(text: string): string {
+export function encodeKeySegment(text: string): string {
   return Buffer.from(text).toString("base64url");
 }

@@ -16,9 +16,9 @@ export interface RuleTable {
  */
 export function createRuleTable(settings: VhostSettings, channels: ReadonlySet<string>): RuleTable {
   const matchers = new MatcherList(settings.topics.map(({ match }) => compilePattern(match)));
-  const plain = rulesOf(settings, {});
-  const privately = rulesOf(settings, KINDS.private);
-  const present = rulesOf(settings, KINDS.presence);
+  const plain = createKindRules(settings, {});
+  const privately = createKindRules(settings, KINDS.private);
+  const present = createKindRules(settings, KINDS.presence);
   const kindOf = (topic: string): KindRules => {
     if (!KIND.test(topic) || !channels.has(topic)) return plain;
     return topic.startsWith("presence-") ? present : privately;
@@ -47,7 +47,7 @@ const KINDS = {
   presence: { access: "private", presence: true },
 } as const satisfies Record<string, Partial<Rule>>;
 
-function rulesOf(settings: VhostSettings, kind: Partial<Rule>): KindRules {
+function createKindRules(settings: VhostSettings, kind: Partial<Rule>): KindRules {
   return {
     rules: settings.topics.map((rule) => toRules({ ...kind, ...rule }, settings)),
     standard: toRules({ ...kind, match: "*" }, settings),

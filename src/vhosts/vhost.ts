@@ -40,7 +40,7 @@ export interface VhostDialects {
 /** Parts of a vhost that can change. */
 export interface VhostDefinition {
   readonly settings: VhostSettings;
-  readonly given: JsonObject;
+  readonly rawSettings: JsonObject;
   readonly parts: VhostParts;
   readonly dialects: VhostDialects;
 }
@@ -72,7 +72,7 @@ export class Vhost {
   /** Channels opened at run time. {@link Vhosts} keeps the set up to date. */
   readonly channels: ReadonlySet<string>;
   #settings: VhostSettings;
-  #given: JsonObject;
+  #rawSettings: JsonObject;
   #parts: VhostParts;
   #dialects: VhostDialects;
   /** Replaced parts whose hook calls have not finished. */
@@ -84,8 +84,8 @@ export class Vhost {
     this.name = name;
     this.configured = configured;
     this.channels = channels;
-    const { dialects, given, parts, settings } = definition;
-    this.#given = given;
+    const { dialects, rawSettings, parts, settings } = definition;
+    this.#rawSettings = rawSettings;
     this.#settings = settings;
     this.#parts = parts;
     this.#dialects = dialects;
@@ -94,8 +94,8 @@ export class Vhost {
   }
 
   /** Settings with secrets. Without defaults for a vhost created at run time. */
-  get given(): JsonObject {
-    return this.#given;
+  get rawSettings(): JsonObject {
+    return this.#rawSettings;
   }
 
   get settings(): VhostSettings {
@@ -160,7 +160,7 @@ export class Vhost {
    * Replaces the settings. Called by {@link Vhosts}, which then applies the new rules to the topics.
    * @returns access to topics before the change
    */
-  change({ dialects, given, parts, settings }: VhostDefinition): TopicAccess {
+  change({ dialects, rawSettings, parts, settings }: VhostDefinition): TopicAccess {
     const before = this.#parts;
     const { opened_only: openedOnly } = this.#settings;
     const access = {
@@ -168,7 +168,7 @@ export class Vhost {
       ruleMatchers: this.#rules.matchers,
       exists: (topic: string) => !openedOnly || this.channels.has(topic),
     };
-    this.#given = given;
+    this.#rawSettings = rawSettings;
     this.#parts = parts;
     this.#dialects = dialects;
     this.#settings = settings;

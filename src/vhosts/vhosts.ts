@@ -43,7 +43,7 @@ export interface VhostEvents {
   /** Disconnects the clients of a deleted vhost. Resolves when all connections have ended. */
   onDeleted(vhost: Vhost): Promise<void>;
   /** Called when opening a channel has changed its rules, because of its kind. @param before - rules before the change */
-  onChannelRuled(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
+  onChannelRulesChanged(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
   onChannelClosed(vhost: Vhost, channel: string): Promise<void>;
   onError(message: string): void;
   /** Called when the store has been read. */
@@ -57,7 +57,7 @@ export interface VhostsOptions {
   readonly clock: Clock;
   readonly events: VhostEvents;
   /** @throws CarillonError invalid_argument, with every fault */
-  readonly parse: (path: string, given: JsonObject) => VhostSettings;
+  readonly parse: (path: string, rawSettings: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument: unusable settings */
   readonly makeParts: (path: string, settings: VhostSettings) => VhostParts;
 }
@@ -96,7 +96,7 @@ export class Vhosts {
     });
     for (const [path, settings] of Object.entries(options.configured)) {
       const parts = options.makeParts(path, settings);
-      this.#add(path, true, { settings, given: toJson(settings), parts, dialects: parts.forDialects(settings) });
+      this.#add(path, true, { settings, rawSettings: toJson(settings), parts, dialects: parts.forDialects(settings) });
       this.#showKeys(path);
     }
   }
@@ -155,7 +155,7 @@ export class Vhosts {
     return written;
   }
 
-  #apply(path: string, applied: Promise<void>): void {
+  #trackApplied(path: string, applied: Promise<void>): void {
     this.#applied.set(path, applied);
     void applied.then(() => {
       if (this.#applied.get(path) === applied) this.#applied.delete(path);
@@ -185,7 +185,7 @@ export class Vhosts {
       return;
     }
     const record = parseVhostRecord(key, value);
-    const { settings: given } = record;
+    const { settings: rawSettings } = record;
     const settings = this.#parse(record, key);
     // Another id: the vhost was deleted and created again during an outage.
     if (before !== undefined && before.id !== record.id) this.#delete(path);
@@ -193,12 +193,12 @@ export class Vhosts {
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
     const { events, makeParts } = this.#options;
     // Parts are kept when their settings are unchanged, so that issuers' keys and hook calls survive.
-    const same = known !== undefined && isDeepStrictEqual(partsOf(known.settings), partsOf(settings));
+    const same = known !== undefined && isDeepStrictEqual(pickPartSettings(known.settings), pickPartSettings(settings));
     const parts = same ? known.parts : makeParts(path, settings);
-    const definition = { settings, given, parts, dialects: parts.forDialects(settings) };
+    const definition = { settings, rawSettings, parts, dialects: parts.forDialects(settings) };
     this.#records.set(path, record);
     if (known === undefined) this.#add(path, false, definition);
-    else this.#apply(path, events.onChanged(known, known.change(definition)));
+    else this.#trackApplied(path, events.onChanged(known, known.change(definition)));
     this.#showKeys(path);
   };
 
@@ -255,12 +255,12 @@ export class Vhosts {
       channels.add(channel);
       // The channel's kind may change the rules of an existing topic.
       if (vhost !== undefined && before !== undefined && before !== vhost.rulesFor(channel)) {
-        this.#apply(path, this.#options.events.onChannelRuled(vhost, channel, before));
+        this.#trackApplied(path, this.#options.events.onChannelRulesChanged(vhost, channel, before));
       }
       return;
     }
     if (channels.delete(channel) && vhost !== undefined) {
-      this.#apply(path, this.#options.events.onChannelClosed(vhost, channel));
+      this.#trackApplied(path, this.#options.events.onChannelClosed(vhost, channel));
     }
   };
 
@@ -285,7 +285,12 @@ export class Vhosts {
 }
 
 /** Picks the settings that determine the parts: hooks and access. Does not compile when a member is missing. */
-function partsOf({ anonymous, hooks, jwt, tokens }: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
+function pickPartSettings({
+  anonymous,
+  hooks,
+  jwt,
+  tokens,
+}: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
   const known: Complete<AccessSettings> = { anonymous, jwt, tokens };
   return { ...known, hooks };
 }

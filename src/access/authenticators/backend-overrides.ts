@@ -4,7 +4,7 @@ import type { HookChanges } from "../hooks/hook-answer.js";
 
 /** Applies a backend's changes to a principal. They take precedence over the token. */
 export function applyOverrides({ expires, info, user }: Omit<HookChanges, "topics">, principal: Principal): Principal {
-  const { overrides: given } = principal;
+  const { overrides } = principal;
   return {
     ...principal,
     user: user ?? principal.user,
@@ -12,8 +12,8 @@ export function applyOverrides({ expires, info, user }: Omit<HookChanges, "topic
     info: info ?? principal.info,
     overrides:
       user === undefined && info === undefined
-        ? given
-        : { subject: subjectOf(principal), user: user ?? given?.user, info: info ?? given?.info },
+        ? overrides
+        : { subject: subjectOf(principal), user: user ?? overrides?.user, info: info ?? overrides?.info },
   };
 }
 
@@ -26,13 +26,13 @@ export function applyRenewal(fresh: Principal, before: Principal): Principal {
   if (!isSame(fresh, before)) {
     throw new CarillonError("failed_precondition", "the connection belongs to another user: open a new one");
   }
-  const { overrides: given } = before;
-  if (given === undefined) return fresh;
+  const { overrides } = before;
+  if (overrides === undefined) return fresh;
   return {
     ...fresh,
-    user: given.user ?? fresh.user,
-    info: given.info ?? fresh.info,
-    overrides: { ...given, subject: fresh.user },
+    user: overrides.user ?? fresh.user,
+    info: overrides.info ?? fresh.info,
+    overrides: { ...overrides, subject: fresh.user },
   };
 }
 
@@ -46,6 +46,6 @@ function isSame({ user }: Principal, before: Principal): boolean {
   return subject === undefined && (before.user === undefined || user === before.user);
 }
 
-function subjectOf({ overrides: given, user }: Principal): string | undefined {
-  return given === undefined ? user : given.subject;
+function subjectOf({ overrides, user }: Principal): string | undefined {
+  return overrides === undefined ? user : overrides.subject;
 }

@@ -72,8 +72,8 @@ export interface VhostAccess extends AccessTools {
  */
 export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
   const { clock, leases, onFailure, store } = resources;
-  const jwt = settings.jwt === undefined ? undefined : jwtVerifierOf(toJwtOptions(settings.jwt), clock, onFailure);
-  const secret = tokenSecretOf(vhost, settings.tokens, store);
+  const jwt = settings.jwt === undefined ? undefined : createJwtVerifier(toJwtOptions(settings.jwt), clock, onFailure);
+  const secret = createTokenSecret(vhost, settings.tokens, store);
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
   jwt?.start();
@@ -109,7 +109,7 @@ export function toJwtOptions(settings: JwtSettings): JwtOptions {
   };
 }
 
-function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
+function createJwtVerifier(options: JwtOptions, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
   try {
     return new JwtVerifier(options, clock, onFailure);
   } catch (error) {
@@ -119,7 +119,7 @@ function jwtVerifierOf(options: JwtOptions, clock: Clock, onFailure: AccessResou
   }
 }
 
-function tokenSecretOf(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
+function createTokenSecret(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
   const secret = readSecretSetting("tokens", settings);
   return secret === undefined ? TokenSecret.stored(store, vhost) : TokenSecret.configured(secret);
 }

@@ -55,7 +55,7 @@ export function readSecret(
  */
 export function readPublicKey(text: string, configured: readonly string[] | undefined): KeyWithAlgorithms {
   const key = parsePublicKey(text.trim());
-  const [supported, keyKind] = algorithmsOf(key);
+  const [supported, keyKind] = findAlgorithms(key);
   checkAlgorithms(configured ?? supported, supported, keyKind);
   return { key, algorithms: configured ?? supported };
 }
@@ -89,7 +89,7 @@ function parsePublicKey(text: string): KeyObject {
   }
 }
 
-function algorithmsOf(key: KeyObject): [fitting: readonly string[], what: string] {
+function findAlgorithms(key: KeyObject): [fitting: readonly string[], what: string] {
   const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === "rsa") {
     // Source: RFC 7518 §3.3.

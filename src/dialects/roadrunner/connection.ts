@@ -159,9 +159,9 @@ export class RoadRunnerConnection {
 }
 
 /** @throws CarillonError invalid_argument */
-function checkCodec(method: string, flags: number, wanted: CodecName): void {
+function checkCodec(method: string, flags: number, expected: CodecName): void {
   const codec = findCodec(flags);
-  if (codec === wanted) return;
-  const given = codec ?? `flags 0x${flags.toString(16).padStart(2, "0")}`;
-  throw new CarillonError("invalid_argument", `${method} requires ${wanted}, got ${given}`);
+  if (codec === expected) return;
+  const actual = codec ?? `flags 0x${flags.toString(16).padStart(2, "0")}`;
+  throw new CarillonError("invalid_argument", `${method} requires ${expected}, got ${actual}`);
 }

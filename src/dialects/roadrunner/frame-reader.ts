@@ -50,9 +50,9 @@ export class FrameReader {
     let at = 0;
     while (at < chunk.length) {
       const header = this.#header;
-      const wanted = HEADER_BYTES + (header?.nameBytes ?? 0);
-      if (this.#headBytes < wanted) {
-        at += this.#fillHead(chunk, at, wanted);
+      const length = HEADER_BYTES + (header?.nameBytes ?? 0);
+      if (this.#headBytes < length) {
+        at += this.#fillHead(chunk, at, length);
       } else {
         at += this.#fillBody(chunk, at, header?.bodyBytes ?? 0);
       }
@@ -60,14 +60,14 @@ export class FrameReader {
     }
   }
 
-  #fillHead(chunk: Buffer, at: number, wanted: number): number {
-    const copied = chunk.copy(this.#head, this.#headBytes, at, at + wanted - this.#headBytes);
+  #fillHead(chunk: Buffer, at: number, length: number): number {
+    const copied = chunk.copy(this.#head, this.#headBytes, at, at + length - this.#headBytes);
     this.#headBytes += copied;
     return copied;
   }
 
-  #fillBody(chunk: Buffer, at: number, wanted: number): number {
-    const part = chunk.subarray(at, at + wanted - this.#bodyBytes);
+  #fillBody(chunk: Buffer, at: number, length: number): number {
+    const part = chunk.subarray(at, at + length - this.#bodyBytes);
     this.#bodyBytes += part.length;
     if (this.#chunks === undefined) return part.length;
     const refusal = this.#options.takeRoom(part.length);

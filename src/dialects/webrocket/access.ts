@@ -40,8 +40,8 @@ export function createAccessToken(): string {
  * @throws CarillonError invalid_argument: the file contains no token; failed_precondition: the file cannot be read
  */
 export function readAccessToken(settings: WebrocketVhostSettings): string | undefined {
-  const { access_token: given, access_token_file: file } = settings;
-  if (given !== undefined) return given;
+  const { access_token: configured, access_token_file: file } = settings;
+  if (configured !== undefined) return configured;
   const token = readSecretFile("webrocket.access_token_file", file);
   if (token === undefined || ACCESS_TOKEN.test(token)) return token;
   const text = `webrocket.access_token_file: ${file} must contain 40 letters, digits and _ only`;

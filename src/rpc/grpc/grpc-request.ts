@@ -75,7 +75,7 @@ export class GrpcRequest {
   #untakenBytes = 0;
   #messages = 0;
   #incompleteSince: number | undefined;
-  #wanted = false;
+  #readRequested = false;
   #inflating = false;
   #ended = false;
   #over = false;
@@ -130,7 +130,7 @@ export class GrpcRequest {
 
   /** Passes the next message or the end to the library as soon as it has arrived. */
   read(): void {
-    this.#wanted = true;
+    this.#readRequested = true;
     if (this.#rules.streaming && !this.#rules.acknowledged) this.#takeAll();
     if (this.#library !== undefined) this.#pump();
   }
@@ -202,7 +202,7 @@ export class GrpcRequest {
     const { streaming } = this.#rules;
     let isShort = false;
     try {
-      while (this.#wanted && !this.#inflating && !this.#isFull()) {
+      while (this.#readRequested && !this.#inflating && !this.#isFull()) {
         isShort = !this.#giveNext(this.#library);
         if (isShort) break;
       }
@@ -246,7 +246,7 @@ export class GrpcRequest {
     if (flags > COMPRESSED) throw malformed(`unknown flags (${flags})`);
     this.#messages += 1;
     if (flags === 0 || length === 0) {
-      this.#wanted = false;
+      this.#readRequested = false;
       this.#hold(length);
       this.#lease?.give(PREFIX_BYTES);
       if (flags === 0) for (const chunk of this.#chunks.shift(PREFIX_BYTES + length)) library.onData(chunk);
@@ -272,7 +272,7 @@ export class GrpcRequest {
       if (message === "too large") throw tooLarge(limit);
       if (message === "malformed") throw malformed("decompression failed");
       lease.give(PREFIX_BYTES + data.length);
-      this.#wanted = false;
+      this.#readRequested = false;
       this.#inflating = false;
       this.#hold(message.length);
       library.onData(createPrefix(message.length));
@@ -290,7 +290,7 @@ export class GrpcRequest {
 
   #giveEnd(library: Library): void {
     if (!this.#rules.streaming && this.#messages === 0) throw malformed("no message");
-    this.#wanted = false;
+    this.#readRequested = false;
     library.onEnd();
     // A streaming method may still have to take messages; any other method has its complete request.
     if (!this.#rules.streaming) this.stop();

@@ -105,7 +105,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   const heartbeat = new Heartbeat({ clock: systemClock, ...config.ping });
   const addressOf = createClientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
-  const times = timesOf(config);
+  const times = readTimes(config);
   const originAllowed = createOriginCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const connections = (): number =>
     dialects.reduce((sum, { clients }) => sum + (clients?.connections ?? 0), webSockets.connections);
@@ -177,7 +177,7 @@ function warnOfStrayFrames({ grpc }: Config, dialects: readonly DialectModule[],
   };
 }
 
-function timesOf({ timeouts }: Config): DialectContext["times"] {
+function readTimes({ timeouts }: Config): DialectContext["times"] {
   const { answer, keep_alive: keepAlive, request } = timeouts;
   return { answer, keepAlive, request };
 }

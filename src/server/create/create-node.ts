@@ -76,7 +76,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     ...logs,
     store,
     dialects,
-    parse: (path, given) => reader.parseVhost(path, given),
+    parse: (path, rawSettings) => reader.parseVhost(path, rawSettings),
     events: { onLoaded: onChanged, ...createVhostEvents(() => commands) },
   });
   const { administration, keyring, vhosts } = vhostRuntime;

@@ -24,8 +24,11 @@ export interface VhostsContext {
   /** All known dialects, including those that the node does not serve. */
   readonly dialects: readonly DialectWithAccess[];
   /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every fault */
-  readonly parse: (path: string, given: object) => VhostSettings;
-  readonly events: Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed" | "onLoaded">;
+  readonly parse: (path: string, rawSettings: object) => VhostSettings;
+  readonly events: Pick<
+    VhostEvents,
+    "onChanged" | "onDeleted" | "onChannelRulesChanged" | "onChannelClosed" | "onLoaded"
+  >;
 }
 
 /** The vhosts, their keys and tokens, and their administration. */
@@ -90,11 +93,11 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
  */
 export function createVhostEvents(
   commandContext: () => Pick<CommandContext, "clients" | "review">,
-): Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRuled" | "onChannelClosed"> {
+): Pick<VhostEvents, "onChanged" | "onDeleted" | "onChannelRulesChanged" | "onChannelClosed"> {
   return {
     onChanged: (vhost, before) => commandContext().review.apply(vhost, { channel: undefined, before }),
     onDeleted: ({ name }) => commandContext().clients.disconnectAll(name, "vhost_deleted"),
-    onChannelRuled: (vhost, channel, rules) => {
+    onChannelRulesChanged: (vhost, channel, rules) => {
       const before = { exists: () => true, rulesFor: () => rules, ruleMatchers: vhost.ruleMatchers };
       return commandContext().review.apply(vhost, { channel, before });
     },
@@ -115,7 +118,7 @@ export function createPartsContext({
     leases: new Leases({ store, clock: systemClock }),
     clock: systemClock,
     hookCounts: new HookCounts(),
-    callerOf: ({ key, url }) => new HookClient({ url, key }),
+    createCaller: ({ key, url }) => new HookClient({ url, key }),
     onHookFailed: (vhost, hook, { message }) => {
       limitedLog.warn({ vhost, hook, reason: message }, "a call to the backend failed");
     },

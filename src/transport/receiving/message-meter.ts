@@ -8,10 +8,10 @@ import {
   compactReceiver,
   countReceiverBytes,
   emptyReceiver,
+  getReceiverParts,
   isMessageCompressed,
   isReceiverEmpty,
   type ReceiverParts,
-  receiverOf,
 } from "./receiver-parts.js";
 
 /** Reason why a connection is no longer read. */
@@ -52,7 +52,7 @@ export class MessageMeter implements UnfinishedMessage {
   constructor({ deadlines, lease, onCut, socket, webSocket }: MessageMeterOptions) {
     this.#webSocket = webSocket;
     this.#socket = socket;
-    this.#receiver = receiverOf(webSocket);
+    this.#receiver = getReceiverParts(webSocket);
     this.#held = new HeldBytes(lease);
     this.#deadlines = deadlines;
     this.#onCut = onCut;

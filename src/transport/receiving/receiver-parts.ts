@@ -31,7 +31,7 @@ export interface ReceiverParts {
   readonly writableLength: number;
 }
 
-export function receiverOf(webSocket: WebSocket): ReceiverParts {
+export function getReceiverParts(webSocket: WebSocket): ReceiverParts {
   return (webSocket as unknown as Readonly<Record<typeof RECEIVER, ReceiverParts>>)[RECEIVER];
 }
 

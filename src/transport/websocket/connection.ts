@@ -164,17 +164,17 @@ export class WebSocketConnection implements Pulse, ClientConnection, CommandSour
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  connectionOf(this)?.receive(data, isBinary);
+  findConnection(this)?.receive(data, isBinary);
 }
 
 function onSignOfLife(this: WebSocket): void {
-  connectionOf(this)?.recordSignOfLife();
+  findConnection(this)?.recordSignOfLife();
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  connectionOf(this)?.closed(code, reason.toString("utf8"));
+  findConnection(this)?.closed(code, reason.toString("utf8"));
 }
 
-function connectionOf(webSocket: WebSocket): WebSocketConnection | undefined {
+function findConnection(webSocket: WebSocket): WebSocketConnection | undefined {
   return webSocket instanceof ClientWebSocket ? webSocket.connection : undefined;
 }

@@ -1,7 +1,7 @@
 import { topicFault } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import type { TaskRequest } from "../dispatch.js";
-import { taskId } from "../executor/assigned-task.js";
+import { createTaskId } from "../executor/assigned-task.js";
 import { detachBytes, MAX_PAYLOAD_BYTES, TASK_BYTES } from "../limits.js";
 import type { Offer, RefusalReason } from "../wire/task-messages.js";
 import type { CallerReports } from "./caller-reports.js";
@@ -52,7 +52,7 @@ export class OutgoingTask {
 
   constructor(node: string, number: number, request: TaskRequest, reports: CallerReports) {
     this.number = number;
-    this.id = taskId(node, number);
+    this.id = createTaskId(node, number);
     this.request = { ...request, payload: detachBytes(request.payload) };
     this.reports = reports;
     this.bytes = request.payload.length + TASK_BYTES;

@@ -38,7 +38,7 @@ export class AssignedTask {
 
   constructor(from: string, offer: Offer, ends: number, group: WorkerGroup) {
     count += 1;
-    this.id = taskId(from, offer.task);
+    this.id = createTaskId(from, offer.task);
     this.from = from;
     this.offerId = { task: offer.task, offer: offer.offer };
     this.request = offer.request;
@@ -53,6 +53,6 @@ export class AssignedTask {
 }
 
 /** Creates a short id that is unique in the cluster. */
-export function taskId(node: string, task: number): string {
+export function createTaskId(node: string, task: number): string {
   return `${node}-${task.toString(36)}`;
 }

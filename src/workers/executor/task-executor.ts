@@ -4,7 +4,7 @@ import type { Amount } from "../limits.js";
 import { Ticker, toTicks } from "../ticker.js";
 import type { Check, ExecutorMessage, Offer, OfferId, RefusalReason } from "../wire/task-messages.js";
 import type { TaskTransport } from "../wire/task-transport.js";
-import { AssignedTask, taskId } from "./assigned-task.js";
+import { AssignedTask, createTaskId } from "./assigned-task.js";
 import { Assignments } from "./assignments.js";
 import type { WorkerGroups } from "./worker-groups.js";
 import type { TaskNeeds } from "./worker-handle.js";
@@ -111,7 +111,7 @@ export class TaskExecutor {
   }
 
   #takeOffer(from: string, offer: Offer): void {
-    const id = taskId(from, offer.task);
+    const id = createTaskId(from, offer.task);
     const known = this.#assignments.find(id);
     if (known !== undefined) {
       if (known.offerId.offer >= offer.offer) return;
@@ -144,7 +144,7 @@ export class TaskExecutor {
   }
 
   #cancel(from: string, number: number, offer: number): void {
-    const task = this.#assignments.find(taskId(from, number));
+    const task = this.#assignments.find(createTaskId(from, number));
     if (task?.offerId.offer === offer) this.#assignments.withdraw(task);
   }
 
@@ -153,7 +153,7 @@ export class TaskExecutor {
     const { transport } = this.#options;
     const held: (readonly [number, number, number])[] = [];
     for (const [number, offer] of tasks) {
-      const task = this.#assignments.find(taskId(from, number));
+      const task = this.#assignments.find(createTaskId(from, number));
       if (task?.offerId.offer === offer) held.push([number, offer, task.parts]);
       else transport.send(from, { type: "lost", task: number, offer, worker: "" });
     }

@@ -86,9 +86,9 @@ test("X25: applies a new token on other nodes, and changes nothing else of the v
   const other = await createNode({}, store);
   const { parts } = other.vhosts.require("/made");
   const token = await renewAccessToken(one, "/made");
-  const { given, parts: after } = other.vhosts.require("/made");
+  const { rawSettings, parts: after } = other.vhosts.require("/made");
   expect(accessTokenOf(other, "/made")).toBe(token);
   expect(after).toBe(parts);
-  expect(given).toEqual({ ...settings, webrocket: { access_token: token } });
+  expect(rawSettings).toEqual({ ...settings, webrocket: { access_token: token } });
   await expect(renewAccessToken(one, "/none")).rejects.toMatchObject({ code: "not_found" });
 });

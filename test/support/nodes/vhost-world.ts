@@ -16,11 +16,11 @@ export function createVhostWorld(input: ConfigInput, store: Store): VhostRuntime
     limitedLog: new LimitedLog(log, systemClock),
     store,
     dialects: DIALECTS,
-    parse: (path, given) => configReader.parseVhost(path, given),
+    parse: (path, settings) => configReader.parseVhost(path, settings),
     events: {
       onChanged: () => Promise.resolve(),
       onDeleted: () => Promise.resolve(),
-      onChannelRuled: () => Promise.resolve(),
+      onChannelRulesChanged: () => Promise.resolve(),
       onChannelClosed: () => Promise.resolve(),
       onLoaded: () => {},
     },
