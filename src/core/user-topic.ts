@@ -36,10 +36,10 @@ export function mapConnectionTopic(name: string, toId: (id: string) => string): 
 
 /** Whether the name is a valid user or connection topic. Ids of users may contain white space. */
 export function isUserTopic(name: string): boolean {
-  const id = name.startsWith(USER) ? name.slice(USER.length) : connectionIdOf(name);
+  const id = name.startsWith(USER) ? name.slice(USER.length) : parseConnectionId(name);
   return id !== "" && Buffer.byteLength(id) <= MAX_ID_BYTES && !/[\p{Cc}\p{Surrogate}]/u.test(id);
 }
 
-function connectionIdOf(name: string): string {
+function parseConnectionId(name: string): string {
   return isConnectionTopic(name) ? connectionOfTopic(name) : "";
 }

@@ -137,7 +137,7 @@ export interface DialectContext {
   readonly bounds: LocalListenerLimits;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Returns the options of a port at an address: TLS and proxies. */
-  readonly portOf: (address: Address) => PortOptions;
+  readonly createPortOptions: (address: Address) => PortOptions;
   /** Timeouts of requests on HTTP ports, in milliseconds. */
   readonly times: { readonly answer: number; readonly keepAlive: number; readonly request: number };
   /** Receives the duration of each publish until the broker had it, in seconds. */

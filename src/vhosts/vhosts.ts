@@ -212,7 +212,7 @@ export class Vhosts {
   }
 
   #add(name: string, configured: boolean, definition: VhostDefinition): void {
-    this.#vhosts.set(name, new Vhost({ name, configured, channels: this.#channelsOf(name) }, definition));
+    this.#vhosts.set(name, new Vhost({ name, configured, channels: this.#findOrAddChannels(name) }, definition));
   }
 
   #delete(path: string): void {
@@ -248,7 +248,7 @@ export class Vhosts {
   readonly #applyChannel = ({ key, value }: StoreChange): void => {
     const { name, path } = readRecordKey(key);
     const channel = decodeRecord(name);
-    const channels = this.#channelsOf(path);
+    const channels = this.#findOrAddChannels(path);
     const vhost = this.#vhosts.get(path);
     if (value !== undefined) {
       const before = vhost?.rulesFor(channel);
@@ -265,7 +265,7 @@ export class Vhosts {
   };
 
   /** Returns the set of a vhost's open channels. The vhost shares it, even if it becomes known later. */
-  #channelsOf(path: string): Set<string> {
+  #findOrAddChannels(path: string): Set<string> {
     const channels = this.#channels.get(path) ?? new Set();
     this.#channels.set(path, channels);
     return channels;

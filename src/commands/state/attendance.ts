@@ -61,9 +61,9 @@ export class Attendance {
   /** Records a join, even if the client was already in the topic. Frames already sent reach the client before any change. */
   entered(client: Client, topic: Topic, { hidden, info, watching }: JoinPreferences): void {
     const { session } = client;
-    if (info !== undefined) this.#stateOf(session, topic).info = info;
+    if (info !== undefined) this.#findOrAddState(session, topic).info = info;
     if (hidden !== undefined && hidden !== this.#isHidden(session, topic))
-      this.#stateOf(session, topic).hidden = hidden;
+      this.#findOrAddState(session, topic).hidden = hidden;
     this.#present(client, [topic]);
     if (watching === true) this.#watch(session, topic);
     else if (watching === false) this.#unwatch(session, topic);
@@ -76,7 +76,8 @@ export class Attendance {
    */
   setLeaveInfo(session: Session, topic: Topic | undefined, leaveInfo: string): void {
     for (const each of topic === undefined ? session.memberships.keys() : [topic]) {
-      if (each.rules.presence && session.memberships.has(each)) this.#stateOf(session, each).leaveInfo = leaveInfo;
+      if (each.rules.presence && session.memberships.has(each))
+        this.#findOrAddState(session, each).leaveInfo = leaveInfo;
     }
   }
 
@@ -152,7 +153,7 @@ export class Attendance {
 
   #watch(session: Session, topic: Topic): void {
     const { fanOut, presence } = this.#options;
-    const state = this.#stateOf(session, topic);
+    const state = this.#findOrAddState(session, topic);
     state.endWatch?.();
     // Each session has its own watch, because watches begin at different times. Sessions share the frames of equal changes.
     state.endWatch = presence.watch(toAddress(topic), (change: PresenceChange) => {
@@ -170,7 +171,7 @@ export class Attendance {
     return this.#states.get(session)?.get(topic)?.hidden === true;
   }
 
-  #stateOf(session: Session, topic: Topic): MembershipState {
+  #findOrAddState(session: Session, topic: Topic): MembershipState {
     const states = this.#states.get(session) ?? new Map<Topic, MembershipState>();
     this.#states.set(session, states);
     const state = states.get(topic) ?? { hidden: false, info: undefined, leaveInfo: undefined, endWatch: undefined };

@@ -72,7 +72,7 @@ export const rootsocket = defineDialect({
     routes: createRootsocketRoutes({
       ...context,
       base,
-      issuerOf: (vhost) => context.vhosts.require(vhost).issuer,
+      issuerFor: (vhost) => context.vhosts.require(vhost).issuer,
     }),
   }),
 });

@@ -14,7 +14,7 @@ export const socketio = defineDialect({
       ...clients,
       path,
       deadlines: new MessageDeadlines({ clock, timeout: config.timeouts.request }),
-      settingsOf: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
+      settingsFor: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
       ping: config.ping,
       frameBytes: config.limits.frame,
       malformedFrames: config.limits.malformed_frames,

@@ -32,16 +32,16 @@ export interface TokenServiceIssuer {
 
 /** Implements carillon.v1.TokenService. */
 export class TokenImplementation implements ImplementationOf<typeof TokenService> {
-  readonly #issuerOf: (vhost: string) => TokenServiceIssuer;
+  readonly #issuerFor: (vhost: string) => TokenServiceIssuer;
 
-  /** @param issuerOf - throws CarillonError not_found for an unknown vhost */
-  constructor(issuerOf: (vhost: string) => TokenServiceIssuer) {
-    this.#issuerOf = issuerOf;
+  /** @param issuerFor - throws CarillonError not_found for an unknown vhost */
+  constructor(issuerFor: (vhost: string) => TokenServiceIssuer) {
+    this.#issuerFor = issuerFor;
   }
 
   async createConnectionToken(request: CreateConnectionTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     const { allowChannelAuthorization, allowChannelSubscription, allowClientSend, lifetime } = request;
-    const issuer = this.#issuerOf(backend.vhost);
+    const issuer = this.#issuerFor(backend.vhost);
     const settings = pickPresent({ allowChannelAuthorization, allowChannelSubscription, allowClientSend });
     return toTokenMessage(
       await issuer.createConnectionToken(
@@ -55,12 +55,12 @@ export class TokenImplementation implements ImplementationOf<typeof TokenService
   async createChannelToken({ channel, lifetime }: CreateChannelTokenRequest, { backend }: Pick<RpcCall, "backend">) {
     checkTopic(backend, "channel", channel);
     return toTokenMessage(
-      await this.#issuerOf(backend.vhost).createChannelToken(channel, durationToMilliseconds("lifetime", lifetime)),
+      await this.#issuerFor(backend.vhost).createChannelToken(channel, durationToMilliseconds("lifetime", lifetime)),
     );
   }
 
   async createAccessToken(request: CreateAccessTokenRequest, { backend }: Pick<RpcCall, "backend">) {
-    const issuer = this.#issuerOf(backend.vhost);
+    const issuer = this.#issuerFor(backend.vhost);
     return toTokenMessage(
       await issuer.createAccessToken(
         readBearer(backend, request),

@@ -10,7 +10,7 @@ import { type Address, isLoopback } from "../../util/address.js";
 export interface AdminContext {
   /** Handlers by path. */
   readonly operations: ReadonlyMap<string, Handler>;
-  readonly portOf: (address: Address) => PortOptions;
+  readonly createPortOptions: (address: Address) => PortOptions;
   readonly times: Partial<HttpTimes>;
 }
 
@@ -19,10 +19,10 @@ const originAllowed: OriginCheck = (origin) => origin === undefined;
 
 /** Creates the listener for health and metrics; undefined when they are served on the HTTP port. */
 export function createAdmin({ admin }: Config, context: AdminContext): HttpListener | undefined {
-  const { operations, portOf, times } = context;
+  const { operations, createPortOptions, times } = context;
   if (admin.listen === undefined) return undefined;
   return new HttpListener({
-    ...portOf(admin.listen),
+    ...createPortOptions(admin.listen),
     times,
     originAllowed,
     hostAllowed: isLoopback(admin.listen.host) ? createLoopbackHostCheck(originAllowed) : undefined,

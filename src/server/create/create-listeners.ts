@@ -94,7 +94,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   const onUpgradeRefused = (code: ErrorCode): void => {
     metrics.countRefusedUpgrade(code);
   };
-  const portOf = (address: Address, clients: ClientCertificates = "none"): PortOptions => ({
+  const createPortOptions = (address: Address, clients: ClientCertificates = "none"): PortOptions => ({
     address,
     tls: certificates && { certificates, clients },
     files,
@@ -125,7 +125,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     openLease,
     bounds: { files, pending },
     originAllowed,
-    portOf,
+    createPortOptions,
     times,
     onFault,
   });
@@ -138,7 +138,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   });
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
   const http = new HttpListener({
-    ...portOf(config.http),
+    ...createPortOptions(config.http),
     times,
     originAllowed,
     hostAllowed: isLoopback(config.http.host) ? createLoopbackHostCheck(originAllowed) : undefined,
@@ -153,9 +153,9 @@ export function createListeners(config: Config, context: ListenersContext): List
     isWebSocketPath: (path) => isWebSocketPath(routeAt, path),
     listeners: dialects.flatMap(({ clients: listener }) => listener ?? []),
   });
-  const admin = createAdmin(config, { operations, portOf, times });
+  const admin = createAdmin(config, { operations, createPortOptions, times });
   const grpc = new GrpcMount({
-    port: portOf(config.grpc, clientCertificates(config)),
+    port: createPortOptions(config.grpc, clientCertificates(config)),
     ...rpc,
     budget,
     requestTimeout: config.timeouts.request,

@@ -41,7 +41,7 @@ export class TestDoor {
   readonly admissionRequests = new Queue<AdmissionRequest>();
   readonly decisions = new Queue<Decision>();
   readonly faults: unknown[] = [];
-  readonly inside = new Set<WebSocket>();
+  readonly clients = new Set<WebSocket>();
   /** Ids of connections that have given back what they counted against. */
   readonly released = new Queue<string>();
   #ids = 0;
@@ -60,7 +60,7 @@ export class TestDoor {
       clientAddress: createClientAddress(undefined),
       openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
-      clientCount: () => this.inside.size,
+      clientCount: () => this.clients.size,
       limit: 100,
       clock: this.clock,
       onFault: (cause) => this.faults.push(cause),
@@ -68,11 +68,11 @@ export class TestDoor {
         let entered = false;
         webSockets.handleUpgrade(request, socket, head, (webSocket) => {
           entered = true;
-          this.inside.add(webSocket);
+          this.clients.add(webSocket);
           webSocket.on("error", () => {});
           webSocket.on("message", (data: Buffer) => webSocket.send(data.toString()));
           webSocket.on("close", () => {
-            this.inside.delete(webSocket);
+            this.clients.delete(webSocket);
             admitted.release();
           });
         });
@@ -106,7 +106,7 @@ export class TestDoor {
   async stop(): Promise<void> {
     const closed = this.http.close();
     this.door.close();
-    for (const webSocket of this.inside) webSocket.terminate();
+    for (const webSocket of this.clients) webSocket.terminate();
     this.http.terminate();
     await closed;
   }

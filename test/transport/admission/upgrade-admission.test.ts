@@ -367,7 +367,7 @@ describe("pending decision", () => {
     expect(door.released.unread).toEqual([]);
     admit();
     expect(await door.released.next()).toBe("id-1");
-    expect([door.inside.size, door.clock.timers]).toEqual([0, 0]);
+    expect([door.clients.size, door.clock.timers]).toEqual([0, 0]);
   });
 
   test("ignores a refusal after the client has disconnected", async () => {
@@ -424,7 +424,7 @@ describe("pending decision", () => {
     admit();
     expect(await door.released.next()).toBe("id-1");
     expect((await (await requestUpgrade(door)).response()).status).toBe(503);
-    expect(door.inside.size).toBe(0);
+    expect(door.clients.size).toBe(0);
   });
 
   test("refuses a waiting client when its vhost was deleted meanwhile", async () => {
@@ -437,7 +437,7 @@ describe("pending decision", () => {
     admit();
     expect((await client.response()).status).toBe(404);
     expect(await door.released.next()).toBe("id-1");
-    expect([door.inside.size, door.faults]).toEqual([0, []]);
+    expect([door.clients.size, door.faults]).toEqual([0, []]);
   });
 
   test("L2: leaves nothing behind after concurrent closes, admissions and refusals", async () => {
@@ -453,6 +453,6 @@ describe("pending decision", () => {
     for (const client of clients) client.socket.destroy();
     for (let number = 0; number < 60; number += 1) if (number % 4 !== 1) await door.released.next();
     await roundTrip(door);
-    expect([door.released.unread, door.door.waiting, door.inside.size, door.clock.timers]).toEqual([[], 0, 0, 0]);
+    expect([door.released.unread, door.door.waiting, door.clients.size, door.clock.timers]).toEqual([[], 0, 0, 0]);
   });
 });

@@ -6,13 +6,13 @@ import { createMethodsHandler, type RestCallOptions, type RestMethod } from "./c
 import { EVENT_STREAM, feedConnections } from "./feed.js";
 import { listConnections } from "./list.js";
 import { createMessagesMethod, type MessagesOptions } from "./messages.js";
-import { type ConnectionTokenIssuer, channelTokens, connectionTokens } from "./tokens.js";
+import { type ConnectionTokenIssuer, createChannelTokensMethod, createConnectionTokensMethod } from "./tokens.js";
 
 export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
   /** Prefix of all paths, such as `/api/v1`. */
   readonly base: string;
   /** @throws CarillonError not_found if the vhost has been deleted */
-  readonly issuerOf: (vhost: string) => ConnectionTokenIssuer;
+  readonly issuerFor: (vhost: string) => ConnectionTokenIssuer;
   readonly control: Pick<Control, "connections" | "watches">;
   readonly clock: Clock;
 }
@@ -21,7 +21,7 @@ export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
  * Creates the HTTP interface for RootSocket's backends (the S rules): handlers by exact path, with and without a final slash.
  */
 export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
-  const { base, clock, control, gate, issuerOf } = options;
+  const { base, clock, control, gate, issuerFor } = options;
   const connections: RestMethod = {
     action: "connections",
     handle: (call) =>
@@ -34,10 +34,10 @@ export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<
       "connections",
       new Map([
         ["GET", connections],
-        ["POST", connectionTokens(issuerOf)],
+        ["POST", createConnectionTokensMethod(issuerFor)],
       ]),
     ],
-    ["tokens", new Map([["POST", channelTokens(issuerOf)]])],
+    ["tokens", new Map([["POST", createChannelTokensMethod(issuerFor)]])],
     ["messages", new Map([["POST", createMessagesMethod(options)]])],
   ]);
   const routes = new Map<string, Handler>();

@@ -15,18 +15,18 @@ export interface ConnectionTokenIssuer {
   createChannelToken(channel: string): Promise<{ readonly token: string }>;
 }
 
-/** @param issuerOf - throws CarillonError not_found if the vhost has been deleted */
-export function connectionTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer): RestMethod {
+/** @param issuerFor - throws CarillonError not_found if the vhost has been deleted */
+export function createConnectionTokensMethod(issuerFor: (vhost: string) => ConnectionTokenIssuer): RestMethod {
   return {
     action: "tokens",
     handle: async ({ backend, request, response }) => {
-      const { token } = await issuerOf(backend.vhost).createConnectionToken({}, undefined, undefined, "rootsocket");
+      const { token } = await issuerFor(backend.vhost).createConnectionToken({}, undefined, undefined, "rootsocket");
       answerJson(request, response, CREATED, { token });
     },
   };
 }
 
-export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer): RestMethod {
+export function createChannelTokensMethod(issuerFor: (vhost: string) => ConnectionTokenIssuer): RestMethod {
   return {
     action: "tokens",
     handle: async (call) => {
@@ -36,7 +36,7 @@ export function channelTokens(issuerOf: (vhost: string) => ConnectionTokenIssuer
       if ((fields["category"] ?? CHANNEL_CATEGORY) !== CHANNEL_CATEGORY) {
         throw new CarillonError("invalid_argument", `category: expected ${CHANNEL_CATEGORY} (a channel token)`);
       }
-      const { token } = await issuerOf(backend.vhost).createChannelToken(readChannel(backend, fields));
+      const { token } = await issuerFor(backend.vhost).createChannelToken(readChannel(backend, fields));
       answerJson(request, response, CREATED, { token });
     },
   };

@@ -18,7 +18,7 @@ import type { DecodedClient } from "./parser.js";
 import { countBody, countPackets } from "./poll-body.js";
 
 export interface SocketIoListenerOptions
-  extends Omit<NamespacesOptions, "connectionOf" | "checkCapacity" | "onEmpty" | "frameBytes">,
+  extends Omit<NamespacesOptions, "findConnection" | "checkCapacity" | "onEmpty" | "frameBytes">,
     EngineSettings {
   /** Path with a final slash, such as `/socket.io/`. */
   readonly path: string;
@@ -54,7 +54,7 @@ export class SocketIoListener {
     const server = createSocketIo(options.frameBytes, () => this.#createDecodedClient(this.#newest));
     new Namespaces(server, {
       ...options,
-      connectionOf: (socket) => this.#connections.get(connectionId(socket)),
+      findConnection: (socket) => this.#connections.get(connectionId(socket)),
       checkCapacity: () => this.#checkCapacity(),
       onEmpty: (connection) => {
         if (this.#closed) connection.close();

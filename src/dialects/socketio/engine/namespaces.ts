@@ -45,11 +45,11 @@ export interface NamespacesOptions
   > {
   readonly outbox: OutboxContext;
   readonly exists: (vhost: string) => boolean;
-  readonly settingsOf: (vhost: string) => SocketIoSettings;
+  readonly settingsFor: (vhost: string) => SocketIoSettings;
   readonly frameBytes: number;
   /** Number of consecutive packets without an event that ends a connection. */
   readonly malformedFrames: number;
-  readonly connectionOf: (socket: EngineSocket) => EngineConnection | undefined;
+  readonly findConnection: (socket: EngineSocket) => EngineConnection | undefined;
   /** @throws CarillonError unavailable */
   readonly checkCapacity: () => void;
   /** Called when a connection has left its last namespace. */
@@ -82,7 +82,7 @@ export class Namespaces {
   }
 
   async #arrive(socket: Socket, next: Next): Promise<void> {
-    const connection = this.#options.connectionOf(socket.conn);
+    const connection = this.#options.findConnection(socket.conn);
     let namespaceSession: NamespaceSession | undefined;
     try {
       namespaceSession = this.#createSession(socket, connection);
@@ -135,7 +135,7 @@ export class Namespaces {
 
   /** Creates the session of a client that the library has connected. */
   #enter(socket: Socket): void {
-    const namespaceSession = this.#options.connectionOf(socket.conn)?.sessions.get(socket.nsp.name);
+    const namespaceSession = this.#options.findConnection(socket.conn)?.sessions.get(socket.nsp.name);
     const admitted = namespaceSession?.take();
     if (namespaceSession === undefined || admitted === undefined) {
       socket.disconnect();
@@ -154,7 +154,7 @@ export class Namespaces {
   }
 
   #connect(socket: Socket, namespaceSession: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
-    const { admission, outbox, settingsOf } = this.#options;
+    const { admission, outbox, settingsFor } = this.#options;
     const { admissionRequest } = namespaceSession;
     const { connectionId: id, vhost } = admissionRequest;
     const elevated = admissionRequest.credential !== undefined || admitted.principal.user !== undefined;
@@ -162,7 +162,7 @@ export class Namespaces {
       query: admissionRequest.upgrade.query,
       connectionId: id,
       namespace: vhost,
-      settings: () => settingsOf(vhost),
+      settings: () => settingsFor(vhost),
       elevated,
     });
     const sink: SocketIoSink = new SocketIoSink(socket.conn, namespaceSession.connection.queue, (reason) => {

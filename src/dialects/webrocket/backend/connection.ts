@@ -169,7 +169,7 @@ export class BackendConnection {
       if (typeof answer === "number") this.#refuse(answer);
       else this.#end(packetText(...answer));
     } catch (error) {
-      this.#refuse(this.#codeOf(error));
+      this.#refuse(this.#toCode(error));
     }
   }
 
@@ -208,11 +208,11 @@ export class BackendConnection {
     });
     this.#worker = worker;
     worker.enter().catch((error: unknown) => {
-      this.#refuse(this.#codeOf(error));
+      this.#refuse(this.#toCode(error));
     });
   }
 
-  #codeOf(cause: unknown): WebrocketCode {
+  #toCode(cause: unknown): WebrocketCode {
     const error = CarillonError.from(cause);
     if (error.code === "internal") this.#context.onFault(cause);
     return toWebrocketCode("", error);

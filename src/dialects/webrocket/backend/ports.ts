@@ -28,7 +28,7 @@ type WebrocketContext = Pick<
   | "dispatch"
   | "onFault"
   | "onPublished"
-  | "portOf"
+  | "createPortOptions"
   | "publisher"
   | "times"
   | "vhosts"
@@ -41,7 +41,7 @@ export function createWebrocketPorts(
 ): DialectPorts<WebrocketAddresses> {
   const backendListener = backend && createBackendListener(backend, context);
   const adminListener = admin && createAdminListener(admin.listen, readConfiguredCookie(admin), context);
-  const scheme = admin && context.portOf(admin.listen).tls === undefined ? "http" : "https";
+  const scheme = admin && context.createPortOptions(admin.listen).tls === undefined ? "http" : "https";
   return {
     listen: async () => {
       const backendAddress = await listenAt("webrocket.backend", backend, backendListener);
@@ -59,11 +59,11 @@ export function createWebrocketPorts(
 }
 
 function createBackendListener(address: Address, context: WebrocketContext): WebrocketBackend {
-  const { administration, config, portOf } = context;
+  const { administration, config, createPortOptions } = context;
   return new WebrocketBackend({
     ...context,
     admin: administration,
-    port: portOf(address),
+    port: createPortOptions(address),
     connections: config.limits.connections,
     packetBytes: config.limits.frame,
   });
@@ -73,10 +73,10 @@ function createBackendListener(address: Address, context: WebrocketContext): Web
 const originAllowed: OriginCheck = (origin) => origin === undefined;
 
 function createAdminListener(address: Address, cookie: string, context: WebrocketContext): HttpListener {
-  const { administration, control, portOf, times } = context;
+  const { administration, control, createPortOptions, times } = context;
   const { handler } = new WebrocketAdmin({ ...context, admin: administration, topics: control.topics, cookie });
   return new HttpListener({
-    ...portOf(address),
+    ...createPortOptions(address),
     times,
     originAllowed,
     hostAllowed: isLoopback(address.host) ? createLoopbackHostCheck(originAllowed) : undefined,

@@ -146,7 +146,7 @@ export async function startAdmin(
     clock: systemClock,
     budget: ampleBudget(),
     answers,
-    portOf: (address) => ({ address }),
+    createPortOptions: (address) => ({ address }),
     times: HTTP_TIMES,
     onPublished: () => {},
     onFault: (cause) => {
