@@ -7,6 +7,7 @@ import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/n
 import { toSubject } from "../../src/nats/broker/subject.js";
 import { decodeMessage } from "../../src/rpc/decode.js";
 import { createTextFrame } from "../../src/transport/websocket/frame.js";
+import { systemClock } from "../../src/util/system-clock.js";
 import { createFanOutCase } from "./fan-out.js";
 
 /** Hot function in isolation. */
@@ -20,7 +21,7 @@ const message = { id: "0123456789ab-1", event: "", sender: "", time: 1_700_000_0
 const makeText = nativeEncoding.textMaker("orders.42");
 const makeTextWithMetadata = nativeEncodingWithMetadata.textMaker("orders.42");
 
-const driver = new MemoryDriver();
+const driver = new MemoryDriver({ clock: systemClock });
 const publisher = new Publisher({
   brokers: { resolve: () => ({ name: "memory", driver }) },
   ids: new MessageIds("0123456789ab"),

@@ -20,6 +20,11 @@ export class LinkedList<Value> {
     return this.#first === undefined;
   }
 
+  /** Oldest value; undefined for an empty list. */
+  get first(): Value | undefined {
+    return this.#first?.value;
+  }
+
   /** @returns the entry, for {@link remove} */
   add(value: Value): LinkedEntry<Value> {
     const entry: LinkedEntry<Value> = { value, previous: this.#last, next: undefined };

@@ -29,7 +29,7 @@ export function createBrokers({ brokers }: Config, context: BrokerContext): Brok
 }
 
 function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
-  if (broker.driver === "memory") return new MemoryDriver();
+  if (broker.driver === "memory") return new MemoryDriver({ clock: systemClock });
   const { limitedLog, node, onDown, onUp } = context;
   const log = context.log.child({ broker: name });
   return new NatsDriver({

@@ -16,7 +16,7 @@ class NotingDriver extends MemoryDriver {
 
 /** Real publisher with a record of the published messages. */
 export class TestPublisher {
-  readonly #driver = new NotingDriver();
+  readonly #driver = new NotingDriver({ clock: systemClock });
   readonly publisher = new Publisher({
     brokers: { resolve: () => ({ name: "memory", driver: this.#driver }) },
     ids: new MessageIds("test"),

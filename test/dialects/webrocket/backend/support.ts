@@ -60,7 +60,7 @@ export async function createWorld(
 ): Promise<World> {
   const world = createVhostWorld(config, store);
   await world.vhosts.start();
-  const driver = new MemoryDriver();
+  const driver = new MemoryDriver({ clock: systemClock });
   const publisher = new Publisher({
     brokers: { resolve: () => ({ name: "memory", driver }) },
     ids: new MessageIds("test"),

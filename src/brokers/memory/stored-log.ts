@@ -1,0 +1,66 @@
+import type { StoredMessage } from "../../core/history.js";
+import type { Message } from "../../core/message.js";
+import { type LoggedMessage, MessageRing, messageSize } from "../../history/message-ring.js";
+import type { LinkedEntry } from "../../util/linked-list.js";
+import type { LogAddress, Positions } from "./positions.js";
+
+/** Stored messages of one topic in one class. */
+export class StoredLog {
+  readonly ring: MessageRing<MemoryMessage>;
+  /** Subscriptions and reads in progress. The log is dropped when it has neither these nor messages. */
+  holders = 0;
+
+  /** @param base - sequence from which positions are valid */
+  constructor(
+    readonly address: LogAddress,
+    readonly positions: Positions,
+    base: number,
+  ) {
+    this.ring = new MessageRing(base);
+  }
+
+  encode(sequence: number): string {
+    return this.positions.encode(this.address, sequence);
+  }
+}
+
+/** A stored message. Its position is computed when it is first read, because many are never read. */
+export class MemoryMessage implements StoredMessage, LoggedMessage {
+  readonly id: string;
+  readonly event: string;
+  readonly sender: string;
+  readonly time: number;
+  readonly payload: Uint8Array;
+  readonly size: number;
+  /** Its entry in the list of the class. */
+  entry: LinkedEntry<MemoryMessage> | undefined;
+  #position: string | undefined;
+
+  /** @param storedAt - milliseconds of a monotonic clock */
+  constructor(
+    readonly log: StoredLog,
+    readonly sequence: number,
+    { event, id, payload, sender, time }: Message,
+    readonly storedAt: number,
+  ) {
+    this.id = id;
+    this.event = event;
+    this.sender = sender;
+    this.time = time;
+    this.payload = copyOut(payload);
+    this.size = messageSize(this);
+  }
+
+  get position(): string {
+    this.#position ??= this.log.encode(this.sequence);
+    return this.#position;
+  }
+}
+
+/** Copies a payload that is a part of a larger buffer, such as a request, which would stay in memory with it. */
+function copyOut(payload: Uint8Array): Uint8Array {
+  if (payload.byteLength === payload.buffer.byteLength) return payload;
+  const copy = Buffer.allocUnsafeSlow(payload.length);
+  copy.set(payload);
+  return copy;
+}
