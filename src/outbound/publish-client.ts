@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { Client, Metadata, status } from "@grpc/grpc-js";
 import {
   BroadcastService,
   type Request,
@@ -8,7 +8,7 @@ import {
   ResponseSchema,
 } from "../../gen/websockets/v1/websockets_pb.js";
 import { VHOST_HEADER } from "../access/keys/backend.js";
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import { createCredentials, fromGrpcStatus } from "./grpc-client.js";
 
 /** Milliseconds for a call, including connecting. */
 const DEADLINE = 10_000;
@@ -47,7 +47,8 @@ export class PublishClient {
         this.#metadata,
         { deadline: Date.now() + DEADLINE },
         (error, response) => {
-          if (error !== null || response === undefined) reject(toError(error));
+          if (error !== null || response === undefined)
+            reject(fromGrpcStatus(error?.code ?? status.INTERNAL, error?.details ?? "no answer", error));
           else resolve(response);
         },
       );
@@ -57,15 +58,4 @@ export class PublishClient {
   close(): void {
     this.#client.close();
   }
-}
-
-function createCredentials(tls: PublishClientOptions["tls"]): ChannelCredentials {
-  return tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca);
-}
-
-function toError(error: ServiceError | null): CarillonError {
-  const number: number = error?.code ?? status.INTERNAL;
-  const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
-  const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
-  return new CarillonError(code, error?.details ?? "no answer", { cause: error });
 }

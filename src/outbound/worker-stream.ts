@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, Metadata, status } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, Metadata, status } from "@grpc/grpc-js";
 import {
   WorkerService,
   type WorkRequest,
@@ -7,7 +7,8 @@ import {
   type WorkResponse,
 } from "../../gen/carillon/v1/worker_pb.js";
 import { VHOST_HEADER } from "../access/keys/backend.js";
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import type { CarillonError } from "../errors.js";
+import { createCredentials, fromGrpcStatus, type GrpcClientTls } from "./grpc-client.js";
 
 /** Longest wait before reconnecting to an unreachable node, in milliseconds. gRPC's default of two minutes is too long for workers. */
 const MAX_BACKOFF = 5_000;
@@ -17,18 +18,11 @@ const KEEPALIVE = { time: 15_000, timeout: 5_000 } as const;
 export interface WorkerStreamOptions {
   /** HOST:PORT of a node's gRPC port. */
   readonly address: string;
-  /** Undefined: no TLS. Without an authority, Node's are used. */
-  readonly tls: WorkerStreamTls | undefined;
+  /** Undefined: no TLS. */
+  readonly tls: GrpcClientTls | undefined;
   readonly key: string | undefined;
   /** Undefined: the key's own vhost, or the default one. */
   readonly vhost: string | undefined;
-}
-
-export interface WorkerStreamTls {
-  readonly ca?: string | Uint8Array | undefined;
-  /** Client certificate in place of a key; `key` is its private key. Both in PEM. */
-  readonly cert?: string | Uint8Array | undefined;
-  readonly key?: string | Uint8Array | undefined;
 }
 
 export type WorkerStreamRequest = MessageInitShape<typeof WorkRequestSchema>;
@@ -80,7 +74,7 @@ export class WorkerStreamClient {
       // The status event reports the error.
     });
     call.once("status", ({ code, details }) => {
-      onEnd(code === status.OK ? undefined : toError(code, details));
+      onEnd(code === status.OK ? undefined : fromGrpcStatus(code, details));
     });
     return {
       send: (request) => call.write(create(WorkRequestSchema, request)),
@@ -96,15 +90,6 @@ export class WorkerStreamClient {
   }
 }
 
-function createCredentials(tls: WorkerStreamTls | undefined): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
-  return credentials.createSsl(toBuffer(tls.ca), toBuffer(tls.key), toBuffer(tls.cert));
-}
-
-function toBuffer(pem: string | Uint8Array | undefined): Buffer | null {
-  return pem === undefined ? null : Buffer.from(pem);
-}
-
 function drained(call: ClientDuplexStream<WorkRequest, WorkResponse>): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -115,10 +100,4 @@ function drained(call: ClientDuplexStream<WorkRequest, WorkResponse>): Promise<v
     call.once("drain", done);
     call.once("status", done);
   });
-}
-
-function toError(number: number, details: string): CarillonError {
-  const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
-  const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
-  return new CarillonError(code, details);
 }

@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
-import { CarillonError } from "../errors.js";
+import type { CarillonError } from "../errors.js";
 import { errorText } from "../util/native-error.js";
+import { malformedRequest } from "./call-errors.js";
 import { findJsonMessageExcess, findMessageExcess } from "./request-weight.js";
 
 /** Fields unknown to this version are skipped (rule R10) and not kept. */
@@ -25,8 +26,7 @@ export function decodeJson(type: DescMessage, text: string, explain: (reason: st
     checkWeight(findJsonMessageExcess(type, text));
     return fromJsonString(type, text, { ignoreUnknownFields: true });
   } catch (cause) {
-    const reason = errorText(cause);
-    throw new CarillonError("invalid_argument", `the request cannot be decoded: ${explain(reason)}`, { cause });
+    throw malformedRequest(explain(errorText(cause)), cause);
   }
 }
 
@@ -37,5 +37,5 @@ export function checkWeight(excess: string | undefined): void {
 
 /** Error for a request that cannot be decoded. */
 export function undecodable(cause: unknown): CarillonError {
-  return new CarillonError("invalid_argument", `the request cannot be decoded: ${errorText(cause)}`, { cause });
+  return malformedRequest(errorText(cause), cause);
 }

@@ -1,5 +1,6 @@
 import { invalidArgument } from "../errors.js";
-import type { WorkerStreamOptions, WorkerStreamTls } from "../outbound/worker-stream.js";
+import type { GrpcClientTls } from "../outbound/grpc-client.js";
+import type { WorkerStreamOptions } from "../outbound/worker-stream.js";
 
 /** Options of a worker. */
 export interface WorkerClientOptions {
@@ -14,7 +15,7 @@ export interface WorkerClientOptions {
   /** Name for operators; at most 64 characters. */
   readonly name?: string;
   /** PEM of an additional authority, and of a client certificate. Only allowed with `grpcs://`. */
-  readonly tls?: WorkerStreamTls;
+  readonly tls?: GrpcClientTls;
   /**
    * Receives errors that are not reported elsewhere: a handler that failed with an error other than a CarillonError, and a
    * lost connection. Default: a process warning.

@@ -7,9 +7,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, Metadata } from "@grpc/grpc-js";
 import { READ_OPTIONS } from "../../rpc/decode.js";
 import { findMessageExcess } from "../../rpc/request-weight.js";
+import { createCredentials } from "../grpc-client.js";
 import { checkAnswer, MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
 
 /** Longest wait before reconnecting to an unreachable backend, in milliseconds. gRPC's default of two minutes is too long for hooks. */
@@ -23,7 +24,7 @@ export class GrpcUnary implements UnaryCalls {
   /** @param url - `grpc://HOST:PORT`, or `grpcs://HOST:PORT` with TLS */
   constructor(url: string, authorization: string | undefined) {
     const [, secure, address = ""] = /^grpc(s?):\/\/([^/]*)/.exec(url) ?? [];
-    this.#client = new Client(address, secure === "s" ? credentials.createSsl() : credentials.createInsecure(), {
+    this.#client = new Client(address, createCredentials(secure === "s" ? {} : undefined), {
       "grpc.max_receive_message_length": MAX_ANSWER,
       "grpc.max_reconnect_backoff_ms": MAX_BACKOFF,
     });

@@ -6,6 +6,7 @@ import type { ByteLease } from "../../net/byte-budget.js";
 import { findJsonExcess } from "../../util/json-size.js";
 import { nextTurn } from "../../util/next-turn.js";
 import { withResolvers } from "../../util/with-resolvers.js";
+import { malformedRequest, requestTooLarge } from "../call-errors.js";
 import { decodeJson, decodeMessage } from "../decode.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
 import type { JsonExtension } from "../service.js";
@@ -78,10 +79,10 @@ async function openJson(
   type: DescMessage,
   extension: JsonExtension | undefined,
 ): Promise<OpenedMessage> {
-  if (!isUtf8(sent)) throw malformed("not UTF-8");
+  if (!isUtf8(sent)) throw malformedRequest("not UTF-8");
   const text = Buffer.from(sent).toString();
   const excess = findJsonExcess(text);
-  if (excess !== undefined) throw malformed(excess);
+  if (excess !== undefined) throw malformedRequest(excess);
   await nextTurn(text);
   const extended = await extension?.extract(text);
   await nextTurn(text);
@@ -129,7 +130,7 @@ function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buf
     if (refused) return;
     bytes += chunk.length;
     if (bytes > limit) {
-      refuse(tooLarge(limit));
+      refuse(requestTooLarge(limit));
       return;
     }
     try {
@@ -150,11 +151,11 @@ function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buf
 }
 
 function openEnvelope(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {
-  if (body.length < ENVELOPE_BYTES) throw malformed("truncated");
+  if (body.length < ENVELOPE_BYTES) throw malformedRequest("truncated");
   const length = body.readUInt32BE(1);
-  if (length > limit) throw tooLarge(limit);
-  if (body.length < ENVELOPE_BYTES + length) throw malformed("truncated");
-  if (body.length > ENVELOPE_BYTES + length) throw malformed("more than one message");
+  if (length > limit) throw requestTooLarge(limit);
+  if (body.length < ENVELOPE_BYTES + length) throw malformedRequest("truncated");
+  if (body.length > ENVELOPE_BYTES + length) throw malformedRequest("more than one message");
   return { compressed: (body.readUInt8(0) & COMPRESSED) !== 0, data: body.subarray(ENVELOPE_BYTES) };
 }
 
@@ -172,17 +173,7 @@ async function inflateMessage(
   // An empty message need not be compressed.
   if (data.length === 0) return data;
   const message = await inflate(encoding, data, bounds);
-  if (message === "too large") throw tooLarge(bounds.limit);
-  if (message === "malformed") throw malformed("decompression failed");
+  if (message === "too large") throw requestTooLarge(bounds.limit);
+  if (message === "malformed") throw malformedRequest("decompression failed");
   return message;
-}
-
-function tooLarge(limit: number): CarillonError {
-  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`, {
-    retryDelay: Number.POSITIVE_INFINITY,
-  });
-}
-
-function malformed(reason: string): CarillonError {
-  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`);
 }

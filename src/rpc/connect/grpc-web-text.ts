@@ -1,5 +1,5 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { CarillonError } from "../../errors.js";
+import { malformedRequest } from "../call-errors.js";
 
 /**
  * gRPC-Web in base64, the default of Google's client, because XMLHttpRequest only streams text. Source: gRPC-Web
@@ -12,7 +12,7 @@ const BASE64 = /^[\w+/-]*={0,2}$/;
 export function decodeBase64(body: Buffer): Buffer {
   const text = body.toString("latin1");
   if (BASE64.test(text)) return Buffer.from(text, "base64");
-  throw new CarillonError("invalid_argument", "the request cannot be decoded: not base64");
+  throw malformedRequest("not base64");
 }
 
 /** Returns the length of `bytes` bytes in base64, with padding. */

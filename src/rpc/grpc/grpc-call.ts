@@ -1,6 +1,6 @@
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Backend } from "../../access/keys/backend.js";
-import { CarillonError } from "../../errors.js";
+import { peerDisconnected } from "../call-errors.js";
 import type { RpcCall } from "../service.js";
 
 /** Unary call. Creates its signal on first use, because a publish, by far the most frequent call, does not use it. */
@@ -22,7 +22,7 @@ export class GrpcCall implements RpcCall {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       const abort = (): void => {
-        controller.abort(new CarillonError("cancelled", "the caller has disconnected"));
+        controller.abort(peerDisconnected());
       };
       this.#controller = controller;
       if (this.#call.cancelled) abort();

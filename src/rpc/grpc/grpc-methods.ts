@@ -11,6 +11,7 @@ import type {
 } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
 import type { AnswerLease } from "../answer-budget.js";
+import { peerDisconnected } from "../call-errors.js";
 import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
 import { type OnFault, toCallerError } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
@@ -114,7 +115,7 @@ function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcM
  * late.
  */
 function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
-  if (call.cancelled) throw new CarillonError("cancelled", "the caller has disconnected");
+  if (call.cancelled) throw peerDisconnected();
   if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
   throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
 }
@@ -146,7 +147,7 @@ function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: G
     const { backend, credentials } = callers.of(call.metadata);
     const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(call) });
     call.once("cancelled", () => {
-      open.abort(new CarillonError("cancelled", "the caller has disconnected"));
+      open.abort(peerDisconnected());
     });
     answer(call, open)
       .catch((cause: unknown) => {

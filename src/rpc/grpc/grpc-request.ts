@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
+import { malformedRequest, requestTooLarge } from "../call-errors.js";
 import { type InflatedEncoding, inflate } from "../inflate.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import type { OverdueRequests } from "./overdue-requests.js";
@@ -225,16 +225,16 @@ export class GrpcRequest {
   /** @returns false if the message has not arrived yet. @throws CarillonError */
   #giveNext(library: Library): boolean {
     const { limit, streaming } = this.#rules;
-    if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformed("more than one message");
+    if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformedRequest("more than one message");
     if (this.#ended && this.#chunks.bytes === 0) {
       this.#giveEnd(library);
       return true;
     }
     const prefix = this.#chunks.peek(PREFIX_BYTES);
     const length = prefix?.readUInt32BE(1);
-    if (length !== undefined && length > limit) throw tooLarge(limit);
+    if (length !== undefined && length > limit) throw requestTooLarge(limit);
     if (prefix === undefined || length === undefined || this.#chunks.bytes < PREFIX_BYTES + length) {
-      if (this.#ended) throw malformed("truncated");
+      if (this.#ended) throw malformedRequest("truncated");
       return false;
     }
     this.#giveMessage(library, prefix.readUInt8(0), length);
@@ -243,7 +243,7 @@ export class GrpcRequest {
 
   #giveMessage(library: Library, flags: number, length: number): void {
     const encoding = this.#encoding;
-    if (flags > COMPRESSED) throw malformed(`unknown flags (${flags})`);
+    if (flags > COMPRESSED) throw malformedRequest(`unknown flags (${flags})`);
     this.#messages += 1;
     if (flags === 0 || length === 0) {
       this.#readRequested = false;
@@ -256,7 +256,7 @@ export class GrpcRequest {
       }
       return;
     }
-    if (encoding === undefined) throw malformed("compressed, but grpc-encoding is missing");
+    if (encoding === undefined) throw malformedRequest("compressed, but grpc-encoding is missing");
     this.#chunks.shift(PREFIX_BYTES);
     const data = Buffer.concat(this.#chunks.shift(length));
     void this.#inflate(library, encoding, data);
@@ -269,8 +269,8 @@ export class GrpcRequest {
     try {
       const message = await inflate(encoding, data, { limit, lease });
       if (this.#over) return;
-      if (message === "too large") throw tooLarge(limit);
-      if (message === "malformed") throw malformed("decompression failed");
+      if (message === "too large") throw requestTooLarge(limit);
+      if (message === "malformed") throw malformedRequest("decompression failed");
       lease.give(PREFIX_BYTES + data.length);
       this.#readRequested = false;
       this.#inflating = false;
@@ -289,7 +289,7 @@ export class GrpcRequest {
   }
 
   #giveEnd(library: Library): void {
-    if (!this.#rules.streaming && this.#messages === 0) throw malformed("no message");
+    if (!this.#rules.streaming && this.#messages === 0) throw malformedRequest("no message");
     this.#readRequested = false;
     library.onEnd();
     // A streaming method may still have to take messages; any other method has its complete request.
@@ -305,14 +305,4 @@ function createPrefix(length: number): Buffer {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(length, 1);
   return prefix;
-}
-
-function malformed(reason: string): CarillonError {
-  return new CarillonError("invalid_argument", `the request cannot be decoded: ${reason}`);
-}
-
-function tooLarge(limit: number): CarillonError {
-  return new CarillonError("resource_exhausted", `the request is larger than ${limit} bytes`, {
-    retryDelay: Number.POSITIVE_INFINITY,
-  });
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Metadata, Server, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { CarillonError } from "../../errors.js";
+import type { CarillonError } from "../../errors.js";
+import { nodeStopping } from "../call-errors.js";
 import { grpcStatus } from "./grpc-status.js";
 
 /** @grpc/grpc-js passes a callback to unary methods, and none to streaming ones. */
@@ -56,5 +57,5 @@ export class IdleStreams {
 
 /** Ends a stream. @grpc/grpc-js takes the status from an error event. */
 function stop(call: EventEmitter): void {
-  call.emit("error", grpcStatus(new CarillonError("unavailable", "this node is stopping")));
+  call.emit("error", grpcStatus(nodeStopping()));
 }

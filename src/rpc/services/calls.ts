@@ -4,6 +4,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { Dispatch, TaskRequest } from "../../workers/dispatch.js";
+import { peerDisconnected, toAbortError } from "../call-errors.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import { CallAnswer } from "./call-answer.js";
 import { readTaskRequest } from "./call-requests.js";
@@ -57,7 +58,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
     } finally {
       unwatch();
       // A caller may also stop reading before it disconnects.
-      answer.cancel(disconnected());
+      answer.cancel(peerDisconnected());
     }
   }
 
@@ -107,7 +108,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   ): () => void {
     const onAbort = (): void => {
       const late = this.#options.clock.now() >= deadline;
-      run(late ? new CarillonError("deadline_exceeded", "not answered in time") : toRefusal(signal));
+      run(late ? new CarillonError("deadline_exceeded", "not answered in time") : toAbortError(signal));
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -115,13 +116,4 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
       signal.removeEventListener("abort", onAbort);
     };
   }
-}
-
-/** Returns the reason for which the call was aborted: a lost permission or a disconnect. */
-function toRefusal({ reason }: AbortSignal): CarillonError {
-  return reason instanceof CarillonError ? reason : disconnected();
-}
-
-function disconnected(): CarillonError {
-  return new CarillonError("cancelled", "the caller has disconnected");
 }

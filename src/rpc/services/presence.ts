@@ -11,6 +11,7 @@ import { mergePages, readPageQuery } from "../../control/pagination.js";
 import type { BrokerDirectory } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Presence, TopicAddress } from "../../presence/presence.js";
+import { nodeStopping, toAbortError } from "../call-errors.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import {
   MAX_MEMBERS,
@@ -65,7 +66,7 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
   async *watchPresence(request: WatchPresenceRequest, { backend, signal }: RpcCall) {
     const { presence } = this.#options;
     const address = this.#findTopic(backend, request);
-    if (this.#stopped) throw stopping();
+    if (this.#stopped) throw nodeStopping();
     const watch = new PresenceWatch();
     this.#watches.add(watch);
     const unwatch = presence.watch(address, (change) => {
@@ -80,7 +81,7 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
       this.#watches.delete(watch);
     };
     const onAbort = (): void => {
-      watch.end(signal.reason instanceof CarillonError ? signal.reason : disconnected());
+      watch.end(toAbortError(signal));
       stop();
     };
     signal.addEventListener("abort", onAbort);
@@ -96,7 +97,7 @@ export class PresenceImplementation implements ImplementationOf<typeof PresenceS
   /** Ends all watches. */
   stop(): void {
     this.#stopped = true;
-    for (const watch of this.#watches) watch.end(stopping());
+    for (const watch of this.#watches) watch.end(nodeStopping());
   }
 
   /** @throws CarillonError invalid_argument, permission_denied, not_found, failed_precondition */
@@ -116,12 +117,4 @@ async function* inTurns<Answer>(answers: Iterable<Answer>): AsyncGenerator<Answe
     yield answer;
     await setImmediate();
   }
-}
-
-function stopping(): CarillonError {
-  return new CarillonError("unavailable", "this node is stopping");
-}
-
-function disconnected(): CarillonError {
-  return new CarillonError("cancelled", "the caller has disconnected");
 }

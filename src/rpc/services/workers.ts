@@ -4,6 +4,7 @@ import type { Backend } from "../../access/keys/backend.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import type { Dispatch, WorkerRegistration } from "../../workers/dispatch.js";
+import { nodeStopping, toAbortError } from "../call-errors.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import { checkTaskId, readFailure, readHello, type WorkResponseInit } from "./worker-messages.js";
 import { WorkerStream } from "./worker-stream.js";
@@ -32,11 +33,11 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
   }
 
   async *work(requests: AsyncIterable<WorkRequest>, { backend, signal }: RpcCall): AsyncGenerator<WorkResponseInit> {
-    if (this.#stopping) throw stopping();
+    if (this.#stopping) throw nodeStopping();
     const stream = new WorkerStream();
     this.#streams.add(stream);
     const onAbort = (): void => {
-      stream.end(toRefusal(signal));
+      stream.end(toAbortError(signal, "worker"));
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -55,13 +56,13 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
   /** Stops assigning tasks and refuses new workers. Each stream ends when its current tasks have ended. */
   drain(): void {
     this.#stopping = true;
-    for (const stream of this.#streams) stream.drain(stopping());
+    for (const stream of this.#streams) stream.drain(nodeStopping());
   }
 
   /** Ends all streams; their tasks are assigned to other workers. */
   stop(): void {
     this.#stopping = true;
-    for (const stream of this.#streams) stream.end(stopping());
+    for (const stream of this.#streams) stream.end(nodeStopping());
   }
 
   async #read(requests: AsyncIterable<WorkRequest>, stream: WorkerStream, backend: Backend): Promise<void> {
@@ -114,12 +115,4 @@ function handleRequest({ request }: WorkRequest, stream: WorkerStream, registrat
     case undefined:
       throw invalidArgument("request: expected acknowledge, answer, fail or drain");
   }
-}
-
-function stopping(): CarillonError {
-  return new CarillonError("unavailable", "this node is stopping");
-}
-
-function toRefusal({ reason }: AbortSignal): CarillonError {
-  return reason instanceof CarillonError ? reason : new CarillonError("cancelled", "the worker has disconnected");
 }

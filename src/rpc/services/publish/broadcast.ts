@@ -4,7 +4,7 @@ import type { BackendAction } from "../../../access/decide/actions.js";
 import type { Backend } from "../../../access/keys/backend.js";
 import type { Receipt, Stage as StageName } from "../../../core/message.js";
 import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../../../core/publisher.js";
-import { CarillonError } from "../../../errors.js";
+import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
@@ -86,7 +86,7 @@ export class BroadcastImplementation {
 
   /** Ends the open streams, after the pending answers. */
   stop(): void {
-    this.#stopping.abort(new CarillonError("unavailable", "this node is stopping"));
+    this.#stopping.abort(nodeStopping());
   }
 
   /** Throws a refusal synchronously, so that a stream begins nothing after it; later failures reject the promise. */
