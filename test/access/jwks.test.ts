@@ -163,7 +163,7 @@ test("uses known keys for one day of an outage", async () => {
 
 test.each([
   ["what is not JSON", { body: "<html>" }],
-  ["JSON that is no key set", { body: '{"keys":1}' }],
+  ["JSON that is not a key set", { body: '{"keys":1}' }],
   ["an error", { status: 500 }],
   ["a redirect", { status: 302, headers: { location: "/other" } }],
   ["more than 128 KiB", { body: `{"keys":[],"x":"${"x".repeat(128 * 1024)}"}` }],

@@ -138,7 +138,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   ],
   ["two stars", { origins: ["https://*.*.example"] }, "at most one *"],
   [
-    "a subject that is none",
+    "an invalid subject",
     { vhosts: { "/": { certificates: [{ subject: "nonsense", actions: ["publish"] }] } } },
     "vhosts./.certificates.0.subject: expected a subject such as CN=billing,O=Example",
   ],

@@ -50,7 +50,7 @@ test.each([
   ["without an audience", { aud: undefined }, /aud/],
   ["without exp", { exp: undefined }, /missing claim exp/],
   ["expired", { exp: SECOND - 30 }, /expired/],
-  ["of a time that is none", { exp: 1e300 }, /exp/],
+  ["of an invalid time", { exp: 1e300 }, /exp/],
   ["issued in the future", { iat: SECOND + 31 }, /issued in the future/],
   ["issued at no number", { iat: "now" }, /iat/],
   ["not valid yet", { nbf: SECOND + 31 }, /not valid yet/],

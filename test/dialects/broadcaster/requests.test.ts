@@ -60,7 +60,7 @@ test.each([
   ["a list", "[]", "not a JSON object"],
   ["a string", '"heartbeat"', "not a JSON object"],
   ["an id that is a string", '{"id":"1","method":"heartbeat"}', "id is not an integer"],
-  ["an id that is no whole number", '{"id":1.5,"method":"heartbeat"}', "id is not an integer"],
+  ["an id that is not an integer", '{"id":1.5,"method":"heartbeat"}', "id is not an integer"],
 ])("B5: refuses a frame that is %s", (_what, text, why) => {
   const answer = errorText(undefined, "InvalidArgument", `invalid request: ${why}`);
   expect(open().receive(text)).toEqual({ kind: "malformed", answer });

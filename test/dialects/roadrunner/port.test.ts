@@ -220,7 +220,7 @@ test("G6: closes a connection beyond the limit", async () => {
   await expect(refused.next()).rejects.toThrow("the connection has ended");
 });
 
-test("G8: answers requests under way at a stop, and ends idle connections", async () => {
+test("G8: answers requests in progress at a stop, and ends idle connections", async () => {
   const { answerAll, listener, open, waiting } = await startListener();
   const [busy, idle] = [await open(), await open()];
   busy.send(frameOf(METHOD, publish("a", "foo")));

@@ -20,7 +20,7 @@ export async function untilNone(node: TestNode, line: string): Promise<void> {
 /** Messages that backends have published, whether or not they have an answer yet. */
 export const MESSAGES_IN = 'carillon_messages_in_total{source="backend"}';
 
-/** Asks until the figure is the same in so many round trips in a row that nothing can be under way any more. */
+/** Asks until the figure is the same in so many round trips in a row that nothing can be in progress any more. */
 export async function settled(node: TestNode, line: string): Promise<number> {
   let last = await metric(node, line);
   for (let same = 0; same < 40; same += 1) {
