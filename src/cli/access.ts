@@ -7,6 +7,7 @@ import { labelFault, topicFault } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import { loadConfig } from "../server/config.js";
 import { systemClock } from "../util/system-clock.js";
+import { createHistoryClasses } from "../vhosts/history-classes.js";
 import { createRuleTable } from "../vhosts/rules.js";
 import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
@@ -46,7 +47,7 @@ async function decideFromConfig(action: string, topic: string, flags: ExplainFla
   const granted = Permissions.of(settings.anonymous.permissions);
   const vhost = {
     // Open channels exist at run time only, so no channel rules apply.
-    rulesFor: createRuleTable(settings, new Set()).rulesFor,
+    rulesFor: createRuleTable(settings, new Set(), createHistoryClasses(settings)).rulesFor,
     anonymous: settings.anonymous.connect ? granted : undefined,
     granted,
     jwt: settings.jwt === undefined ? undefined : toJwtOptions(settings.jwt),

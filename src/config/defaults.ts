@@ -81,7 +81,21 @@ vhosts:
     #   topics:
     #     - { match: "prices.*", slow_consumer: latest, write_delay: 20ms }
     #     - { match: "staff.>", access: private, max_sessions: 500 }   # max_sessions: per node
+    #     - { match: "room.*", history: chat }                         # a class of history, or off
     topics: []
+    # History classes: how many messages of each topic are stored, and for how long. Each key is optional:
+    #   history:
+    #     chat:
+    #       messages: 100          # most messages of one topic
+    #       age: 5m                # how long a message is kept
+    #       bytes: 64MiB           # most bytes of all topics of the class; the oldest messages are removed first
+    #       topic_bytes: …         # most bytes of one topic; default: only bytes applies
+    #       storage: file          # or memory; where NATS servers keep the messages
+    #       replicas: 1            # number of NATS servers that keep each message
+    #       deduplication: 2m      # how long a repeated message id is recognized; at most age
+    history: {}
+    # The class of topics whose rule names none. Default: they have no history.
+    #   default_history: chat
     # Permissions of every client. connect: false refuses clients without a token.
     anonymous:
       connect: true
@@ -128,7 +142,7 @@ vhosts:
     #     key: …                         # sent as authorization: Bearer
 ${joinFragments(dialects, "vhost", 4)}    # Off unless set: connections, connections_per_user, connections_per_address, handshakes_per_second,
     # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. Each node counts
-    # separately.
+    # separately. Also off: history, the most bytes of all history classes together.
     limits:
       # Commands of one client, with a burst of as many; further commands are refused. off: no limit.
       commands_per_second: 2000
@@ -186,6 +200,12 @@ limits:
   # Bytes per second of list answers (connections, topics, presence, channels, keys, vhosts) to one key, with a burst of 8
   # times as much; further calls are refused. off: no limit.
   backend_answer_bytes_per_second: 4MiB
+  # Most bytes of the history classes that the memory broker keeps, over all vhosts.
+  history: 1GiB
+  # Stored messages and their payload bytes that one join may request, of all its topics. A longer recovery fails; otherwise
+  # the client gets the newest messages.
+  replay_messages: 1000
+  replay_bytes: 4MiB
   # Bytes that wait for one slow client. Beyond it slow_consumer applies.
   outbox: 1MiB
   # Consecutive malformed frames that close a connection.

@@ -28,7 +28,9 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
     const [closest = []] = issue.errors.toSorted((a, b) => depth(b) - depth(a));
     if (depth(closest) > 0) return closest.flatMap((inner) => describeIssue(inner, { knownKeys, within: path }));
   }
-  return [`${path.join(".") || "configuration"}: ${issue.message}`];
+  // The library's message does not say what a key should be.
+  const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return [`${path.join(".") || "configuration"}: ${message}`];
 }
 
 /** Returns the depth to which an alternative of a union matches a value. */

@@ -26,7 +26,7 @@ const TABLE_HEAD = ["| setting | type | default | meaning |", "|---|---|---|---|
 const MAX_SHOWN_ITEMS = 5;
 
 /** Placeholders for the entries of a map, by the map's key. */
-const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH" };
+const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH", history: "CLASS" };
 
 function writeIntroduction(filesOnly: readonly string[]): string {
   return `# Configuration
@@ -49,7 +49,7 @@ carillon.yaml: valid
 - **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(["brokers", "vhosts", "store", ...filesOnly].map(toCode))}
   can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
 - **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.
-- **Placeholders**: \`NAME\` and \`PATH\` are keys that you choose; \`[]\` marks the entries of a list.
+- **Placeholders**: \`NAME\`, \`PATH\` and \`CLASS\` are keys that you choose; \`[]\` marks the entries of a list.
 
 ## Node`;
 }

@@ -1,8 +1,8 @@
 import { normalizeSubject } from "../access/keys/subject-dn.js";
 import type { SettingsFault } from "./dialect-settings.js";
+import { memoryHistoryFault, type VhostHistory } from "./history.js";
 
-interface VhostReferences {
-  readonly brokers?: readonly string[] | undefined;
+interface VhostReferences extends VhostHistory {
   readonly keys: readonly { readonly hash: string }[];
   readonly certificates: readonly { readonly subject: string }[];
 }
@@ -14,13 +14,14 @@ interface References {
   readonly cluster: { readonly broker?: string | undefined };
   readonly tls?: object | undefined;
   readonly client_certificates?: object | undefined;
+  readonly limits: { readonly history: number };
   readonly proxy_protocol: boolean;
   readonly trusted_proxies: readonly string[];
 }
 
-/** Finds settings that refer to missing ones, and keys or certificates that occur twice. */
+/** Finds settings that refer to missing ones or exceed a limit of the node, and keys or certificates that occur twice. */
 export function* findReferenceFaults(config: References): Generator<SettingsFault> {
-  const { brokers, cluster, store, vhosts } = config;
+  const { brokers, cluster, limits, store, vhosts } = config;
   for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
     for (const [position, name] of (named ?? []).entries()) {
       const message = brokerFault(brokers, name, ["memory", "nats"]);
@@ -31,6 +32,8 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
     }
   }
   yield* sharedFaults(vhosts);
+  const excess = memoryHistoryFault(brokers, Object.values(vhosts), limits.history);
+  if (excess !== undefined) yield { path: ["vhosts"], message: excess };
   for (const [key, name] of [
     ["store", store.broker],
     ["cluster", cluster.broker],

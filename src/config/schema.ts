@@ -229,6 +229,15 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .describe(
               "Bytes per second of list answers to one key, with a burst of 8 times as much. `off` removes the limit.",
             ),
+          history: bytes("64KiB", "1024GiB")
+            .prefault("1GiB")
+            .describe("Sum of `bytes` of the history classes that the memory broker keeps, over all vhosts."),
+          replay_messages: count(1, 10_000)
+            .default(1_000)
+            .describe("Stored messages that one join may request, of all its topics. A longer recovery fails."),
+          replay_bytes: bytes("1KiB", "1GiB")
+            .prefault("4MiB")
+            .describe("Payload bytes of the stored messages that one join may request, of all its topics."),
           outbox: bytes("4KiB", "1GiB")
             .prefault("1MiB")
             .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` applies."),

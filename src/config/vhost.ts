@@ -5,6 +5,7 @@ import { weightFault } from "../access/patterns/match-steps.js";
 import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
 import { collectSchemas, type DialectSettings } from "./dialect-settings.js";
+import { checkHistory, historyClasses } from "./history.js";
 import { atMostOne, count, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
 
@@ -61,6 +62,7 @@ const topicRule = z.strictObject({
   max_sessions: count(1, 10_000_000).optional().describe("Most sessions of one node in the topic."),
   slow_consumer: slowConsumer.optional().describe("Policy for a client that reads too slowly."),
   write_delay: duration("0", "10s").optional().describe("How long messages may wait in order to be written together."),
+  history: z.string().optional().describe("Class of the history, a key of `history`. `off`: messages are not stored."),
 });
 
 const topicRules = z.array(topicRule).superRefine((rules, context) => {
@@ -261,50 +263,60 @@ const limits = z.strictObject({
       "Bytes of answers to one client per second. Beyond it, the client is not read until its rate is below the limit again. `off` removes the limit.",
     ),
   topics_per_connection: count(1, 1_000_000).optional().describe("Topics of one connection."),
+  history: bytes("64KiB", "16384GiB").optional().describe("Sum of `bytes` of all history classes."),
 });
 
 /** Creates the schema of a vhost's settings. The dialects' settings come last. */
 export function createVhostSchema(dialects: readonly DialectSettings[]) {
-  return z.strictObject({
-    brokers: z
-      .array(brokerName)
-      .min(1)
-      .optional()
-      .describe("Brokers that clients may name; the first is the default. Default: all brokers."),
-    access: access.default("open").describe("`open`: every client may join. `private`: joining needs a permission."),
-    client_publish: z
-      .boolean()
-      .default(false)
-      .describe("Let clients that may join publish too. Otherwise publishing needs a permission."),
-    presence: z.boolean().default(false).describe("Track who is in a topic."),
-    opened_only: z.boolean().default(false).describe("Allow only channels that were opened at run time."),
-    slow_consumer: slowConsumer
-      .default("disconnect")
-      .describe(
-        "Policy for a client that reads too slowly: close its connection, drop the oldest messages, or keep only the latest of each topic.",
-      ),
-    write_delay: duration("0", "10s")
-      .prefault("0")
-      .describe("How long messages may wait in order to be written together."),
-    topics: topicRules.default([]).describe("The settings above for some topics only."),
-    anonymous: z
-      .strictObject({
-        connect: z.boolean().default(true).describe("Let clients without a token connect."),
-        permissions: permissions.prefault({}).describe("Permissions of every client, with a token or without."),
-      })
-      .prefault({}),
-    jwt: jwt.optional().describe("Tokens of your own issuer."),
-    tokens: tokens.prefault({}),
-    credentials: credentials.prefault({}),
-    keys: keys.default([]).describe("Keys of backends."),
-    certificates: z
-      .array(certificate)
-      .default([])
-      .describe("Client certificates of backends. Requires `client_certificates`."),
-    hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
-    limits: limits.prefault({}),
-    ...collectSchemas(dialects, "vhost"),
-  });
+  return z
+    .strictObject({
+      brokers: z
+        .array(brokerName)
+        .min(1)
+        .optional()
+        .describe("Brokers that clients may name; the first is the default. Default: all brokers."),
+      access: access.default("open").describe("`open`: every client may join. `private`: joining needs a permission."),
+      client_publish: z
+        .boolean()
+        .default(false)
+        .describe("Let clients that may join publish too. Otherwise publishing needs a permission."),
+      presence: z.boolean().default(false).describe("Track who is in a topic."),
+      opened_only: z.boolean().default(false).describe("Allow only channels that were opened at run time."),
+      slow_consumer: slowConsumer
+        .default("disconnect")
+        .describe(
+          "Policy for a client that reads too slowly: close its connection, drop the oldest messages, or keep only the latest of each topic.",
+        ),
+      write_delay: duration("0", "10s")
+        .prefault("0")
+        .describe("How long messages may wait in order to be written together."),
+      default_history: z
+        .string()
+        .optional()
+        .describe("History class of all topics. Default: only topics whose rule names a class have a history."),
+      topics: topicRules.default([]).describe("The settings above for some topics only."),
+      history: historyClasses
+        .default({})
+        .describe("History classes by name: how many messages of each topic are stored, and for how long."),
+      anonymous: z
+        .strictObject({
+          connect: z.boolean().default(true).describe("Let clients without a token connect."),
+          permissions: permissions.prefault({}).describe("Permissions of every client, with a token or without."),
+        })
+        .prefault({}),
+      jwt: jwt.optional().describe("Tokens of your own issuer."),
+      tokens: tokens.prefault({}),
+      credentials: credentials.prefault({}),
+      keys: keys.default([]).describe("Keys of backends."),
+      certificates: z
+        .array(certificate)
+        .default([])
+        .describe("Client certificates of backends. Requires `client_certificates`."),
+      hooks: hooks.optional().describe("Backend that decides about clients (`carillon.v1.HookService`)."),
+      limits: limits.prefault({}),
+      ...collectSchemas(dialects, "vhost"),
+    })
+    .superRefine(checkHistory);
 }
 
 /** Settings with defaults, in milliseconds and bytes. `readSettings` returns those of a dialect. */

@@ -25,6 +25,8 @@ export interface Source {
   readonly sender: string;
   /** Whether an empty topic name is skipped instead of refused. */
   readonly skipsEmptyTopics?: boolean;
+  /** Finds the history classes of topics where they have been determined ahead. */
+  readonly findHistory?: HistoryFinder;
   /** Returns the reason why it may not publish on the topic; undefined where it may. */
   refusal(topic: string): CarillonError | undefined;
 }
@@ -44,13 +46,16 @@ export interface PublisherLimits {
   readonly expandedBytes: number;
 }
 
+/** Finds the class of a topic's history; undefined for a topic without history. */
+export type HistoryFinder = (topic: string) => HistoryClass | undefined;
+
 export interface PublisherOptions {
   readonly brokers: BrokerDirectory;
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
-  /** Returns the class of a topic's history; undefined for a topic without history. */
-  readonly historyOf: (vhost: string, topic: string) => HistoryClass | undefined;
+  /** Returns the function that finds the history class of a vhost's topics; undefined where no topic has a history (rule H7). */
+  readonly historyOf: (vhost: string) => HistoryFinder | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
@@ -204,6 +209,7 @@ export class Publisher {
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
     const time = clock.now();
+    const findHistory = source.findHistory ?? historyOf(source.vhost);
     const batches = new Map<BrokerDriver, Publication[]>();
     const messages: PreparedMessage[] = [];
     let published = 0;
@@ -234,7 +240,7 @@ export class Publisher {
       const begin = batch.length;
       let isStored = false;
       for (const topic of topics) {
-        const history = historyOf(source.vhost, topic);
+        const history = findHistory?.(topic);
         if (history !== undefined) isStored = true;
         batch.push({ vhost: source.vhost, topic, message, history });
       }

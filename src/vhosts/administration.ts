@@ -44,7 +44,7 @@ export interface AdministrationOptions {
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
   /** @throws CarillonError invalid_argument, with every fault */
   readonly parse: (path: string, rawSettings: JsonObject) => VhostSettings;
-  /** @throws CarillonError invalid_argument: unusable settings, such as an unknown broker */
+  /** @throws CarillonError invalid_argument (unusable settings, such as an unknown broker), resource_exhausted (a limit of the node) */
   readonly check: (path: string, settings: VhostSettings) => void;
 }
 

@@ -35,11 +35,11 @@ export interface NewVhostKey {
  * vhost.
  */
 export interface VhostAdmin {
-  /** Creates a vhost. @throws CarillonError already_exists, invalid_argument (the path or the settings) */
+  /** Creates a vhost. @throws CarillonError already_exists, invalid_argument (the path or the settings), resource_exhausted */
   create(path: string, settings: JsonObject): Promise<VhostDescription>;
   /**
    * Replaces all settings.
-   * @throws CarillonError invalid_argument, failed_precondition (a configured vhost, or a concurrent change)
+   * @throws CarillonError invalid_argument, resource_exhausted, failed_precondition (a configured vhost, or a concurrent change)
    */
   update(path: string, settings: JsonObject): Promise<VhostDescription>;
   /**

@@ -7,7 +7,9 @@ import type { Hooks, OnFailure } from "../access/hooks/hooks.js";
 import type { MatcherList } from "../access/patterns/matcher-list.js";
 import type { TokenIssuer } from "../access/tokens/token-issuer.js";
 import type { VhostSettings } from "../config/vhost.js";
+import type { HistoryClass } from "../core/history.js";
 import type { TopicRules } from "../core/topic-rules.js";
+import { createHistoryClasses, type HistoryClasses } from "./history-classes.js";
 import { createRuleTable, type RuleTable } from "./rules.js";
 
 /** Services created from a vhost's settings. */
@@ -77,6 +79,7 @@ export class Vhost {
   #dialects: VhostDialects;
   /** Replaced parts whose hook calls have not finished. */
   readonly #retiring = new Set<VhostParts>();
+  #historyClasses: HistoryClasses;
   #rules: RuleTable;
   #anonymous: Principal | undefined;
 
@@ -89,7 +92,8 @@ export class Vhost {
     this.#settings = settings;
     this.#parts = parts;
     this.#dialects = dialects;
-    this.#rules = createRuleTable(settings, this.channels);
+    this.#historyClasses = createHistoryClasses(settings);
+    this.#rules = createRuleTable(settings, this.channels, this.#historyClasses);
     this.#anonymous = createAnonymousPrincipal(settings);
   }
 
@@ -146,6 +150,16 @@ export class Vhost {
     return this.#rules.matchers;
   }
 
+  /** History classes. A class that a change of the settings does not affect stays the same object. */
+  get historyClasses(): readonly HistoryClass[] {
+    return [...this.#historyClasses.values()];
+  }
+
+  /** Finds the class of a topic's history. Undefined where no topic of the vhost has a history. */
+  get historyOf(): RuleTable["historyOf"] {
+    return this.#rules.historyOf;
+  }
+
   /** Whether clients can use the topic: with `opened_only`, only open channels exist. */
   exists(topic: string): boolean {
     return !this.#settings.opened_only || this.channels.has(topic);
@@ -172,7 +186,8 @@ export class Vhost {
     this.#parts = parts;
     this.#dialects = dialects;
     this.#settings = settings;
-    this.#rules = createRuleTable(settings, this.channels);
+    this.#historyClasses = createHistoryClasses(settings, this.#historyClasses);
+    this.#rules = createRuleTable(settings, this.channels, this.#historyClasses);
     this.#anonymous = createAnonymousPrincipal(settings);
     if (before !== parts) void this.#retire(before);
     return access;

@@ -24,10 +24,6 @@ export interface ServicesContext extends ClusterServices {
   readonly brokers: BrokerRegistry;
 }
 
-/** Bounds of the stored messages that one join sends. */
-const REPLAY_MESSAGES = 1_000;
-const REPLAY_BYTES = 4 * 1_024 * 1_024;
-
 /** Creates the dependencies of the command handlers. */
 export function createCommandContext({ limits }: Config, context: ServicesContext): CommandContext {
   const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
@@ -53,7 +49,7 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     fanOut,
     clock: systemClock,
     recoveries: new RecoveryCounts(),
-    replayLimits: { messages: REPLAY_MESSAGES, bytes: REPLAY_BYTES },
+    replayLimits: { messages: limits.replay_messages, bytes: limits.replay_bytes },
     attendance,
     review: new AccessReview({
       attendance,

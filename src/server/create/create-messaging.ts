@@ -6,7 +6,7 @@ import { Hub } from "../../core/hub.js";
 import { Interest } from "../../core/interest.js";
 import { MessageIds } from "../../core/message.js";
 import { OutboxContext } from "../../core/outbox.js";
-import { Publisher } from "../../core/publisher.js";
+import { Publisher, type PublisherOptions } from "../../core/publisher.js";
 import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 import { TopicIndex } from "../../core/topic-index.js";
@@ -20,6 +20,7 @@ export interface MessagingContext {
   readonly limitedLog: LimitedLog;
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
+  readonly historyOf: PublisherOptions["historyOf"];
   /** Called when a session has left a topic. */
   readonly onLeft: (session: Session, topic: Topic) => void;
 }
@@ -37,7 +38,7 @@ export interface Messaging {
 }
 
 export function createMessaging({ interest_linger, limits }: Config, context: MessagingContext): Messaging {
-  const { brokers, limitedLog, node, onLeft, rulesOf } = context;
+  const { brokers, historyOf, limitedLog, node, onLeft, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
   const index = new TopicIndex(rulesOf);
@@ -64,7 +65,7 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
       topicsPerMessage: limits.topics_per_message,
       expandedBytes: limits.expanded_request,
     },
-    historyOf: (vhost, topic) => rulesOf(vhost, topic).history,
+    historyOf,
     onUnconfirmed: (messages, cause) => {
       unconfirmed += messages;
       limitedLog.warn({ messages, err: cause }, "accepted messages may be lost");

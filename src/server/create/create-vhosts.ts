@@ -4,6 +4,7 @@ import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
 import type { CommandContext } from "../../commands/command-context.js";
 import { requiresKeys } from "../../config/config-reader.js";
+import { memoryHistoryFault } from "../../config/history.js";
 import type { Config, VhostSettings } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
@@ -78,6 +79,8 @@ export function createVhosts(config: Config, vhostsContext: VhostsContext): Vhos
     lastUsed: (vhost, id) => keyring.lastUsed(vhost, id),
     check: (path, settings) => {
       checkReferences(config, settings);
+      const others = [...vhosts.all].filter(({ name }) => name !== path).map((vhost) => vhost.settings);
+      checkHistoryBytes(config, [...others, settings]);
       const { certificates, keys } = toScopes(settings);
       const made = [...vhosts.keysOf(path)].map((record) => ({ ...record, configured: false }));
       keyring.check(path, { keys: [...keys, ...made], certificates });
@@ -142,6 +145,12 @@ function checkReferences(config: Config, { brokers: named = [], certificates }: 
   if (unknown === undefined) return;
   const known = Object.keys(brokers).join(", ");
   throw new CarillonError("invalid_argument", `brokers: unknown broker ${JSON.stringify(unknown)}; known: ${known}`);
+}
+
+/** @throws CarillonError resource_exhausted: the memory broker would keep more than the node's limit */
+function checkHistoryBytes({ brokers, limits }: Config, vhosts: readonly VhostSettings[]): void {
+  const fault = memoryHistoryFault(brokers, vhosts, limits.history);
+  if (fault !== undefined) throw new CarillonError("resource_exhausted", `history: ${fault}`);
 }
 
 /** Counts the open circuit breakers of hooks, by vhost. */
