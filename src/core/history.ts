@@ -125,8 +125,36 @@ export interface HistoryPage {
   readonly position: string;
 }
 
+/** Counters of a broker's history since the node's start, for the metrics. */
+export interface HistoryStoreCounts {
+  /** Messages that were stored, counted per topic. */
+  readonly stored: number;
+  /** Publishes that repeated the id of a stored message (rule H5). */
+  readonly duplicates: number;
+  /** Publishes that the store refused or did not acknowledge in time. */
+  readonly failed: number;
+  /** Sum of the times from a publish to its acknowledgement, in milliseconds, of stored messages. */
+  readonly storedMilliseconds: number;
+  /** Gaps in the live messages, and messages that were read to fill them. */
+  readonly gaps: number;
+  readonly gapMessages: number;
+  /** Live messages that arrived again and were dropped. */
+  readonly repeated: number;
+  /** Logs that began anew because the store had lost messages. */
+  readonly resets: number;
+  /** Replays by source: the recent messages in this node's memory, or the store. */
+  readonly replays: Readonly<Record<"ring" | "store", number>>;
+  /** Requests to the store by kind. */
+  readonly reads: Readonly<Record<string, number>>;
+  /** Sum of the times of these requests, in milliseconds. */
+  readonly readMilliseconds: number;
+  /** Messages in this node's memory now, and their bytes with metadata. */
+  readonly held: { readonly messages: number; readonly bytes: number };
+}
+
 /** Reads and removes the stored messages of a broker. */
 export interface HistoryStore {
+  readonly counts: HistoryStoreCounts;
   /**
    * @throws CarillonError unavailable: the store did not answer in time
    * @throws CarillonError failed_precondition: a position that has expired or is unknown; its text begins with the

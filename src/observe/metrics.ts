@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ErrorCode, WEBSOCKET_CLOSE } from "../errors.js";
+import { addHistoryMetrics, type HistoryReadings } from "./history-metrics.js";
 
 /** Functions that read the node's counters when metrics are requested, so that counting costs an increment at most. */
-export interface Readings {
+export interface Readings extends HistoryReadings {
   readonly connections: () => number;
   readonly topics: () => number;
   readonly version: string;
@@ -132,6 +133,7 @@ export class Metrics {
     this.#counter("carillon_messages_out_total", "Messages delivered to sessions, counted per session.", messagesOut);
     this.#counter("carillon_bytes_out_total", "Bytes of message frames handed to sessions.", bytesOut);
     this.#labelled(Counter, "carillon_drops_total", "Dropped messages, by reason.", "reason", drops);
+    addHistoryMetrics(this.#registry, readings);
   }
 
   observePublish(seconds: number): void {

@@ -47,3 +47,40 @@ test("logs the first call of a backend that fails", async () => {
   ]);
   await untilMetric(node, 'carillon_upgrades_refused_total{reason="unavailable"}', 1);
 });
+
+test("counts stored messages, duplicates, replays and recoveries", async () => {
+  const node = await startNode({
+    vhosts: { "/": { history: { chat: { messages: 2 } }, topics: [{ match: "room", history: "chat" }] } },
+  });
+  const publish = (topic: string, id: string) => {
+    const messages = [{ topics: [topic], payload: Buffer.from(id), id }];
+    return new TestBackend(node).call(BroadcastService.method.publish, { messages });
+  };
+  const ofMemory = (name: string): Promise<number> => metric(node, `carillon_history_${name}`);
+  await publish("room", "one");
+  await publish("room", "two");
+  await publish("room", "two");
+  await publish("other", "one");
+  expect(await ofMemory('stored_total{broker="memory"}')).toBe(2);
+  expect(await ofMemory('duplicates_total{broker="memory"}')).toBe(1);
+  expect(await ofMemory('memory_messages{broker="memory"}')).toBe(2);
+  const bytes = await ofMemory('memory_bytes{broker="memory"}');
+  expect(bytes).toBeGreaterThanOrEqual(6);
+  await publish("room", "six");
+  // The oldest message has been removed.
+  expect(await ofMemory('stored_total{broker="memory"}')).toBe(3);
+  expect(await ofMemory('memory_messages{broker="memory"}')).toBe(2);
+  expect(await ofMemory('memory_bytes{broker="memory"}')).toBe(bytes);
+
+  const client = await connect(`${node.ws}/ws`);
+  const joined = await client.ask({ command: "join", topics: ["room"], history: 0 });
+  const { room: position = "" } = (joined as { readonly positions?: Readonly<Record<string, string>> }).positions ?? {};
+  expect(await ofMemory('replays_total{broker="memory",source="ring"}')).toBe(0);
+  const again = await connect(`${node.ws}/ws`);
+  await again.ask({ command: "join", topics: ["room"], recover: { room: position } });
+  expect(await ofMemory('replays_total{broker="memory",source="ring"}')).toBe(1);
+  expect(await ofMemory('recoveries_total{result="recovered"}')).toBe(1);
+  const other = await connect(`${node.ws}/ws`);
+  await other.ask({ command: "join", topics: ["room"], recover: { room: "nonsense" } });
+  expect(await ofMemory('recoveries_total{result="unknown_position"}')).toBe(1);
+});

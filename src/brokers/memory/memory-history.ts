@@ -2,6 +2,7 @@ import type { HistoryClass, HistoryPage, HistoryQuery, HistoryStore, StoredTopic
 import type { Publication } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
+import { HistoryCounts } from "../../history/history-counts.js";
 import { messageSize } from "../../history/message-ring.js";
 import { selectPage } from "../../history/select-messages.js";
 import { Positions } from "./positions.js";
@@ -10,6 +11,7 @@ import type { StoredLog } from "./stored-log.js";
 
 /** The classes of a driver by vhost and name. */
 export class MemoryHistory implements HistoryStore {
+  readonly counts = new HistoryCounts();
   readonly #clock: Clock;
   readonly #positions = new Positions();
   readonly #sequences = { last: 0 };
@@ -81,8 +83,13 @@ export class MemoryHistory implements HistoryStore {
     this.#vhosts.set(vhost, classes);
     let stored = classes.get(history.name);
     if (stored === undefined) {
-      const sequences = this.#sequences;
-      stored = new StoredClass(history, { vhost, clock: this.#clock, positions: this.#positions, sequences });
+      stored = new StoredClass(history, {
+        vhost,
+        clock: this.#clock,
+        positions: this.#positions,
+        sequences: this.#sequences,
+        counts: this.counts,
+      });
       classes.set(history.name, stored);
     }
     return stored;

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { HistoryClass, StoredReceipt } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
+import type { HistoryCounts } from "../../history/history-counts.js";
 import { RecentIds } from "../../history/recent-ids.js";
 import { LinkedList } from "../../util/linked-list.js";
 import type { Positions } from "./positions.js";
@@ -18,6 +19,7 @@ export interface StoredClassOptions {
   readonly clock: Clock;
   readonly positions: Positions;
   readonly sequences: Sequences;
+  readonly counts: HistoryCounts;
 }
 
 /** Most messages and ids that one turn removes. */
@@ -42,6 +44,7 @@ export class StoredClass {
   #trimmed: TrimmedTopics;
   /** Messages of all topics, oldest first. May contain messages that a purge has removed from their log. */
   #order = new LinkedList<MemoryMessage>();
+  #messages = 0;
   #bytes = 0;
   /** Logs that may exceed the bounds, because these have been lowered. */
   #untrimmed: Iterator<StoredLog> | undefined;
@@ -71,7 +74,7 @@ export class StoredClass {
 
   /** Stores a message, unless it repeats the id of a recent one. */
   append(topic: string, message: Message): Appended {
-    const { clock, sequences } = this.#options;
+    const { clock, counts, sequences } = this.#options;
     const now = clock.monotonic();
     const window = now - this.#settings.deduplication;
     this.#ids.expire(window, 2);
@@ -79,6 +82,7 @@ export class StoredClass {
     const log = this.#findOrAdd(topic);
     if (first !== undefined) {
       this.#dropUnused(log);
+      counts.duplicates += 1;
       return { receipt: createReceipt(() => log.encode(first), true), message: undefined };
     }
     sequences.last += 1;
@@ -86,7 +90,8 @@ export class StoredClass {
     this.#ids.add(topic, message.id, { sequence: stored.sequence, at: now });
     log.ring.push(stored);
     stored.entry = this.#order.add(stored);
-    this.#bytes += stored.size;
+    counts.stored += 1;
+    this.#account(1, stored.size);
     this.#trim(log);
     while (this.#bytes > this.#settings.bytes && this.#order.first !== stored) this.#removeOldest();
     this.#arm(now);
@@ -120,7 +125,7 @@ export class StoredClass {
     this.refresh(log);
     const purged = log.ring.slice();
     const order = this.#order;
-    this.#bytes -= log.ring.bytes;
+    this.#account(-purged.length, -log.ring.bytes);
     this.#options.sequences.last += 1;
     log.ring.reset(this.#options.sequences.last);
     this.release(log);
@@ -139,7 +144,7 @@ export class StoredClass {
     this.#cancelSweep = undefined;
     this.#untrimmed = undefined;
     this.#order = new LinkedList();
-    this.#bytes = 0;
+    this.#account(-this.#messages, -this.#bytes);
     this.#ids.clear();
     this.#trimmed = new TrimmedTopics(sequences.last);
     for (const [topic, log] of this.#logs) {
@@ -176,6 +181,14 @@ export class StoredClass {
     return count;
   }
 
+  #account(messages: number, bytes: number): void {
+    const { held } = this.#options.counts;
+    this.#messages += messages;
+    held.messages += messages;
+    this.#bytes += bytes;
+    held.bytes += bytes;
+  }
+
   #removeOldest(): void {
     const { first } = this.#order;
     if (first !== undefined) this.#remove(first);
@@ -187,7 +200,7 @@ export class StoredClass {
     if (entry !== undefined) this.#order.remove(entry);
     if (log.ring.oldest !== message) return;
     log.ring.shift();
-    this.#bytes -= message.size;
+    this.#account(-1, -message.size);
     this.#dropUnused(log);
   }
 

@@ -25,6 +25,7 @@ export class SubscribedLog implements TopicLog {
 
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const { messages } = this.#read(start, limits);
+    if (start.kind === "after" || start.limit > 0) this.#history.counts.replays.ring += 1;
     return {
       count: messages.length,
       bytes: payloadBytes(messages),

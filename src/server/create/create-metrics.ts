@@ -1,5 +1,6 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { ClusterNode } from "../../cluster/cluster-node.js";
+import type { RecoveryCounts } from "../../history/recovery-counts.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
 import { Metrics } from "../../observe/metrics.js";
 import type { Store } from "../../store/store.js";
@@ -16,6 +17,7 @@ export interface MetricsContext {
   readonly cluster: ClusterNode;
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
+  readonly recoveries: RecoveryCounts;
   readonly budget: ByteBudget;
   readonly connections: () => number;
   readonly inflatedBytes: () => number;
@@ -23,8 +25,8 @@ export interface MetricsContext {
 
 /** Creates the metrics, which read the counters of the node's parts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging, node, store, vhostRuntime } =
-    context;
+  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging } = context;
+  const { node, recoveries, store, vhostRuntime } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = vhostRuntime;
   return new Metrics({
@@ -39,6 +41,8 @@ export function createMetrics(context: MetricsContext): Metrics {
     bytesOut: () => fanOut.delivered.bytes,
     drops: lost,
     brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+    history: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.history.counts])),
+    recoveries: () => recoveries.all,
     nodes: () => cluster.nodes.size,
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,

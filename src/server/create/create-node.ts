@@ -122,6 +122,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     ...shared,
     budget,
     vhostRuntime,
+    recoveries: commands.recoveries,
     cluster: clusterRuntime.cluster,
     store,
     connections: () => listeners.connections(),
