@@ -26,7 +26,8 @@ import { connect, type TestClient } from "./native.js";
  *
  * `{{word}}` in a line is replaced by a value of the dialect's test, such as a token. At the end, a command sent as a sentinel
  * ensures that no frame is unread. In `<` lines `<time>` stands for any time,
- * `<connection>` for the id of any connection.
+ * `<connection>` for the id of any connection, and `<position>` for any position. In `>` lines `<position>` is the position
+ * received last.
  */
 export interface Transcript {
   readonly title: string;
@@ -53,7 +54,7 @@ export async function playTranscript({ lines: written }: Transcript, speech: Spe
   const lines = written.map((line) => line.replaceAll(/\{\{([^}]+)\}\}/g, (_all, word: string) => words[word] ?? word));
   const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? speech.path(words);
   const client = await connect(node.ws + path);
-  const stage: Stage = { client, node, speech, worker: undefined, task: undefined };
+  const stage: Stage = { client, node, speech, worker: undefined, task: undefined, position: "" };
   let closed = false;
   for (const line of lines) {
     const space = line.indexOf(" ");
@@ -95,6 +96,8 @@ interface Stage {
   worker: TestWorker | undefined;
   /** Latest task of the worker. */
   task: Task | undefined;
+  /** Position received last; "" for none. */
+  position: string;
 }
 
 async function play(verb: string, rest: string, stage: Stage): Promise<void> {
@@ -104,13 +107,13 @@ async function play(verb: string, rest: string, stage: Stage): Promise<void> {
     case "open":
       return;
     case ">":
-      client.send(rest);
+      client.send(rest.replaceAll("<position>", stage.position));
       return;
     case ">>":
       client.webSocket.send(Buffer.from(rest, "hex"));
       return;
     case "<": {
-      const text = await client.nextText();
+      const text = maskPositions(await client.nextText(), rest, stage);
       expect(masked(stage.speech.mask?.(text, rest) ?? text, rest)).toBe(rest);
       return;
     }
@@ -149,6 +152,17 @@ async function work(verb: string, rest: string, stage: Stage): Promise<void> {
   else if (verb === "answer-hex") worker.answer(task, Buffer.from(rest, "hex"));
   else if (verb === "fail") worker.fail(task, word, words.join(" "));
   else throw new Error(`unknown verb in a transcript: ${JSON.stringify(verb)}`);
+}
+
+/** Replaces positions by the placeholder, and keeps the last one for the client's next command. */
+function maskPositions(text: string, like: string, stage: Stage): string {
+  if (!like.includes("<position>")) return text;
+  return text.replaceAll(/"positions?":(?:"[^"]*"|\{[^}]*\})/g, (member) =>
+    member.replaceAll(/:"([\w.-]{1,64})"/g, (_all, position: string) => {
+      stage.position = position;
+      return ':"<position>"';
+    }),
+  );
 }
 
 function masked(text: string, like: string): string {
