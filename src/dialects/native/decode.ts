@@ -34,15 +34,6 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
       replay: readReplay(fields, withMetadata),
     }),
   ],
-  [
-    "history",
-    (frame) => ({
-      kind: "history",
-      broker: readText(frame.fields, "broker"),
-      topics: readTopics(frame.fields),
-      query: readHistoryQuery(frame.fields),
-    }),
-  ],
   ["leave", ({ fields }) => ({ kind: "leave", broker: readText(fields, "broker"), topics: readTopics(fields) })],
   [
     "publish",
@@ -65,6 +56,15 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
     }),
   ],
   ["presence", ({ fields }) => ({ kind: "presence", broker: readText(fields, "broker"), topics: readTopics(fields) })],
+  [
+    "history",
+    (frame) => ({
+      kind: "history",
+      broker: readText(frame.fields, "broker"),
+      topics: readTopics(frame.fields),
+      query: readHistoryQuery(frame.fields),
+    }),
+  ],
   ["authenticate", ({ fields }) => ({ kind: "authenticate", token: readText(fields, "payload") })],
   ["ping", () => ({ kind: "idle" })],
 ]);
