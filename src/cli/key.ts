@@ -18,7 +18,8 @@ The key is shown only once. Add this to the vhost's "keys" in the configuration:
 
       - name: ${name}
         hash: sha256:${hash}
-        actions: ["*"]   # or some of publish, tokens, connections, topics, channels, keys, call, presence, work
+        actions: ["*"]   # or some of publish, tokens, connections, topics, channels, keys, call, presence, work,
+                         # history, subscribe
 `);
 }
 

@@ -143,7 +143,8 @@ function checkNumber(session: Session, more: number, { topicsPerConnection }: Co
   throw new CarillonError("resource_exhausted", text);
 }
 
-function checkPlace(topic: Topic): void {
+/** Checks whether a topic takes one more session. @throws CarillonError resource_exhausted, or the broker's refusal */
+export function checkPlace(topic: Topic): void {
   if (topic.subscription?.refusal !== undefined) throw topic.subscription.refusal;
   const { maxSessions } = topic.rules;
   if (maxSessions !== Number.POSITIVE_INFINITY && topic.sessions >= maxSessions) {

@@ -22,6 +22,7 @@ const LISTING: ReadonlySet<BackendAction | undefined> = new Set<BackendAction>([
   "channels",
   "keys",
   "vhosts",
+  "history",
 ]);
 
 export function isListing(action: BackendAction | undefined): boolean {

@@ -4,7 +4,7 @@ import { type CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
 /**
  * Detail of an error, encoded by the published field numbers of google/rpc/error_details.proto and google/rpc/status.proto.
- * The three messages are small. Encoding them by hand avoids generated files that would collide with those of callers.
+ * The messages are small. Encoding them by hand avoids generated files that would collide with those of callers.
  */
 export interface ErrorDetail {
   /** The message's full name. */
@@ -14,6 +14,12 @@ export interface ErrorDetail {
 
 /** Codes of failures that may be temporary. */
 const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavailable"]);
+
+/** Beginning of the texts that a history store gives to positions from which it cannot read. */
+const RECOVERY_FAILURE = /^(expired|unknown_position|too_many): /;
+
+/** Domain of the reasons in an ErrorInfo. */
+const DOMAIN = "carillon";
 
 /** Milliseconds after which to retry, unless the error says otherwise. */
 const RETRY_DELAY = 1_000;
@@ -30,6 +36,8 @@ export function errorDetails(error: CarillonError, type: DescMessage | undefined
     const fault = findFieldFault(error.message, type);
     return fault === undefined ? [] : [badRequest(fault)];
   }
+  const failure = error.code === "failed_precondition" ? RECOVERY_FAILURE.exec(error.message)?.[1] : undefined;
+  if (failure !== undefined) return [errorInfo(failure.toUpperCase())];
   const { retryDelay = RETRY_DELAY } = error;
   return TRANSIENT.has(error.code) && Number.isFinite(retryDelay) ? [retryInfo(retryDelay)] : [];
 }
@@ -60,6 +68,12 @@ function badRequest({ description, field }: FieldFault): ErrorDetail {
     .string(clip(description));
   const value = new BinaryWriter().uint32(tag(1, BYTES)).bytes(violation.finish()).finish();
   return { type: "google.rpc.BadRequest", value };
+}
+
+/** @param reason - in upper snake case, as Google's API guidelines demand */
+function errorInfo(reason: string): ErrorDetail {
+  const value = new BinaryWriter().uint32(tag(1, BYTES)).string(reason).uint32(tag(2, BYTES)).string(DOMAIN).finish();
+  return { type: "google.rpc.ErrorInfo", value };
 }
 
 /** @param delay - milliseconds */

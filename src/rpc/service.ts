@@ -39,8 +39,8 @@ export interface ServiceImplementation {
   readonly service: DescService;
   /**
    * Has a method for each of the service's methods, by local name. Each takes the request and a {@link RpcCall}. Unary methods
-   * return the answer or a promise of it. Streaming methods take and return async iterables. They throw CarillonErrors;
-   * any other error is a fault.
+   * return the answer or a promise of it. Streaming methods take and return async iterables. An answer of a stream may be a
+   * Buffer: the encoded message. Methods throw CarillonErrors; any other error is a fault.
    */
   readonly implementation: object;
   /** Action that a backend needs for each method, by local name. */

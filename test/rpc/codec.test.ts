@@ -38,9 +38,13 @@ test("R1: decodes requests like the generated code", () => {
   );
 });
 
-test("R1: encodes answers like the generated code", () => {
+test("R1, R18: encodes answers like the generated code", () => {
   const id = fc.oneof({ weight: 20, arbitrary: anyText }, fc.string({ maxLength: 300 }));
-  const receipts = fc.array(fc.record({ id, stage: fc.integer({ min: 0, max: 3 }) }));
+  const stored = { position: fc.string({ maxLength: 64 }), duplicate: fc.boolean() };
+  const topics = fc.array(fc.record({ topic: fc.string({ maxLength: 255 }), ...stored }), { maxLength: 3 });
+  const receipts = fc.array(
+    fc.record({ id, stage: fc.integer({ min: 0, max: 3 }), ...stored, topics }, { requiredKeys: ["id", "stage"] }),
+  );
   fc.assert(
     fc.property(fc.boolean(), receipts, (ok, all) => {
       const bytes = broadcastCodec.encode({ ok, receipts: all });

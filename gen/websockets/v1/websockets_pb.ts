@@ -13,7 +13,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file websockets/v1/websockets.proto.
  */
 export const file_websockets_v1_websockets: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWJzb2NrZXRzL3YxL3dlYnNvY2tldHMucHJvdG8SDXdlYnNvY2tldHMudjEidAoHTWVzc2FnZRIPCgdjb21tYW5kGAEgASgJEg4KBnRvcGljcxgCIAMoCRIPCgdwYXlsb2FkGAMgASgMEg0KBWV2ZW50GAogASgJEgoKAmlkGAsgASgJEg4KBmJyb2tlchgMIAEoCRIMCgR0ZXh0GA0gASgJIjMKB1JlcXVlc3QSKAoIbWVzc2FnZXMYASADKAsyFi53ZWJzb2NrZXRzLnYxLk1lc3NhZ2UiQAoIUmVzcG9uc2USCgoCb2sYASABKAgSKAoIcmVjZWlwdHMYCiADKAsyFi53ZWJzb2NrZXRzLnYxLlJlY2VpcHQiOgoHUmVjZWlwdBIKCgJpZBgBIAEoCRIjCgVzdGFnZRgCIAEoDjIULndlYnNvY2tldHMudjEuU3RhZ2UqVwoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABISCg5TVEFHRV9BQ0NFUFRFRBABEhEKDVNUQUdFX0ZMVVNIRUQQAhIQCgxTVEFHRV9TVE9SRUQQAzLVAQoQQnJvYWRjYXN0U2VydmljZRI6CgdQdWJsaXNoEhYud2Vic29ja2V0cy52MS5SZXF1ZXN0Ghcud2Vic29ja2V0cy52MS5SZXNwb25zZRI/CgxQdWJsaXNoQXN5bmMSFi53ZWJzb2NrZXRzLnYxLlJlcXVlc3QaFy53ZWJzb2NrZXRzLnYxLlJlc3BvbnNlEkQKDVB1Ymxpc2hTdHJlYW0SFi53ZWJzb2NrZXRzLnYxLlJlcXVlc3QaFy53ZWJzb2NrZXRzLnYxLlJlc3BvbnNlKAEwAUKxAQoZaW8uY2FyaWxsb24ud2Vic29ja2V0cy52MVABWkVnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vd2Vic29ja2V0cy92MTt3ZWJzb2NrZXRzdjGqAhZDYXJpbGxvbi5XZWJzb2NrZXRzLlYxygIWQ2FyaWxsb25cV2Vic29ja2V0c1xWMeoCGENhcmlsbG9uOjpXZWJzb2NrZXRzOjpWMWIGcHJvdG8z");
+  fileDesc("Ch53ZWJzb2NrZXRzL3YxL3dlYnNvY2tldHMucHJvdG8SDXdlYnNvY2tldHMudjEidAoHTWVzc2FnZRIPCgdjb21tYW5kGAEgASgJEg4KBnRvcGljcxgCIAMoCRIPCgdwYXlsb2FkGAMgASgMEg0KBWV2ZW50GAogASgJEgoKAmlkGAsgASgJEg4KBmJyb2tlchgMIAEoCRIMCgR0ZXh0GA0gASgJIjMKB1JlcXVlc3QSKAoIbWVzc2FnZXMYASADKAsyFi53ZWJzb2NrZXRzLnYxLk1lc3NhZ2UiQAoIUmVzcG9uc2USCgoCb2sYASABKAgSKAoIcmVjZWlwdHMYCiADKAsyFi53ZWJzb2NrZXRzLnYxLlJlY2VpcHQiiwEKB1JlY2VpcHQSCgoCaWQYASABKAkSIwoFc3RhZ2UYAiABKA4yFC53ZWJzb2NrZXRzLnYxLlN0YWdlEhAKCHBvc2l0aW9uGAMgASgJEhEKCWR1cGxpY2F0ZRgEIAEoCBIqCgZ0b3BpY3MYBSADKAsyGi53ZWJzb2NrZXRzLnYxLlN0b3JlZFRvcGljIkEKC1N0b3JlZFRvcGljEg0KBXRvcGljGAEgASgJEhAKCHBvc2l0aW9uGAIgASgJEhEKCWR1cGxpY2F0ZRgDIAEoCCpXCgVTdGFnZRIVChFTVEFHRV9VTlNQRUNJRklFRBAAEhIKDlNUQUdFX0FDQ0VQVEVEEAESEQoNU1RBR0VfRkxVU0hFRBACEhAKDFNUQUdFX1NUT1JFRBADMtUBChBCcm9hZGNhc3RTZXJ2aWNlEjoKB1B1Ymxpc2gSFi53ZWJzb2NrZXRzLnYxLlJlcXVlc3QaFy53ZWJzb2NrZXRzLnYxLlJlc3BvbnNlEj8KDFB1Ymxpc2hBc3luYxIWLndlYnNvY2tldHMudjEuUmVxdWVzdBoXLndlYnNvY2tldHMudjEuUmVzcG9uc2USRAoNUHVibGlzaFN0cmVhbRIWLndlYnNvY2tldHMudjEuUmVxdWVzdBoXLndlYnNvY2tldHMudjEuUmVzcG9uc2UoATABQrEBChlpby5jYXJpbGxvbi53ZWJzb2NrZXRzLnYxUAFaRWdpdGh1Yi5jb20vY2FyaWxsb24tYnJva2VyL2NhcmlsbG9uL2dlbi9nby93ZWJzb2NrZXRzL3YxO3dlYnNvY2tldHN2MaoCFkNhcmlsbG9uLldlYnNvY2tldHMuVjHKAhZDYXJpbGxvblxXZWJzb2NrZXRzXFYx6gIYQ2FyaWxsb246OldlYnNvY2tldHM6OlYxYgZwcm90bzM");
 
 /**
  * One payload for one or more topics.
@@ -146,6 +146,30 @@ export type Receipt = Message$1<"websockets.v1.Receipt"> & {
    * @generated from field: websockets.v1.Stage stage = 2;
    */
   stage: Stage;
+
+  /**
+   * Position of the message, if exactly one of its topics has history and has stored it. For a duplicate, the position
+   * of the first message with the same id.
+   *
+   * @generated from field: string position = 3;
+   */
+  position: string;
+
+  /**
+   * True if the message was stored before, under the same id, on each of its topics with history. Clients do not
+   * receive it again on these topics.
+   *
+   * @generated from field: bool duplicate = 4;
+   */
+  duplicate: boolean;
+
+  /**
+   * Results by topic, if several of the message's topics have history. Then `position` is empty. A Response lists at
+   * most 10,000 topics. Receipts beyond them list none.
+   *
+   * @generated from field: repeated websockets.v1.StoredTopic topics = 5;
+   */
+  topics: StoredTopic[];
 };
 
 /**
@@ -154,6 +178,37 @@ export type Receipt = Message$1<"websockets.v1.Receipt"> & {
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_websockets_v1_websockets, 3);
+
+/**
+ * The result of storing a message on one topic.
+ *
+ * @generated from message websockets.v1.StoredTopic
+ */
+export type StoredTopic = Message$1<"websockets.v1.StoredTopic"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * As in Receipt.
+   *
+   * @generated from field: string position = 2;
+   */
+  position: string;
+
+  /**
+   * @generated from field: bool duplicate = 3;
+   */
+  duplicate: boolean;
+};
+
+/**
+ * Describes the message websockets.v1.StoredTopic.
+ * Use `create(StoredTopicSchema)` to create a new message.
+ */
+export const StoredTopicSchema: GenMessage<StoredTopic> = /*@__PURE__*/
+  messageDesc(file_websockets_v1_websockets, 4);
 
 /**
  * Stages of delivery. Each includes the earlier ones.
@@ -181,7 +236,7 @@ export enum Stage {
   FLUSHED = 2,
 
   /**
-   * The broker has stored the message and acknowledged that.
+   * The broker has stored the message on each of its topics and acknowledged that.
    *
    * @generated from enum value: STAGE_STORED = 3;
    */
@@ -202,7 +257,8 @@ export const StageSchema: GenEnum<Stage> = /*@__PURE__*/
  */
 export const BroadcastService: GenService<{
   /**
-   * Answers when every message has reached the broker (stage FLUSHED or better).
+   * Answers when every message has reached the broker (stage FLUSHED or better), and is stored on its topics with
+   * history (stage STORED if all of its topics have history).
    *
    * @generated from rpc websockets.v1.BroadcastService.Publish
    */

@@ -15,6 +15,8 @@ export const BACKEND_ACTIONS = [
   "call",
   "presence",
   "work",
+  "history",
+  "subscribe",
 ] as const;
 
 export type BackendAction = (typeof BACKEND_ACTIONS)[number];

@@ -1,4 +1,4 @@
-import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
@@ -45,6 +45,19 @@ function unaryHandler({ desc, handle }: RpcMethod) {
   };
 }
 
+/** Decoded answers of streams, by their bytes. */
+const decodedAnswers = new WeakMap<Buffer, Message>();
+
+/** Decodes an encoded answer for Connect, which takes messages only. Streams that share the bytes share the message. */
+function decodeShared(output: DescMessage, answer: Buffer): Message {
+  let message = decodedAnswers.get(answer);
+  if (message === undefined) {
+    message = fromBinary(output, answer);
+    decodedAnswers.set(answer, message);
+  }
+  return message;
+}
+
 /** Counts an answer by the size of its protobuf: compression makes it smaller, but not cheaper to make. */
 async function countAnswer(output: DescMessage, answer: unknown, lease: AnswerLease): Promise<unknown> {
   const message = create(output, (await answer) as Record<string, unknown>);
@@ -65,7 +78,8 @@ function streamingHandler({ action, desc, handle }: RpcMethod, gatekeeper: Gatek
     if (context.signal.aborted) abort();
     try {
       for await (const answer of handle(complete(request), open) as AsyncIterable<unknown>) {
-        yield answerLease === undefined ? answer : await countAnswer(desc.output, answer, answerLease);
+        if (Buffer.isBuffer(answer)) yield decodeShared(desc.output, answer);
+        else yield answerLease === undefined ? answer : await countAnswer(desc.output, answer, answerLease);
       }
     } finally {
       context.signal.removeEventListener("abort", abort);

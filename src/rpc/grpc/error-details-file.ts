@@ -21,11 +21,23 @@ export function errorDetailsFile(): DescFile {
     package: "google.rpc",
     dependency: ["google/protobuf/duration.proto"],
     syntax: "proto3",
-    messageType: [retryInfo(), badRequest()],
+    messageType: [errorInfo(), retryInfo(), badRequest()],
   });
   const file = createFileRegistry(proto, () => file_google_protobuf_duration).getFile(NAME);
   if (file === undefined) throw new Error(`${NAME} has no descriptor`);
   return file;
+}
+
+const TEXT = { type: FieldDescriptorProto_Type.STRING, label: FieldDescriptorProto_Label.OPTIONAL };
+
+function errorInfo(): MessageInit {
+  return {
+    name: "ErrorInfo",
+    field: [
+      { ...TEXT, name: "reason", jsonName: "reason", number: 1 },
+      { ...TEXT, name: "domain", jsonName: "domain", number: 2 },
+    ],
+  };
 }
 
 function retryInfo(): MessageInit {
@@ -45,7 +57,6 @@ function retryInfo(): MessageInit {
 }
 
 function badRequest(): MessageInit {
-  const text = { type: FieldDescriptorProto_Type.STRING, label: FieldDescriptorProto_Label.OPTIONAL };
   return {
     name: "BadRequest",
     field: [
@@ -62,8 +73,8 @@ function badRequest(): MessageInit {
       {
         name: "FieldViolation",
         field: [
-          { ...text, name: "field", jsonName: "field", number: 1 },
-          { ...text, name: "description", jsonName: "description", number: 2 },
+          { ...TEXT, name: "field", jsonName: "field", number: 1 },
+          { ...TEXT, name: "description", jsonName: "description", number: 2 },
         ],
       },
     ],

@@ -59,7 +59,7 @@ function defineMethod({ codec: methodCodec, desc, path }: RpcMethod): ServiceDef
     requestStream: takesStream(desc),
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestDeserialize: (bytes: Buffer) => tryDecode(() => codec.decode(bytes)),
-    // Counted answers are already encoded.
+    // Counted answers, and those of some streams, are already encoded.
     responseSerialize: (message: object) => (Buffer.isBuffer(message) ? message : toBuffer(codec.encode(message))),
     // A server never calls these two.
     requestSerialize: unused,
@@ -132,6 +132,11 @@ function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: G
     try {
       for await (const response of handle(request, open) as AsyncIterable<unknown>) {
         if (call.cancelled) return;
+        if (Buffer.isBuffer(response)) {
+          await writeThrough(call, response, open.signal);
+          open.signal.throwIfAborted();
+          continue;
+        }
         const written = lease === undefined ? response : countAnswer(method, response as object, lease);
         lease?.settle();
         if (call.write(written)) continue;
@@ -158,6 +163,24 @@ function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: G
         open.close();
       });
   };
+}
+
+/**
+ * Writes an encoded answer. Resolves when the peer's connection has accepted it: the stream itself would accept 16 answers of any
+ * size. Also resolves when the call has ended, or when the signal is aborted.
+ */
+function writeThrough(call: Stream, answer: Buffer, signal: AbortSignal): Promise<void> {
+  const events = ["cancelled", "close"] as const;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) call.off(event, done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    for (const event of events) call.once(event, done);
+    signal.addEventListener("abort", done);
+    call.write(answer, done);
+  });
 }
 
 /** Encodes an answer, and charges its bytes to the caller. */

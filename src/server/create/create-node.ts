@@ -128,11 +128,11 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     connections: () => listeners.connections(),
     inflatedBytes: () => listeners.inflations.bytes,
   });
-  const { publisher } = messaging;
+  const { outbox, publisher } = messaging;
   const onPublished = (seconds: number): void => {
     metrics.observePublish(seconds);
   };
-  const rpc = createRpc({ ...shared, publisher, control, onPublished });
+  const rpc = createRpc({ ...shared, publisher, control, onPublished, subscriptions: commands, outbox });
   const listeners: Listeners = createListeners(config, {
     ...shared,
     dialects,

@@ -1,21 +1,27 @@
 import { CallService } from "../../../gen/carillon/v1/call_pb.js";
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
+import { HistoryService } from "../../../gen/carillon/v1/history_pb.js";
 import { PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
+import { SubscribeService } from "../../../gen/carillon/v1/subscribe_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
 import { BroadcastService as BroadcastServiceV1Beta } from "../../../gen/websockets/v1beta/websockets_pb.js";
 import type { BrokerRegistry } from "../../brokers/registry.js";
+import type { SubscriptionContext } from "../../commands/subscribe.js";
 import type { Control } from "../../control/control.js";
+import type { OutboxContext } from "../../core/outbox.js";
 import type { Publisher } from "../../core/publisher.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { ServiceImplementations } from "../../rpc/service.js";
 import { CALL_ACTIONS, CallImplementation } from "../../rpc/services/calls.js";
 import { CONTROL_ACTIONS, ControlImplementation } from "../../rpc/services/control.js";
+import { HISTORY_ACTIONS, HistoryImplementation } from "../../rpc/services/history/history.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../../rpc/services/presence.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "../../rpc/services/publish/broadcast.js";
 import { broadcastCodec } from "../../rpc/services/publish/broadcast-codec.js";
 import { messagePayloads, requestPayload } from "../../rpc/services/publish/json-payload.js";
+import { SUBSCRIBE_ACTIONS, SubscribeImplementation } from "../../rpc/services/subscribe/subscribe.js";
 import { TOKEN_ACTIONS, TokenImplementation } from "../../rpc/services/tokens.js";
 import { WORKER_ACTIONS, WorkerImplementation } from "../../rpc/services/workers.js";
 import { systemClock } from "../../util/system-clock.js";
@@ -30,6 +36,8 @@ export interface RpcContext extends ClusterServices {
   readonly publisher: Publisher;
   readonly control: Control;
   readonly onPublished: OnPublished;
+  readonly subscriptions: SubscriptionContext;
+  readonly outbox: OutboxContext;
 }
 
 /** The services for backends. */
@@ -42,7 +50,8 @@ export interface RpcServices {
 }
 
 export function createRpc(context: RpcContext): RpcServices {
-  const { brokers, control, dispatch, limitedLog, onPublished, presence, publisher, vhosts } = context;
+  const { brokers, control, dispatch, limitedLog, onPublished, outbox, presence, publisher, subscriptions, vhosts } =
+    context;
   const broadcast = new BroadcastImplementation(publisher, onPublished);
   const workers = new WorkerImplementation({ dispatch, clock: systemClock, acknowledgeWithin: ACKNOWLEDGE_WITHIN });
   const calls = new CallImplementation({
@@ -56,6 +65,16 @@ export function createRpc(context: RpcContext): RpcServices {
     presence,
     brokers,
     hasPresence: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic).presence === true,
+  });
+  const history = new HistoryImplementation({
+    brokers,
+    historyOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic).history,
+  });
+  const streams = new SubscribeImplementation({
+    context: subscriptions,
+    outbox,
+    rulePatternsOf: (vhost) => vhosts.require(vhost).ruleMatchers,
+    clock: systemClock,
   });
   const broadcasting = {
     implementation: broadcast,
@@ -75,6 +94,8 @@ export function createRpc(context: RpcContext): RpcServices {
       { service: WorkerService, implementation: workers, actions: WORKER_ACTIONS },
       { service: CallService, implementation: calls, actions: CALL_ACTIONS, jsonExtension: requestPayload },
       { service: PresenceService, implementation: present, actions: PRESENCE_ACTIONS },
+      { service: HistoryService, implementation: history, actions: HISTORY_ACTIONS },
+      { service: SubscribeService, implementation: streams, actions: SUBSCRIBE_ACTIONS },
     ],
     drainWork: async () => {
       const drained = dispatch.drain();
@@ -86,6 +107,7 @@ export function createRpc(context: RpcContext): RpcServices {
       control.stop();
       workers.stop();
       present.stop();
+      streams.stop();
     },
   };
 }

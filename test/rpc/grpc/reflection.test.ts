@@ -28,7 +28,9 @@ interface Answer {
 const SERVICES = [
   "carillon.v1.CallService",
   "carillon.v1.ControlService",
+  "carillon.v1.HistoryService",
   "carillon.v1.PresenceService",
+  "carillon.v1.SubscribeService",
   "carillon.v1.TokenService",
   "carillon.v1.WorkerService",
   "grpc.health.v1.Health",
@@ -185,9 +187,12 @@ test("R8, R16: describes error details as they are encoded", async () => {
     return toJson(message, fromBinary(message, value));
   };
   const [retry] = errorDetails(new CarillonError("unavailable", "away", { retryDelay: 1_500 }), undefined);
+  const expired = new CarillonError("failed_precondition", "expired: a message after the position was removed");
+  const [info] = errorDetails(expired, undefined);
   const [bad] = errorDetails(new CarillonError("invalid_argument", "event is bad"), CallRequestSchema);
-  if (retry === undefined || bad === undefined) throw new Error("no error details");
+  if (retry === undefined || bad === undefined || info === undefined) throw new Error("no error details");
   expect(decode("google.rpc.RetryInfo", retry)).toEqual({ retryDelay: "1.500s" });
+  expect(decode("google.rpc.ErrorInfo", info)).toEqual({ reason: "EXPIRED", domain: "carillon" });
   expect(decode("google.rpc.BadRequest", bad)).toEqual({
     fieldViolations: [{ field: "event", description: "is bad" }],
   });

@@ -30,7 +30,31 @@ export type PeerMethod = "Publish" | "PublishAsync";
 export interface PeerAnswer {
   readonly status: number;
   readonly message: string;
-  readonly receipts: readonly { readonly id: string; readonly stage: string }[];
+  readonly receipts: readonly PeerReceipt[];
+}
+
+/** Receipt without empty members, in which the clients differ. */
+export interface PeerReceipt extends Partial<StoredFields> {
+  readonly id: string;
+  readonly stage: string;
+}
+
+interface StoredFields {
+  readonly position: string;
+  readonly duplicate: boolean;
+  readonly topics: readonly { readonly topic: string; readonly position: string; readonly duplicate: boolean }[];
+}
+
+function toPeerReceipt({ duplicate, id, position, stage, topics = [] }: PeerReceipt): PeerReceipt {
+  return {
+    id,
+    stage,
+    ...(position !== undefined && position !== "" && { position }),
+    ...(duplicate === true && { duplicate }),
+    ...(topics.length > 0 && {
+      topics: topics.map((one) => ({ topic: one.topic, position: one.position, duplicate: one.duplicate })),
+    }),
+  };
 }
 
 /** Stock client of one protocol. */
@@ -57,7 +81,7 @@ export interface GrpcRequest {
 
 interface GrpcAnswer {
   readonly ok: boolean;
-  readonly receipts: readonly { readonly id: string; readonly stage: string }[];
+  readonly receipts: readonly PeerReceipt[];
 }
 
 type Callback = (error: ServiceError | null, answer?: GrpcAnswer) => void;
@@ -92,7 +116,11 @@ export function grpcPeer(client: BroadcastClient): Peer {
     publish: (messages, method = "Publish") =>
       new Promise((resolve) => {
         client[method]({ messages }, {}, (error, answer) => {
-          resolve({ status: error?.code ?? 0, message: error?.details ?? "", receipts: answer?.receipts ?? [] });
+          resolve({
+            status: error?.code ?? 0,
+            message: error?.details ?? "",
+            receipts: (answer?.receipts ?? []).map(toPeerReceipt),
+          });
         });
       }),
   };
@@ -109,7 +137,7 @@ function connectPeer(name: Peer["name"], transport: Transport): Peer {
         return {
           status: 0,
           message: "",
-          receipts: receipts.map(({ id, stage }) => ({ id, stage: `STAGE_${Stage[stage]}` })),
+          receipts: receipts.map(({ stage, ...rest }) => toPeerReceipt({ ...rest, stage: `STAGE_${Stage[stage]}` })),
         };
       } catch (cause) {
         const { code, rawMessage } = ConnectError.from(cause);

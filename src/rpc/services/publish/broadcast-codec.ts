@@ -24,7 +24,25 @@ export interface PublishMessage {
 /** Response as the implementation returns it. */
 export interface PublishResponse {
   readonly ok: boolean;
-  readonly receipts: readonly { readonly id: string; readonly stage: Stage }[];
+  readonly receipts: readonly PublishReceipt[];
+}
+
+/** Receipt as the implementation returns it. */
+export interface PublishReceipt {
+  readonly id: string;
+  readonly stage: Stage;
+  /** Position of a message with one stored topic; undefined for none. */
+  readonly position?: string | undefined;
+  readonly duplicate?: boolean | undefined;
+  /** Results of a message with several stored topics. Undefined for none. */
+  readonly topics?: readonly TopicReceipt[] | undefined;
+}
+
+/** Result of storing a message on one topic. */
+export interface TopicReceipt {
+  readonly topic: string;
+  readonly position: string;
+  readonly duplicate: boolean;
 }
 
 /**
@@ -100,11 +118,15 @@ const STAGE_TAG = 0x10;
 /** Bytes of a receipt besides the id, for ids below 128 bytes: two each for the id's and the stage's field. */
 const SMALL_RECEIPT = 4;
 
-/** Encodes a response into one buffer of known size. This works for short ids, where each length fits into one byte. */
+/**
+ * Encodes a response into one buffer of known size. This works for short ids, where each length fits into one byte, and for
+ * messages that are not stored.
+ */
 function writeResponse(response: PublishResponse): Uint8Array {
   const { ok, receipts } = response;
   let size = ok ? 2 : 0;
-  for (const { id, stage } of receipts) {
+  for (const { duplicate, id, position, stage, topics } of receipts) {
+    if (position !== undefined || duplicate === true || topics !== undefined) return writeLongResponse(response);
     const length = Buffer.byteLength(id);
     if (length + SMALL_RECEIPT > 127 || length === 0 || stage === Stage.UNSPECIFIED) return writeLongResponse(response);
     size += 2 + SMALL_RECEIPT + length;
@@ -131,13 +153,30 @@ function writeResponse(response: PublishResponse): Uint8Array {
 function writeLongResponse({ ok, receipts }: PublishResponse): Uint8Array {
   const writer = new BinaryWriter();
   if (ok) writer.tag(1, WireType.Varint).bool(true);
-  for (const { id, stage } of receipts) {
+  for (const { duplicate, id, position, stage, topics = [] } of receipts) {
     writer.tag(10, WireType.LengthDelimited).fork();
     if (id !== "") writer.tag(1, WireType.LengthDelimited).string(id);
     if (stage !== Stage.UNSPECIFIED) writer.tag(2, WireType.Varint).int32(stage);
+    writeStored(writer, 3, { position, duplicate });
+    for (const { topic, ...stored } of topics) {
+      writer.tag(5, WireType.LengthDelimited).fork();
+      if (topic !== "") writer.tag(1, WireType.LengthDelimited).string(topic);
+      writeStored(writer, 2, stored);
+      writer.join();
+    }
     writer.join();
   }
   return writer.finish();
+}
+
+/** Writes a position, and in the next field whether it is that of a duplicate. */
+function writeStored(
+  writer: BinaryWriter,
+  field: number,
+  { duplicate, position = "" }: Pick<PublishReceipt, "duplicate" | "position">,
+): void {
+  if (position !== "") writer.tag(field, WireType.LengthDelimited).string(position);
+  if (duplicate === true) writer.tag(field + 1, WireType.Varint).bool(true);
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -1,14 +1,13 @@
 import { setMaxListeners } from "node:events";
-import { Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
 import type { BackendAction } from "../../../access/decide/actions.js";
 import type { Backend } from "../../../access/keys/backend.js";
-import type { Receipt, Stage as StageName } from "../../../core/message.js";
 import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../../../core/publisher.js";
 import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
+import { toResponse } from "./publish-receipts.js";
 import { checkAhead, createSource, mayNeedCheckAhead } from "./publish-source.js";
 
 /**
@@ -119,17 +118,3 @@ function sizeOf({ messages }: PublishRequest): number {
   }
   return bytes;
 }
-
-function toResponse(receipts: readonly Receipt[]): PublishResponse {
-  return { ok: true, receipts: receipts.map(({ id, stage }) => ({ id, stage: toProtoStage(stage) })) };
-}
-
-function toProtoStage(stage: StageName | undefined): Stage {
-  return stage === undefined ? Stage.UNSPECIFIED : STAGES[stage];
-}
-
-const STAGES: Readonly<Record<StageName, Stage>> = {
-  accepted: Stage.ACCEPTED,
-  flushed: Stage.FLUSHED,
-  stored: Stage.STORED,
-};
