@@ -96,7 +96,7 @@ function createProgram(): Command {
   accessCommand
     .command("explain")
     .description("explain whether an action of a client is permitted; exit code 0 if allowed, 1 if refused")
-    .argument("<action>", "join, publish, call or presence")
+    .argument("<action>", "join, publish, call, presence or history")
     .argument("<topic>", "topic; event for call")
     .option(
       "-c, --config <file>",

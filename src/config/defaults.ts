@@ -99,7 +99,7 @@ vhosts:
     # Permissions of every client. connect: false refuses clients without a token.
     anonymous:
       connect: true
-      permissions: {}   # such as { join: [news], publish: ["chat-*"], call: [], presence: [] }
+      permissions: {}   # such as { join: [news], publish: ["chat-*"], call: [], presence: [], history: [] }
     # Tokens of your own issuer, with a client's user and permissions:
     #   jwt:
     #     secret: …              # or one of: secret_file, public_key, public_key_file, jwks_url
@@ -122,7 +122,7 @@ vhosts:
       cookie: ""
       query: false
     # Backends' keys, as \`carillon key create\` prints them. actions: publish, tokens, connections, topics, channels, keys,
-    # vhosts (of "/"), call, presence, work, or "*".
+    # vhosts (of "/"), call, presence, work, history, subscribe, or "*".
     #   keys:
     #     - { name: shop, hash: "sha256:…", actions: [publish], topics: ["orders.*"] }
     keys: []

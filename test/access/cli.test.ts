@@ -10,7 +10,8 @@ vhosts:
     access: private
     topics:
       - { match: "public.*", access: open }
-      - { match: "chat.>", client_publish: true, presence: true }
+      - { match: "chat.>", client_publish: true, presence: true, history: chat }
+    history: { chat: {} }
     anonymous: { permissions: { join: ["lobby"] } }
     jwt: { secret: ${SECRET}, leeway: 0s }
   /closed:
@@ -68,12 +69,21 @@ test.each([
   ["join", "lobby", { token: token() }, '0 allowed: the permission "lobby" of user "eve"'],
   ["join", "chat.1", { token: token({}, 1) }, "1 refused: invalid token: expired"],
   ["join", "a", { ...ANONYMOUS, vhost: "/closed" }, "1 refused: the vhost requires a token"],
+  [
+    "history",
+    "chat.1",
+    { token: token({ permissions: { history: ["chat.*"] } }) },
+    '0 allowed: the permission "chat.*" of user "eve" allows it (history)',
+  ],
+  ["history", "chat.1", { permissions: '{"join":["chat.*"]}' }, '0 allowed: the rule "chat.>" shows its history'],
+  ["history", "chat.1", ANONYMOUS, '1 refused: no permission for history matches "chat.1"'],
+  ["history", "public.a", ANONYMOUS, '1 refused: the rule "public.*" has no history'],
   ["call", "any event", { permissions: '{"call":["*"]}' }, '0 allowed: the permission "*"'],
   ["join", "a", { token: token(), vhost: "/closed" }, "2 carillon: the vhost has no issuer"],
   ["join", "a", { permissions: "{" }, "2 carillon: --permissions: expected JSON"],
   ["join", "a", { permissions: '{"joins":["a"]}' }, "2 carillon: permissions contains an unknown action"],
   ["join", "#a", ANONYMOUS, '2 carillon: the topic "#a" begins with a reserved'],
-  ["fly", "a", ANONYMOUS, '2 carillon: unknown action "fly"; known: join, publish, call, presence'],
+  ["fly", "a", ANONYMOUS, '2 carillon: unknown action "fly"; known: join, publish, call, presence, history'],
   ["join", "a", {}, "2 carillon: expected exactly one of --token, --anonymous and --permissions"],
   ["join", "a", { ...ANONYMOUS, permissions: "{}" }, "2 carillon: expected exactly one of --token"],
   ["join", "a", { ...ANONYMOUS, vhost: "/none" }, '2 carillon: unknown vhost "/none"; configured: /, /closed'],

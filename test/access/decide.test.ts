@@ -10,7 +10,7 @@ const PRIVATE: AccessRules = {
 };
 
 function ask(
-  action: "join" | "publish" | "call" | "presence",
+  action: "join" | "publish" | "call" | "presence" | "history",
   grants: Grants,
   rules: Partial<AccessRules> = {},
   user?: string,
@@ -22,6 +22,7 @@ function ask(
 const OPEN = { access: "open" } as const;
 const SENDING = { clientPublish: true };
 const PRESENT = { presence: true };
+const STORED = { history: {} };
 
 test.each([
   ["join", {}, {}, false],
@@ -43,6 +44,14 @@ test.each([
   ["presence", {}, { ...OPEN, ...PRESENT }, true],
   ["presence", {}, PRESENT, false],
   ["presence", {}, OPEN, false],
+  ["history", { history: ["topic"] }, {}, false],
+  ["history", { history: ["topic"] }, STORED, true],
+  ["history", { join: ["topic"] }, STORED, true],
+  ["history", { publish: ["*"], call: ["*"], presence: ["*"] }, STORED, false],
+  ["history", {}, { ...OPEN, ...STORED }, true],
+  ["history", {}, STORED, false],
+  ["history", {}, OPEN, false],
+  ["join", { history: ["*"] }, STORED, false],
   ["call", {}, { ...OPEN, ...SENDING, ...PRESENT }, false],
   ["call", { call: ["topic"] }, {}, true],
   ["call", { join: ["*"], publish: ["*"], presence: ["*"] }, {}, false],

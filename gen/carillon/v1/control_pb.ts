@@ -869,8 +869,8 @@ export type Key = Message<"carillon.v1.Key"> & {
   name: string;
 
   /**
-   * Actions of the key: publish, tokens, connections, topics, channels, keys, vhosts, call, presence, work, or `*` for
-   * all.
+   * Actions of the key: publish, tokens, connections, topics, channels, keys, vhosts, call, presence, work, history,
+   * subscribe, or `*` for all.
    *
    * @generated from field: repeated string actions = 3;
    */

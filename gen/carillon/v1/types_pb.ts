@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/types.proto.
  */
 export const file_carillon_v1_types: GenFile = /*@__PURE__*/
-  fileDesc("ChdjYXJpbGxvbi92MS90eXBlcy5wcm90bxILY2FyaWxsb24udjEiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiTAoLUGVybWlzc2lvbnMSDAoEam9pbhgBIAMoCRIPCgdwdWJsaXNoGAIgAygJEgwKBGNhbGwYAyADKAkSEAoIcHJlc2VuY2UYBCADKAlCgAEKDmlvLmNhcmlsbG9uLnYxUAFaQWdpdGh1Yi5jb20vY2FyaWxsb24tYnJva2VyL2NhcmlsbG9uL2dlbi9nby9jYXJpbGxvbi92MTtjYXJpbGxvbnYxqgILQ2FyaWxsb24uVjHKAgtDYXJpbGxvblxWMeoCDENhcmlsbG9uOjpWMWIGcHJvdG8z");
+  fileDesc("ChdjYXJpbGxvbi92MS90eXBlcy5wcm90bxILY2FyaWxsb24udjEiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiXQoLUGVybWlzc2lvbnMSDAoEam9pbhgBIAMoCRIPCgdwdWJsaXNoGAIgAygJEgwKBGNhbGwYAyADKAkSEAoIcHJlc2VuY2UYBCADKAkSDwoHaGlzdG9yeRgFIAMoCUKAAQoOaW8uY2FyaWxsb24udjFQAVpBZ2l0aHViLmNvbS9jYXJpbGxvbi1icm9rZXIvY2FyaWxsb24vZ2VuL2dvL2NhcmlsbG9uL3YxO2NhcmlsbG9udjGqAgtDYXJpbGxvbi5WMcoCC0NhcmlsbG9uXFYx6gIMQ2FyaWxsb246OlYxYgZwcm90bzM");
 
 /**
  * @generated from message carillon.v1.Header
@@ -62,6 +62,13 @@ export type Permissions = Message<"carillon.v1.Permissions"> & {
    * @generated from field: repeated string presence = 4;
    */
   presence: string[];
+
+  /**
+   * Topics whose stored messages it may read. A client that may join a topic may also read them.
+   *
+   * @generated from field: repeated string history = 5;
+   */
+  history: string[];
 };
 
 /**

@@ -20,6 +20,8 @@ export async function history(
   await prepareRights(client, ["history", "join"], topics);
   const { history: stored } = client.vhost.rulesFor(topic);
   if (stored === undefined) {
+    // A client that may not join the topic does not learn that it has no history.
+    if (checkRight(client, "join", topic) !== undefined) throwIfRefused(checkRight(client, "history", topic));
     throw new CarillonError("failed_precondition", `topic ${JSON.stringify(topic)} has no history`);
   }
   throwIfRefused(checkRight(client, "history", topic));

@@ -1,3 +1,4 @@
+import type { Action } from "../../access/decide/actions.js";
 import type { Client } from "../../clients/client.js";
 import { labelFault } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
@@ -21,12 +22,17 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   const { group, replay } = command;
   checkGroup(group);
   if (replay !== undefined) checkReplay(replay, client, command.broker, topics, context);
-  const watchRefusal = (topic: string): CarillonError | undefined =>
-    command.presence === true ? checkRight(client, "presence", topic) : undefined;
-  const ahead = (): Promise<void> | undefined =>
-    prepareRights(client, command.presence === true ? ["join", "presence"] : ["join"], topics);
-  await ahead();
   const byToken = new Set<string>();
+  // A channel token that permits the join permits the rewind, as the right to join does.
+  const rewindRefusal = (topic: string): CarillonError | undefined =>
+    isRewound(topic, client, replay) && !byToken.has(topic) ? checkRight(client, "history", topic) : undefined;
+  const furtherRefusal = (topic: string): CarillonError | undefined =>
+    (command.presence === true ? checkRight(client, "presence", topic) : undefined) ?? rewindRefusal(topic);
+  const actions: Action[] = ["join"];
+  if (command.presence === true) actions.push("presence");
+  if (replay?.latest !== undefined) actions.push("history");
+  const ahead = (): Promise<void> | undefined => prepareRights(client, actions, topics);
+  await ahead();
   for (const topic of topics) {
     const refusal = checkRight(client, "join", topic);
     if (refusal === undefined) continue;
@@ -36,7 +42,7 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     await client.vhost.authenticatorFor(client.origin.dialect).checkChannelToken(command.auth, topic);
     byToken.add(topic);
   }
-  for (const topic of topics) throwIfRefused(watchRefusal(topic));
+  for (const topic of topics) throwIfRefused(furtherRefusal(topic));
   const changes = await callHook(client, "join", (hooks, who) =>
     hooks.onJoin({
       client: who,
@@ -47,7 +53,7 @@ export async function join(command: JoinCommand, client: Client, context: Comman
   );
   const refusal = (topic: string): CarillonError | undefined => {
     const joinRefusal = byToken.has(topic) ? checkExists(client, topic) : checkRight(client, "join", topic);
-    return joinRefusal ?? watchRefusal(topic);
+    return joinRefusal ?? furtherRefusal(topic);
   };
   const onEntered: JoinEntry["onEntered"] = (left, replays) => {
     reply({ ok: true, result: createResult(command, client, { left, replays }, context) });
@@ -92,6 +98,12 @@ function checkFresh(client: Client, broker: string, topics: ReadonlySet<string>,
     if (findMembership(client, broker, topic, context) === undefined) continue;
     throw new CarillonError("already_exists", `the connection is already in topic ${JSON.stringify(topic)}`);
   }
+}
+
+/** Whether a join requests stored messages of a topic that it does not recover. A topic without history has none. */
+function isRewound(topic: string, { vhost }: Client, replay: ReplayRequest | undefined): boolean {
+  if (replay?.latest === undefined || replay.latest.limit === 0 || replay.recover.has(topic)) return false;
+  return vhost.rulesFor(topic).history !== undefined;
 }
 
 function checkReplay(

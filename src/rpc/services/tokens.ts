@@ -85,9 +85,9 @@ function readBearer(backend: Backend, request: CreateConnectionTokenRequest | Cr
   };
 }
 
-function readDelegated(backend: Backend, { call, join, presence, publish }: PermissionsMessage): Permissions {
-  const permissions = readPermissions({ call, join, presence, publish }, "permissions");
-  checkDelegation(backend, [...join, ...publish, ...presence, ...call]);
+function readDelegated(backend: Backend, { call, history, join, presence, publish }: PermissionsMessage): Permissions {
+  const permissions = readPermissions({ call, history, join, presence, publish }, "permissions");
+  checkDelegation(backend, [...join, ...publish, ...presence, ...call, ...history]);
   return permissions;
 }
 

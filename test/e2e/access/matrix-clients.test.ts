@@ -268,7 +268,7 @@ describe("A8, W16: a channel token in a join", () => {
     expect((await backend.ask(createChannelToken, { channel: "news" })).status).toBe(STATUS.permissionDenied);
     const methods: DescMethodUnary[] = [createConnectionToken, createAccessToken];
     for (const method of methods) {
-      for (const action of ["join", "publish", "presence"]) {
+      for (const action of ["join", "publish", "presence", "history"]) {
         for (const pattern of ["*", "news", "orders.>", "orders.*.x", "re:.*"]) {
           const { status } = await backend.ask(method, { permissions: { [action]: [pattern] } });
           expect([action, pattern, status]).toEqual([action, pattern, STATUS.permissionDenied]);
