@@ -135,11 +135,15 @@ test("names each dialect in its own folder and in the registry only", () => {
   expect(wrong).toEqual([]);
 });
 
-/** A dialect's name in any spelling, such as SocketIo and Socket.IO; "native" has another meaning in `isNativeError`. */
+/** Dialects whose names have another meaning, such as in `isNativeError` and `node:events`. */
+const SPELLINGS: Readonly<Record<string, RegExp>> = {
+  native: /\bnative\b(?!-error)|Native(?!Error)/,
+  events: /dialects\/events|Events(?:Dialect|Listener|Conversation)/,
+};
+
+/** A dialect's name in any spelling, such as SocketIo and Socket.IO. */
 function nameOf(dialect: string): RegExp {
-  return dialect === "native"
-    ? /\bnative\b(?!-error)|Native(?!Error)/
-    : new RegExp(dialect.split("").join("[-_. ]?"), "i");
+  return SPELLINGS[dialect] ?? new RegExp(dialect.split("").join("[-_. ]?"), "i");
 }
 
 test("has no file under 25 lines that only one file of its folder imports, apart from types and tables", () => {

@@ -24,3 +24,10 @@ export function answerPreflight(
   });
   response.end();
 }
+
+/** Lets a page of a checked origin read a response, with cookies if it sends them. */
+export function allowCredentials(response: ServerResponse, origin: string): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-allow-credentials", "true");
+  response.setHeader("vary", "origin");
+}

@@ -14,10 +14,10 @@ export interface DialectUnderTest {
   readonly variants: readonly string[];
   /** Valid commands, to be mixed with random frames. */
   readonly commands: readonly string[];
-  /** Decodes a message as a client does; without a topic if the protocol does not send it. */
-  readonly readMessage: (text: string) => { readonly topic?: string; readonly payload: Uint8Array };
+  /** Decodes a message as a client with the query does; without a topic if the protocol does not send it. */
+  readonly readMessage: (text: string, query: string) => { readonly topic?: string; readonly payload: Uint8Array };
   /** Converts a payload to the part that the protocol can represent; undefined: every byte. */
-  readonly expectedPayload?: (message: Message) => Uint8Array;
+  readonly expectedPayload?: (message: Message, query: string) => Uint8Array;
 }
 
 const topics = fc
@@ -86,9 +86,9 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
       fc.assert(
         fc.property(topics, messages, (topic, message) => {
           const text = open(query).encoding.textMaker(topic)(message);
-          const read = readMessage(text);
+          const read = readMessage(text, query);
           expect(read.topic ?? topic).toBe(topic);
-          expect(Buffer.from(read.payload).equals(expectedPayload(message))).toBe(true);
+          expect(Buffer.from(read.payload).equals(expectedPayload(message, query))).toBe(true);
         }),
         { numRuns: 300 },
       );

@@ -80,6 +80,7 @@ async function webrocketPublish(address: string): Promise<void> {
 function expected(name: string, event: string): Heard {
   const channel = "news";
   if (name === "native") return { channel, event, value: TEXT };
+  if (name === "events") return { channel, event: event || "message", value: TEXT };
   if (name === "rootsocket") return { channel, event: "", value: TEXT };
   return { channel, event: event === "" && name !== "broadcaster" ? "message" : event, value: VALUE };
 }
@@ -147,6 +148,7 @@ test("D3: converts payloads that a dialect cannot carry", async () => {
   };
   expect(await heardOf("no JSON", ":joined")).toEqual({
     native: [":joined", "no JSON"],
+    events: [":joined", "no JSON"],
     broadcaster: [":joined", "no JSON"],
     rootsocket: ["", "no JSON"],
     webrocket: ["message", { data: "no JSON" }],
@@ -154,6 +156,7 @@ test("D3: converts payloads that a dialect cannot carry", async () => {
   });
   expect(await heardOf("[1]", "disconnect")).toEqual({
     native: ["disconnect", "[1]"],
+    events: ["disconnect", "[1]"],
     broadcaster: ["disconnect", [1]],
     rootsocket: ["", "[1]"],
     webrocket: ["disconnect", { data: [1] }],
@@ -161,6 +164,7 @@ test("D3: converts payloads that a dialect cannot carry", async () => {
   });
   expect(await heardOf(Buffer.from([0xff, 0]), "")).toEqual({
     native: ["", "/wA="],
+    events: ["message", "data:application/octet-stream;base64,/wA="],
     broadcaster: ["", "/wA="],
     rootsocket: ["", "/wA="],
     webrocket: ["message", { data: "/wA=", encoding: "base64" }],

@@ -2,6 +2,7 @@ import type { ReplayRequest } from "../../commands/command.js";
 import type { HistoryQuery } from "../../core/history.js";
 import { invalidArgument } from "../../errors.js";
 import { isObject } from "../../util/json.js";
+import { parseTime } from "../../util/parse-time.js";
 import type { Fields } from "../json.js";
 
 /** Most messages of a rewind or a page. */
@@ -55,8 +56,6 @@ export function readHistoryQuery(fields: Fields): HistoryQuery {
 
 const QUERY_FIELDS: ReadonlySet<string> = new Set(["after", "before", "limit", "since", "until"]);
 
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
-
 function readPositions(value: unknown): ReadonlyMap<string, string> {
   if (value === undefined) return new Map();
   if (!isObject(value)) throw invalidArgument("recover: not an object");
@@ -96,7 +95,7 @@ function readCount(name: string, value: unknown): number {
 /** Reads a time in RFC 3339. */
 function readTime(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  const time = typeof value === "string" && RFC_3339.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(time)) throw invalidArgument(`${name}: not a time in RFC 3339`);
+  const time = typeof value === "string" ? parseTime(value) : undefined;
+  if (time === undefined) throw invalidArgument(`${name}: not a time in RFC 3339`);
   return time;
 }

@@ -17,6 +17,18 @@ export function refuseRequest(
   response.end(createBody(code, message));
 }
 
+/** Answers a request with an error: the backend's own response for an {@link HttpRefusal}, otherwise the error as JSON. */
+export function refuseRequestWith(response: ServerResponse, error: CarillonError): void {
+  if (error instanceof HttpRefusal) {
+    for (const [name, value] of error.headers) response.appendHeader(name, value);
+    response.writeHead(error.status);
+    response.end(error.body);
+    return;
+  }
+  for (const [name, value] of listErrorHeaders(error)) response.setHeader(name, value);
+  refuseRequest(response, error.code, error.message);
+}
+
 /** Answers an upgrade with a plain HTTP response that carries the error as JSON, and closes the connection. */
 export function refuseUpgrade(socket: Duplex, code: ErrorCode, message: string): void {
   refuseUpgradeWith(socket, new CarillonError(code, message));
@@ -37,11 +49,16 @@ export function refuseUpgradeWith(socket: Duplex, error: CarillonError): void {
     end(socket, error.status, error.headers, error.body);
     return;
   }
-  const headers: Header[] = [["content-type", "application/json"]];
-  if (error.code === "unauthenticated") headers.push(["www-authenticate", "Bearer"]);
-  const retryAfter = retryAfterSeconds(error);
-  if (retryAfter !== undefined) headers.push(["retry-after", String(retryAfter)]);
+  const headers: Header[] = [["content-type", "application/json"], ...listErrorHeaders(error)];
   end(socket, HTTP_STATUS[error.code], headers, Buffer.from(createBody(error.code, error.message)));
+}
+
+function listErrorHeaders(error: CarillonError): Header[] {
+  const retryAfter = retryAfterSeconds(error);
+  return [
+    ...(error.code === "unauthenticated" ? [["www-authenticate", "Bearer"] as const] : []),
+    ...(retryAfter === undefined ? [] : [["retry-after", String(retryAfter)] as const]),
+  ];
 }
 
 function end(socket: Duplex, status: number, headers: readonly Header[], body: Uint8Array): void {

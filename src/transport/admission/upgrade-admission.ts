@@ -1,30 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { HookForward } from "../../access/hooks/hook-caller.js";
 import type { AdmissionRequest, AdmittedClient } from "../../clients/admission.js";
 import type { Clock } from "../../core/ports.js";
 import type { RouteFinder, WebSocketRoute } from "../../dialects/routes.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budget.js";
-import type { ClientAddress } from "../../net/client-address.js";
-import { type CredentialPlaces, readCredential } from "./credential.js";
-import { createForwardedUpgrade } from "./forwarded-upgrade.js";
+import {
+  type AdmissionRequestOptions,
+  type CapacityOptions,
+  checkCapacity,
+  createStoppingError,
+  toAdmissionRequest,
+} from "./admission-request.js";
 import { HeldSocket } from "./held-socket.js";
 import { PendingDecision } from "./pending-decision.js";
 import { refuseUpgradeWith } from "./refuse.js";
-
-/** Decides on clients; clients/admission-control.ts implements it. */
-export interface UpgradePolicy {
-  /**
-   * Admits a client; synchronously unless a backend must decide.
-   * @throws CarillonError the refusal; the response of an HttpRefusal is sent unchanged
-   */
-  admit(admissionRequest: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
-  /** Returns where upgrades of a vhost may carry a token. */
-  credentialSources(vhost: string): CredentialPlaces;
-  /** Returns the parts of an upgrade that are also forwarded to the vhost's backend. */
-  forwardedParts(vhost: string): readonly HookForward[];
-}
 
 /** An upgrade whose client has been admitted, before the handshake. */
 export interface PendingUpgrade {
@@ -37,17 +27,10 @@ export interface PendingUpgrade {
   readonly admitted: AdmittedClient;
 }
 
-export interface UpgradeAdmissionOptions {
+export interface UpgradeAdmissionOptions extends AdmissionRequestOptions, CapacityOptions {
   readonly routeAt: RouteFinder;
-  readonly admission: UpgradePolicy;
-  readonly clientAddress: ClientAddress;
-  readonly nextId: () => string;
   /** Opens a lease for the bytes that a client sends while it waits. */
   readonly openLease: OpenRequestLease;
-  /** Number of connected clients. */
-  readonly clientCount: () => number;
-  /** Largest number of connected and waiting clients. */
-  readonly limit: number;
   readonly clock: Clock;
   /** Called for internal errors, not for refusals. */
   readonly onFault: (cause: unknown) => void;
@@ -86,8 +69,8 @@ export class UpgradeAdmission {
   handle(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     try {
       const route = this.#findRoute(url.pathname);
-      this.#checkCapacity();
-      const admissionRequest = this.#createAdmissionRequest(request, url, route);
+      checkCapacity(this.#options, this.#waiting.size, this.#closed);
+      const admissionRequest = toAdmissionRequest(this.#options, request, url, route);
       const admitted = this.#options.admission.admit(admissionRequest);
       if (admitted instanceof Promise)
         this.#wait(admitted, { request, socket, route, admissionRequest }, url.pathname, head);
@@ -107,39 +90,6 @@ export class UpgradeAdmission {
     const route = this.#options.routeAt(path);
     if (route === undefined) throw new CarillonError("not_found", `no WebSocket endpoint at ${path}`);
     return route;
-  }
-
-  #checkCapacity(): void {
-    if (this.#closed) throw createStoppingError();
-    if (this.#options.clientCount() + this.#waiting.size >= this.#options.limit) {
-      throw new CarillonError("unavailable", "this node has reached its connection limit");
-    }
-  }
-
-  #createAdmissionRequest(
-    request: IncomingMessage,
-    url: URL,
-    { dialect, inPath, vhost }: WebSocketRoute,
-  ): AdmissionRequest {
-    const { admission, clientAddress, nextId } = this.#options;
-    const { headers } = request;
-    const places = admission.credentialSources(vhost);
-    const guest = dialect.entry === "guest";
-    // A dialect with its own tokens takes them in its own place only.
-    const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
-    const forward = admission.forwardedParts(vhost);
-    return {
-      vhost,
-      origin: {
-        dialect: dialect.name,
-        address: clientAddress(request),
-        userAgent: headers["user-agent"] ?? "",
-      },
-      credential,
-      guest,
-      connectionId: nextId(),
-      upgrade: createForwardedUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
-    };
   }
 
   #wait(
@@ -217,8 +167,4 @@ export class UpgradeAdmission {
     this.#options.onUpgradeRefused?.(error.code);
     refuseUpgradeWith(socket, error);
   }
-}
-
-function createStoppingError(): CarillonError {
-  return new CarillonError("unavailable", "this node is stopping");
 }

@@ -12,6 +12,7 @@ import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.j
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
 import type { HostCheck } from "./host.js";
+import { isStreaming } from "./http-stream.js";
 import type { OriginCheck } from "./origin.js";
 import { parseRequestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
@@ -136,6 +137,10 @@ export class HttpListener {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#port.settle(request.socket);
+    if (isStreaming(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
     if (this.#stopping) response.setHeader("connection", "close");
     response.once("close", this.#onAnswered);
     this.#unread.add(response);
@@ -185,6 +190,10 @@ export class HttpListener {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#port.settle(socket);
     this.#unused.release(socket);
+    if (isStreaming(socket)) {
+      socket.destroy();
+      return;
+    }
     if (!isWebSocketUpgrade(request)) {
       ignoreUpgrade(this.#server, request, socket, head);
       return;

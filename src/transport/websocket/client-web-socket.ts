@@ -4,6 +4,7 @@ import type { Sink } from "../../core/ports.js";
 import { type ChosenClose, type CloseReason, toCloseFrame } from "../../errors.js";
 import type { Inflater } from "../receiving/inflater.js";
 import type { MessageMeter } from "../receiving/message-meter.js";
+import { runOnceDrained } from "../run-once-drained.js";
 import type { WebSocketConnection } from "./connection.js";
 
 const EXTENSIONS = "_extensions";
@@ -69,14 +70,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
   }
 
   onceDrained(run: () => void): void {
-    if (this.#socket.writableNeedDrain) {
-      this.#socket.once("drain", run);
-    } else if (this.readyState === WebSocket.OPEN) {
-      // Below its high-water mark the stream emits no drain event. The callback of an empty write replaces it.
-      this.#socket.write(EMPTY, (error) => {
-        if (!error) run();
-      });
-    }
+    runOnceDrained(this.#socket, run);
   }
 
   end(reason: CloseReason | ChosenClose): void {
@@ -88,5 +82,3 @@ export class ClientWebSocket extends WebSocket implements Sink {
     if (this.meter?.cutFor !== undefined) this.#socket.end();
   }
 }
-
-const EMPTY = new Uint8Array(0);

@@ -10,13 +10,9 @@ import type { Dialect } from "../../dialects/dialect.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { toAddressKey } from "../../net/ip-address.js";
 import { withResolvers } from "../../util/with-resolvers.js";
+import type { UpgradePolicy } from "../admission/admission-request.js";
 import { chooseProtocol } from "../admission/credential.js";
-import {
-  type PendingUpgrade,
-  UpgradeAdmission,
-  type UpgradeAdmissionOptions,
-  type UpgradePolicy,
-} from "../admission/upgrade-admission.js";
+import { type PendingUpgrade, UpgradeAdmission, type UpgradeAdmissionOptions } from "../admission/upgrade-admission.js";
 import { READ_CHUNK_BYTES } from "../command-queue.js";
 import type { Inflations } from "../receiving/inflations.js";
 import type { MessageDeadlines } from "../receiving/message-deadlines.js";

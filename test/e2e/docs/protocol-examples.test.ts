@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { createInterface } from "node:readline";
 import { SECRET, signed } from "../../access/jwts.js";
+import { openStreamPeer } from "../../dialects/events/support.js";
 import { rpcClient } from "../../dialects/roadrunner/support.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect } from "../../support/clients/native.js";
 import { connectionToken } from "../../support/clients/rootsocket.js";
 import { broadcasterToken, openChannels, SPEAKERS, SPEAKING } from "../../support/clients/speakers.js";
-import { NATIVE_SPEECH, playTranscript } from "../../support/clients/transcript.js";
+import { NATIVE_SPEECH, playTranscript, type TranscriptClient } from "../../support/clients/transcript.js";
 import { readChapters, readWireExamples, type WireExample } from "../../support/docs/chapters.js";
 import { parseBytes, playConversation, playHttp, playPackets, type WirePeer } from "../../support/docs/wire-players.js";
 import { startNatsNode } from "../../support/nats/node.js";
@@ -90,10 +91,22 @@ const PATHS: Readonly<Record<string, (node: TestNode) => Promise<string> | strin
 };
 
 async function openDialect(node: TestNode, name: string): Promise<WirePeer> {
+  if (name === "events") return createStreamPeer(node);
   const path = await PATHS[name]?.(node);
   if (path === undefined) throw new Error(`unknown dialect: ${name}`);
   const client = await connect(node.ws + path);
   return { send: (line) => client.send(line), next: () => client.nextText() };
+}
+
+/** A client that opens a stream with the line that it sends, such as `GET /events?topic=news`. */
+function createStreamPeer(node: TestNode): WirePeer {
+  let stream: TranscriptClient | undefined;
+  return {
+    send: async (line) => {
+      stream = await openStreamPeer(node, line.slice("GET ".length));
+    },
+    next: async () => (await stream?.nextText()) ?? "",
+  };
 }
 
 /** Connects to a nats-server without a library. A round trip after each line ensures that the line has taken effect. */

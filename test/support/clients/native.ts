@@ -49,6 +49,11 @@ export class TestClient {
     this.webSocket.send(typeof command === "string" ? command : JSON.stringify(command));
   }
 
+  /** Sends a binary frame. */
+  sendBytes(bytes: Buffer): void {
+    this.webSocket.send(bytes);
+  }
+
   /** Returns the next frame, byte for byte. Rejects when the connection ends first. */
   nextText(): Promise<string> {
     const frame = this.#frames.shift();

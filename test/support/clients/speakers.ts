@@ -6,6 +6,7 @@ import { TestBackend } from "../backends/backend.js";
 import { cleanUp } from "../clean-up.js";
 import type { TestNode } from "../nodes/node.js";
 import { Queue } from "../queue.js";
+import { openStream } from "./event-stream.js";
 import { connect, type TestClient } from "./native.js";
 
 /** Message that a client of a dialect has received. */
@@ -30,7 +31,7 @@ export interface SpeakerClient {
 
 /** Dialect for tests, with its stock client if there is one. */
 export interface Speaker {
-  readonly name: "native" | "broadcaster" | "rootsocket" | "webrocket" | "socketio";
+  readonly name: "native" | "events" | "broadcaster" | "rootsocket" | "webrocket" | "socketio";
   enter(node: TestNode, vhost?: string): Promise<SpeakerClient>;
 }
 
@@ -65,6 +66,29 @@ const native: Speaker = {
       subscribe: (channel) => ears.ask({ command: "join", topics: [channel] }),
       publish: (channel, event, payload) => {
         ears.send({ command: "publish", topics: [channel], event, payload });
+      },
+    };
+  },
+};
+
+const events: Speaker = {
+  name: "events",
+  enter: async ({ http }, vhost = "/") => {
+    const heard = new Queue<Heard>();
+    return {
+      heard,
+      subscribe: async (channel) => {
+        const stream = await openStream(`${http}/events${below(vhost)}?topic=${encodeURIComponent(channel)}`);
+        await stream.begun();
+        const sort = async (): Promise<void> => {
+          for (;;) {
+            const { data, event } = await stream.next();
+            heard.push({ channel, event, value: data });
+          }
+        };
+        sort().catch(() => {
+          // The stream has ended.
+        });
       },
     };
   },
@@ -164,7 +188,7 @@ const socketio: Speaker = {
   },
 };
 
-export const SPEAKERS: readonly Speaker[] = [native, broadcaster, rootsocket, webrocket, socketio];
+export const SPEAKERS: readonly Speaker[] = [native, events, broadcaster, rootsocket, webrocket, socketio];
 
 /** Token of a user with all permissions in the channels. */
 export function broadcasterToken(): string {

@@ -53,7 +53,7 @@ export async function playTranscript({ lines: written }: Transcript, speech: Spe
   const words = (await speech.words?.(node)) ?? {};
   const lines = written.map((line) => line.replaceAll(/\{\{([^}]+)\}\}/g, (_all, word: string) => words[word] ?? word));
   const path = lines.find((line) => line.startsWith("open "))?.slice("open ".length) ?? speech.path(words);
-  const client = await connect(node.ws + path);
+  const client = await (speech.connect?.(node, path) ?? connect(node.ws + path));
   const stage: Stage = { client, node, speech, worker: undefined, task: undefined, position: "" };
   let closed = false;
   for (const line of lines) {
@@ -75,12 +75,21 @@ export interface Speech {
   readonly config?: ConfigInput;
   /** Path of the client, unless a transcript sets it. */
   readonly path: (words: Readonly<Record<string, string>>) => string;
+  /** Connects a client of a dialect without WebSockets. Default: a WebSocket. */
+  readonly connect?: (node: TestNode, path: string) => Promise<TranscriptClient>;
   /** Values of `{{word}}` in lines, such as a token. */
   readonly words?: (node: TestNode) => Promise<Readonly<Record<string, string>>>;
   /** Frame sent at the end, and a text of its answer; no other frame may arrive before. */
   readonly sentinel: { readonly send: string; readonly answer: RegExp };
   /** Replaces variable parts of a frame by the placeholders of the line, such as `<id>`. */
   readonly mask?: (text: string, like: string) => string;
+}
+
+/** Client of a transcript, whose frames are texts. */
+export interface TranscriptClient extends Pick<TestClient, "closed" | "nextText" | "unread"> {
+  /** Sends a frame, or the sentinel. */
+  send(text: string): void;
+  readonly sendBytes?: (bytes: Buffer) => void;
 }
 
 /** Settings for playing the native dialect's transcripts. */
@@ -90,7 +99,7 @@ export const NATIVE_SPEECH: Speech = {
 };
 
 interface Stage {
-  readonly client: TestClient;
+  readonly client: TranscriptClient;
   readonly node: TestNode;
   readonly speech: Speech;
   worker: TestWorker | undefined;
@@ -110,7 +119,7 @@ async function play(verb: string, rest: string, stage: Stage): Promise<void> {
       client.send(rest.replaceAll("<position>", stage.position));
       return;
     case ">>":
-      client.webSocket.send(Buffer.from(rest, "hex"));
+      client.sendBytes?.(Buffer.from(rest, "hex"));
       return;
     case "<": {
       const text = maskPositions(await client.nextText(), rest, stage);

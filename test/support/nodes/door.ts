@@ -5,12 +5,9 @@ import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
 import { createClientAddress } from "../../../src/net/client-address.js";
 import type { PortOptions } from "../../../src/net/port-listener.js";
+import type { UpgradePolicy } from "../../../src/transport/admission/admission-request.js";
 import { chooseProtocol } from "../../../src/transport/admission/credential.js";
-import {
-  UpgradeAdmission,
-  type UpgradeAdmissionOptions,
-  type UpgradePolicy,
-} from "../../../src/transport/admission/upgrade-admission.js";
+import { UpgradeAdmission, type UpgradeAdmissionOptions } from "../../../src/transport/admission/upgrade-admission.js";
 import { HttpListener, type HttpListenerOptions } from "../../../src/transport/http/http-listener.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { cleanUp } from "../clean-up.js";

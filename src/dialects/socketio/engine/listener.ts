@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
 import { CarillonError, type ErrorCode, retryAfterSeconds } from "../../../errors.js";
 import type { ClientAddress } from "../../../net/client-address.js";
-import { answerPreflight } from "../../../net/http-handler.js";
+import { allowCredentials, answerPreflight } from "../../../net/http-handler.js";
 import { refuseRequest, refuseUpgradeWith } from "../../../transport/admission/refuse.js";
 import { requireUpgrade } from "../../../transport/admission/upgrade-required.js";
 import { refuseMethod } from "../../../transport/http/methods.js";
@@ -80,7 +80,7 @@ export class SocketIoListener {
 
   request(request: IncomingMessage, response: ServerResponse): void {
     const { origin } = request.headers;
-    if (origin !== undefined) allowPolling(response, origin);
+    if (origin !== undefined) allowCredentials(response, origin);
     if (request.method === "OPTIONS") {
       answerPreflight(request, response, METHODS.join(", "));
       return;
@@ -275,11 +275,4 @@ export class SocketIoListener {
 /** Returns the connection's id, which the library's types hide because it is the client's secret. */
 function connectionId(socket: EngineSocket): string {
   return (socket as unknown as { readonly id: string }).id;
-}
-
-/** Lets a page of a checked origin read the answers, with cookies if it sends them. */
-function allowPolling(response: ServerResponse, origin: string): void {
-  response.setHeader("access-control-allow-origin", origin);
-  response.setHeader("access-control-allow-credentials", "true");
-  response.setHeader("vary", "origin");
 }

@@ -1,0 +1,132 @@
+import { isUtf8 } from "node:buffer";
+import type { RecoveryFailure } from "../../core/history.js";
+import type { Message } from "../../core/message.js";
+import type { Notice } from "../../core/notice.js";
+import type { MessageEncoding } from "../dialect.js";
+import { toTopicKey } from "./event-id.js";
+
+/**
+ * Text of event streams. Each text is one or more blocks: lines of fields, and an empty line. Source: the HTML standard,
+ * "Server-sent events".
+ */
+
+/** Begins the data of a payload that cannot be sent as text. Followed by base64, it is a URL that browsers can fetch. */
+export const BASE64_BEGIN = "data:application/octet-stream;base64,";
+
+/** Names that messages cannot have, because browsers or this dialect use them. */
+const RESERVED = /^(?:open|error|message|carillon\..*)$|\p{Cc}/su;
+
+/** Most line ends of a payload that is sent as text. Each becomes a line with a field name of its own. */
+const MOST_LINE_ENDS = 65_536;
+
+/** Milliseconds after which a client reconnects, until the node sends another time. */
+const RECONNECTION_TIME = 3_000;
+
+/** Encodes messages with the payload as their data. */
+export const eventEncoding: MessageEncoding = createEventEncoding(({ payload }) => payloadData(payload));
+
+/** Encodes messages with a JSON object as their data, for clients that connected with `meta=1`. */
+export const eventEncodingWithMetadata: MessageEncoding = createEventEncoding(metadata);
+
+/** Frame without content. Proxies do not close a connection that carries some from time to time. */
+export const COMMENT = ":\n\n";
+
+/** How a stream begins. */
+export interface StreamBegin {
+  /** Id of the stream; "" for a stream without positions. */
+  readonly id: string;
+  /** Topics that are not complete. */
+  readonly failures: ReadonlyMap<string, RecoveryFailure>;
+}
+
+/** Encodes the first block of a stream. The first event, if there is one, tells which topics are not complete. */
+export function beginText({ failures, id }: StreamBegin): string {
+  const retry = `retry: ${RECONNECTION_TIME}\n`;
+  if (failures.size === 0) return id === "" ? `${retry}\n` : `${retry}id: ${id}\n\n`;
+  // An empty id makes clients forget an id that cannot be used.
+  return `${retry}event: carillon.recovery\ndata: ${JSON.stringify(Object.fromEntries(failures))}\nid: ${id}\n\n`;
+}
+
+/** Encodes an id without an event: clients store it. */
+export function idText(id: string): string {
+  return `id: ${id}\n\n`;
+}
+
+/** Encodes the reason why the node ends a stream. @param retry - milliseconds after which the client should reconnect; undefined: unchanged */
+export function closeEventText(code: number, reason: string, retry: number | undefined): string {
+  return `${retry === undefined ? "" : `retry: ${retry}\n`}${ownEvent("carillon.close", { code, reason })}`;
+}
+
+export function noticeText({ kind, topics }: Notice): string | undefined {
+  return kind === "unwatched" ? undefined : ownEvent(`carillon.${kind}`, topics);
+}
+
+function createEventEncoding(dataOf: (message: Message, topic: string) => string): MessageEncoding {
+  return {
+    textMaker(topic) {
+      const key = toTopicKey(topic);
+      // The id comes last, so that the ids of further topics can follow it.
+      return (message) =>
+        `${eventLine(message.event)}${dataLines(dataOf(message, topic))}${idLine(key, message.position)}\n`;
+    },
+    laggedText: (topic, missed) => ownEvent("carillon.lagged", { topic, missed }),
+    presenceText: () => undefined,
+  };
+}
+
+function ownEvent(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function eventLine(event: string): string {
+  return event === "" || RESERVED.test(event) ? "" : `event: ${event}\n`;
+}
+
+function idLine(key: string, position: string | undefined): string {
+  return position === undefined ? "" : `id: ${key}${position}\n`;
+}
+
+function dataLines(data: string): string {
+  const lines = data.includes("\r") ? data.split("\r\n").join("\n").split("\r").join("\n") : data;
+  return `data: ${lines.includes("\n") ? lines.split("\n").join("\ndata: ") : lines}\n`;
+}
+
+function payloadData(payload: Uint8Array): string {
+  const bytes = toBuffer(payload);
+  if (!isUtf8(bytes)) return toBase64(bytes);
+  const text = bytes.toString("utf8");
+  // Text that begins like base64 would be mistaken for it.
+  return text.startsWith(BASE64_BEGIN) || hasTooManyLines(text) ? toBase64(bytes) : text;
+}
+
+function metadata({ event, id, payload, position, time }: Message, topic: string): string {
+  const bytes = toBuffer(payload);
+  const content = isUtf8(bytes)
+    ? { payload: bytes.toString("utf8") }
+    : { payload: bytes.toString("base64"), encoding: "base64" };
+  const eventMember = event === "" ? {} : { event };
+  return JSON.stringify({ topic, ...content, id, ...eventMember, time: new Date(time).toISOString(), position });
+}
+
+function toBuffer(payload: Uint8Array): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+}
+
+function toBase64(bytes: Buffer): string {
+  return BASE64_BEGIN + bytes.toString("base64");
+}
+
+function hasTooManyLines(text: string): boolean {
+  if (text.length <= MOST_LINE_ENDS) return false;
+  let ends = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit !== LINE_FEED && unit !== CARRIAGE_RETURN) continue;
+    ends += 1;
+    if (ends > MOST_LINE_ENDS) return true;
+  }
+  return false;
+}
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;

@@ -1,0 +1,80 @@
+import type { IncomingMessage } from "node:http";
+import type { HookForward } from "../../access/hooks/hook-caller.js";
+import type { AdmissionRequest, AdmittedClient } from "../../clients/admission.js";
+import type { WebSocketRoute } from "../../dialects/routes.js";
+import { CarillonError } from "../../errors.js";
+import type { ClientAddress } from "../../net/client-address.js";
+import { type CredentialPlaces, readCredential } from "./credential.js";
+import { createForwardedUpgrade } from "./forwarded-upgrade.js";
+
+/** Decides on clients; clients/admission-control.ts implements it. */
+export interface UpgradePolicy {
+  /**
+   * Admits a client; synchronously unless a backend must decide.
+   * @throws CarillonError the refusal; the response of an HttpRefusal is sent unchanged
+   */
+  admit(admissionRequest: AdmissionRequest): AdmittedClient | Promise<AdmittedClient>;
+  /** Returns where upgrades of a vhost may carry a token. */
+  credentialSources(vhost: string): CredentialPlaces;
+  /** Returns the parts of an upgrade that are also forwarded to the vhost's backend. */
+  forwardedParts(vhost: string): readonly HookForward[];
+}
+
+export interface AdmissionRequestOptions {
+  readonly admission: UpgradePolicy;
+  readonly clientAddress: ClientAddress;
+  readonly nextId: () => string;
+}
+
+export interface CapacityOptions {
+  /** Number of connected clients. */
+  readonly clientCount: () => number;
+  /** Largest number of connected and waiting clients. */
+  readonly limit: number;
+}
+
+/**
+ * Creates the admission request for a client's HTTP request.
+ * @throws CarillonError invalid_argument: different tokens; not_found: the vhost
+ */
+export function toAdmissionRequest(
+  { admission, clientAddress, nextId }: AdmissionRequestOptions,
+  request: IncomingMessage,
+  url: URL,
+  { dialect, inPath, vhost }: WebSocketRoute,
+): AdmissionRequest {
+  const { headers } = request;
+  const places = admission.credentialSources(vhost);
+  const guest = dialect.entry === "guest";
+  // A dialect with its own tokens takes them in its own place only.
+  const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
+  const forward = admission.forwardedParts(vhost);
+  return {
+    vhost,
+    origin: {
+      dialect: dialect.name,
+      address: clientAddress(request),
+      userAgent: headers["user-agent"] ?? "",
+    },
+    credential,
+    guest,
+    connectionId: nextId(),
+    upgrade: createForwardedUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
+  };
+}
+
+/**
+ * Checks whether this node takes a further client.
+ * @param waiting - number of clients whose admission is pending
+ * @throws CarillonError unavailable
+ */
+export function checkCapacity({ clientCount, limit }: CapacityOptions, waiting: number, isClosed: boolean): void {
+  if (isClosed) throw createStoppingError();
+  if (clientCount() + waiting >= limit) {
+    throw new CarillonError("unavailable", "this node has reached its connection limit");
+  }
+}
+
+export function createStoppingError(): CarillonError {
+  return new CarillonError("unavailable", "this node is stopping");
+}
