@@ -1,8 +1,13 @@
 import type { Msg, MsgHdrs } from "nats";
+import type { HistoryClass, HistoryStore } from "../../core/history.js";
 import type { Message, MessageIds, Publication } from "../../core/message.js";
 import type { BrokerDriver, Clock, Published, Subscription, TopicSubscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import { NO_HISTORY } from "../../history/no-history.js";
+import { ignore } from "../../util/ignore.js";
+import type { HistoryCounts } from "../history/history-counts.js";
+import { NatsHistory } from "../history/nats-history.js";
+import { STORED_OVERHEAD_BYTES } from "../history/nats-stored-message.js";
+import type { StoredPublication } from "../history/store-publisher.js";
 import { ConfirmationRounds } from "../link/confirmation-rounds.js";
 import { describeConnectFailure, formatServers } from "../link/connect.js";
 import { Link, type NatsEvents } from "../link/link.js";
@@ -12,6 +17,7 @@ import { computePublishedSize, NatsMessage, toHeaders } from "./metadata.js";
 import { toSegment, toSubject } from "./subject.js";
 import { SubjectSubscription } from "./subscription.js";
 import { SubjectSubscriptions } from "./subscriptions.js";
+import { NatsTopicSubscription } from "./topic-subscription.js";
 
 export interface NatsDriverOptions {
   /** Name of the broker, for errors. */
@@ -23,16 +29,21 @@ export interface NatsDriverOptions {
 }
 
 /**
- * Broker over a NATS server or cluster. Uses core NATS only, so a disconnected node misses messages.
+ * Broker over a NATS server or cluster. Topics without history use core NATS only, so a disconnected node misses their messages;
+ * those of topics with history are stored by JetStream.
  *
- * This class publishes and delivers; `Link` keeps the connection, and `ConfirmationRounds` tracks confirmations.
+ * This class publishes and delivers; `Link` keeps the connection, `ConfirmationRounds` tracks confirmations, and `NatsHistory`
+ * stores messages and reads them.
  */
 export class NatsDriver implements BrokerDriver {
-  readonly history = NO_HISTORY;
+  readonly history: HistoryStore;
+  /** Plain counters that the metrics read. */
+  readonly historyCounts: HistoryCounts;
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
   readonly #rounds: ConfirmationRounds<SubjectSubscription>;
   readonly #subscriptions: SubjectSubscriptions;
+  readonly #history: NatsHistory;
 
   constructor(options: NatsDriverOptions) {
     const { clock, events, name, nats } = options;
@@ -46,6 +57,7 @@ export class NatsDriver implements BrokerDriver {
       },
       onLost: () => {
         this.#rounds.fail();
+        this.#history.publisher.failAll();
       },
       onRefused: (refusal) => {
         this.#onRefused(refusal);
@@ -58,6 +70,18 @@ export class NatsDriver implements BrokerDriver {
       broker: name,
     });
     this.#subscriptions = new SubjectSubscriptions(this.#broker, this.#rounds);
+    this.#history = new NatsHistory({
+      broker: this.#broker,
+      nats,
+      clock,
+      events,
+      connection: () => (this.#link.up ? this.#link.connection : undefined),
+      onOverdue: (bytes) => {
+        this.#rounds.confirm(bytes).catch(ignore);
+      },
+    });
+    this.history = this.#history.store;
+    this.historyCounts = this.#history.counts;
   }
 
   get up(): boolean {
@@ -76,20 +100,30 @@ export class NatsDriver implements BrokerDriver {
   async stop(deadline: number): Promise<void> {
     await this.#link.stop(deadline, () => this.#rounds.confirm(0));
     this.#rounds.fail();
+    await this.#history.stop();
   }
 
-  subscribe(vhost: string, topic: string, deliver: (message: Message) => void): TopicSubscription {
-    const subscription = this.#subscribeTo(topic, toSubject(this.#options.nats.prefix, vhost, topic), deliver);
-    return {
-      get refusal() {
-        return subscription.refusal;
+  subscribe(
+    vhost: string,
+    topic: string,
+    deliver: (message: Message) => void,
+    history?: HistoryClass,
+  ): TopicSubscription {
+    const createLog = (of: HistoryClass) => this.#history.subscribe(vhost, topic, of, deliver);
+    const subscription = new NatsTopicSubscription(deliver, createLog, history);
+    const subject = toSubject(this.#options.nats.prefix, vhost, topic);
+    const subscribed = this.#subscribeTo(
+      topic,
+      subject,
+      (message, msg) => {
+        subscription.receive(message, msg);
       },
-      log: undefined,
-      changeHistory: () => {},
-      close: () => {
-        subscription.close();
+      () => {
+        subscription.onActive();
       },
-    };
+    );
+    subscription.attach(subscribed);
+    return subscription;
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: (name: string, message: Message) => void): Subscription {
@@ -99,7 +133,12 @@ export class NatsDriver implements BrokerDriver {
     });
   }
 
-  #subscribeTo(topic: string, subject: string, deliver: (message: Message, msg: Msg) => void): SubjectSubscription {
+  #subscribeTo(
+    topic: string,
+    subject: string,
+    deliver: (message: Message, msg: Msg) => void,
+    onConfirmed?: () => void,
+  ): SubjectSubscription {
     const { clock, events, ids } = this.#options;
     const subscription = new SubjectSubscription(
       topic,
@@ -115,6 +154,7 @@ export class NatsDriver implements BrokerDriver {
       (closed) => {
         this.#subscriptions.delete(closed);
       },
+      onConfirmed,
     );
     this.#subscriptions.add(subscription, this.#link.connection);
     return subscription;
@@ -123,14 +163,16 @@ export class NatsDriver implements BrokerDriver {
   async settle(): Promise<void> {
     if (!this.up) throw this.#notConnected();
     await this.#rounds.confirm(0);
+    await this.#history.settle();
   }
 
   admit(publications: readonly Publication[]): void {
     if (!this.up) throw this.#notConnected();
     const maxPayload = this.#link.connection?.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    let bytes = this.#rounds.unconfirmedBytes;
-    for (const { message, topic } of publications) {
-      const size = computePublishedSize(message);
+    let bytes = this.#rounds.unconfirmedBytes + this.#history.publisher.pendingBytes;
+    for (const { history, message, topic } of publications) {
+      let size = computePublishedSize(message);
+      if (history !== undefined) size += STORED_OVERHEAD_BYTES + Buffer.byteLength(topic);
       bytes += size;
       if (size > maxPayload) {
         throw new CarillonError(
@@ -147,6 +189,16 @@ export class NatsDriver implements BrokerDriver {
   }
 
   async publish(publications: readonly Publication[]): Promise<Published> {
+    if (!publications.some(isStored)) return this.#publishPlain(publications);
+    const plain = publications.filter((publication) => !isStored(publication));
+    if (!this.up) throw this.#notConnected();
+    const storing = this.#history.publisher.publish(publications.filter(isStored));
+    if (plain.length === 0) return { stage: "stored", stored: await storing };
+    const [{ stage }, stored] = await Promise.all([this.#publishPlain(plain), storing]);
+    return { stage, stored };
+  }
+
+  async #publishPlain(publications: readonly Publication[]): Promise<Published> {
     const bytes = this.#send(publications);
     const { refusedSubjects } = await this.#rounds.confirm(bytes);
     if (refusedSubjects.size > 0) this.#checkRefused(publications, refusedSubjects);
@@ -190,8 +242,10 @@ export class NatsDriver implements BrokerDriver {
   }
 
   #onRefused(refusal: NatsRefusal): void {
-    if (refusal.operation === "publish") this.#rounds.refuse(refusal.subject);
-    else if (refusal.operation === "subscribe") this.#subscriptions.refuse(refusal.subject);
+    if (refusal.operation === "publish") {
+      this.#rounds.refuse(refusal.subject);
+      this.#history.publisher.refuse(refusal.subject);
+    } else if (refusal.operation === "subscribe") this.#subscriptions.refuse(refusal.subject);
     else this.#subscriptions.refuseUnconfirmed(refusal.text);
   }
 
@@ -205,3 +259,7 @@ export class NatsDriver implements BrokerDriver {
 }
 
 const NOTHING_STORED: Published["stored"] = new Map();
+
+function isStored(publication: Publication): publication is StoredPublication {
+  return publication.history !== undefined;
+}

@@ -7,6 +7,8 @@ import type { Message, MessageIds } from "../../core/message.js";
  * unpack it.
  */
 const ID = "Nats-Msg-Id";
+/** Id of a message of a topic with history. Its `Nats-Msg-Id` also names the topic. */
+const STORED_ID = "Carillon-Id";
 const EVENT = "Carillon-Event";
 const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
@@ -53,7 +55,7 @@ export class NatsMessage implements Message {
   }
 
   get id(): string {
-    this.#id ??= this.#header(ID) || this.#ids.next();
+    this.#id ??= this.#header(STORED_ID) || this.#header(ID) || this.#ids.next();
     return this.#id;
   }
 

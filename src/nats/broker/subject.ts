@@ -36,7 +36,8 @@ export function toSegment(token: string): string {
   }
 }
 
-function toVhostToken(vhost: string): string {
+/** Encodes a vhost as one token of a subject. */
+export function toVhostToken(vhost: string): string {
   if (vhost === DEFAULT_VHOST) return DEFAULT_VHOST_TOKEN;
   const path = vhost.slice(1);
   if (path === DEFAULT_VHOST_TOKEN) return "%5F";

@@ -1,23 +1,28 @@
 import type { Msg, NatsConnection, Subscription as NatsSubscription } from "nats";
 import type { Subscription } from "../../core/ports.js";
 import type { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 
 /** A topic's subject, and the library's subscription to it on the current connection. */
 export class SubjectSubscription implements Subscription {
   refusal: CarillonError | undefined;
   readonly #onMessage: (msg: Msg) => void;
   readonly #onClose: (subscription: SubjectSubscription) => void;
+  readonly #onConfirmed: () => void;
   #subscription: NatsSubscription | undefined;
   #confirmed = false;
 
+  /** @param onConfirmed - called when the server has confirmed the subscription, also after a reconnect */
   constructor(
     readonly topic: string,
     readonly subject: string,
     onMessage: (msg: Msg) => void,
     onClose: (subscription: SubjectSubscription) => void,
+    onConfirmed: () => void = ignore,
   ) {
     this.#onMessage = onMessage;
     this.#onClose = onClose;
+    this.#onConfirmed = onConfirmed;
   }
 
   /**
@@ -36,7 +41,9 @@ export class SubjectSubscription implements Subscription {
 
   /** Called when the server has answered a later ping. Confirms the subscription unless it was refused. */
   confirm(): void {
-    if (this.refusal === undefined) this.#confirmed = true;
+    if (this.refusal !== undefined) return;
+    this.#confirmed = true;
+    this.#onConfirmed();
   }
 
   refuse(refusal: CarillonError): void {

@@ -1,0 +1,54 @@
+import type { ClassStream } from "./class-stream.js";
+import { type ForwardResult, readForward } from "./forward-reader.js";
+import type { NatsStoredMessage } from "./nats-stored-message.js";
+import type { LogAddress } from "./position.js";
+import type { SubjectReader } from "./subject-reader.js";
+
+export interface BackwardRange {
+  /** Sequence at which the range begins. */
+  readonly first: number;
+  /** Sequence before which the messages are. */
+  readonly before: number;
+  /** Oldest time, in milliseconds since the epoch; undefined for any. */
+  readonly since: number | undefined;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Most messages of one forward read. */
+const STEP_MESSAGES = 1_024;
+const STEP_BYTES = 8 * 1_024 * 1_024;
+
+/** Reads the newest messages of a range, oldest first. @throws CarillonError unavailable */
+export async function readBackward(
+  reader: SubjectReader,
+  stream: ClassStream,
+  address: LogAddress,
+  { before, bytes, first: begin, messages: wanted, since = Number.NEGATIVE_INFINITY }: BackwardRange,
+): Promise<ForwardResult> {
+  let newest: readonly NatsStoredMessage[] = [];
+  let first = begin;
+  let isCut = false;
+  for (;;) {
+    const range = { first, last: before - 1, messages: STEP_MESSAGES, bytes: STEP_BYTES };
+    const { messages, more } = await readForward(reader, address, range, stream.isReplicated ? "leader" : "any");
+    const usable = messages.filter(({ isMark, time }) => !isMark && time >= since);
+    const all = [...newest, ...usable];
+    newest = newestWithin(all, wanted, bytes);
+    isCut ||= newest.length < all.length;
+    const last = messages.at(-1);
+    if (!more || last === undefined) return { messages: newest, more: isCut };
+    first = last.sequence + 1;
+  }
+}
+
+function newestWithin(messages: readonly NatsStoredMessage[], most: number, maxBytes: number) {
+  let count = 0;
+  let bytes = 0;
+  while (count < Math.min(most, messages.length)) {
+    bytes += messages[messages.length - 1 - count]?.payload.length ?? 0;
+    if (bytes > maxBytes && count > 0) break;
+    count += 1;
+  }
+  return messages.slice(messages.length - count);
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import type { HistoryClass } from "../../core/history.js";
+import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
+import { openStream } from "./open-stream.js";
+import type { LogAddress } from "./position.js";
+import type { StoreConnection } from "./store-connection.js";
+import { toAnchorSubject, toHistorySubject } from "./stream-names.js";
+
+/** Time for which a failed attempt to open a stream is not repeated, in milliseconds. */
+const FAILURE_PAUSE = 500;
+
+/** A message on a subject of its own, whose presence proves that a stream is still the same. */
+export interface Anchor {
+  readonly sequence: number;
+  readonly id: string;
+}
+
+export interface ClassStreamOptions {
+  readonly store: StoreConnection;
+  readonly prefix: string;
+  readonly clock: Clock;
+}
+
+/** The stream of a class of one vhost. Opened on first use, and again after it was lost. */
+export class ClassStream {
+  readonly vhost: string;
+  readonly #options: ClassStreamOptions;
+  #history: HistoryClass;
+  #name = "";
+  #replicas = 1;
+  #notice: string | undefined;
+  #opening: Promise<void> | undefined;
+  #ready = false;
+  #isPrepared = false;
+  #failure: { readonly cause: CarillonError; readonly until: number } | undefined;
+  #anchor: (Anchor & { readonly writtenAt: number }) | undefined;
+
+  constructor(options: ClassStreamOptions, vhost: string, history: HistoryClass) {
+    this.#options = options;
+    this.vhost = vhost;
+    this.#history = history;
+  }
+
+  get history(): HistoryClass {
+    return this.#history;
+  }
+
+  /** Name of the stream; "" until it has been opened. */
+  get name(): string {
+    return this.#name;
+  }
+
+  get isReady(): boolean {
+    return this.#ready;
+  }
+
+  /** Whether replicas may answer that lag behind the leader. */
+  get isReplicated(): boolean {
+    return this.#replicas > 1;
+  }
+
+  toSubject(topic: string): string {
+    return toHistorySubject(this.#options.prefix, this.#history.name, this.vhost, topic);
+  }
+
+  addressOf(topic: string): LogAddress {
+    return { stream: this.#name, subject: this.toSubject(topic) };
+  }
+
+  /**
+   * Opens the stream if it is not open. Concurrent calls share one attempt.
+   * @throws CarillonError unavailable, failed_precondition
+   */
+  async open(): Promise<void> {
+    if (this.#ready) return;
+    if (this.#failure !== undefined && this.#failure.until > this.#options.clock.monotonic()) throw this.#failure.cause;
+    this.#opening ??= this.#open(false);
+    await this.#opening;
+  }
+
+  /** Called when requests find no stream. The next use opens it again. */
+  lose(): void {
+    this.#ready = false;
+    this.#anchor = undefined;
+  }
+
+  /**
+   * Opens the stream with these settings, and changes it as they require. A stream whose settings cannot be changed is replaced
+   * only when this node's settings have changed; otherwise nodes with different settings would replace each other's streams.
+   * @returns a notice for the operator; undefined where everything is as wanted
+   * @throws CarillonError unavailable, failed_precondition
+   */
+  async prepare(history: HistoryClass): Promise<string | undefined> {
+    const mayReplace = !this.#isPrepared || this.#history.storage !== history.storage;
+    await this.#opening?.catch(ignore);
+    this.#history = history;
+    this.#opening = this.#open(mayReplace);
+    await this.#opening;
+    this.#isPrepared = true;
+    return this.#notice;
+  }
+
+  async #open(mayReplace: boolean): Promise<void> {
+    const { clock, prefix, store } = this.#options;
+    const history = this.#history;
+    const request = { prefix, vhost: this.vhost, history, mayReplace, timeout: store.timeout };
+    try {
+      const { name, notice, replicas } = await store.run((connection) => openStream(connection, request));
+      if (name !== this.#name) this.#anchor = undefined;
+      this.#name = name;
+      this.#replicas = replicas;
+      this.#notice = notice;
+      this.#ready = true;
+      this.#failure = undefined;
+    } catch (cause) {
+      const error = CarillonError.from(cause);
+      this.#failure = { cause: error, until: clock.monotonic() + FAILURE_PAUSE };
+      throw error;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  /**
+   * Returns an anchor of this node that is at most a quarter of the class's age old.
+   * @throws CarillonError unavailable
+   */
+  async anchor(): Promise<Anchor> {
+    const { clock, prefix, store } = this.#options;
+    await this.open();
+    const known = this.#anchor;
+    if (known !== undefined && clock.monotonic() - known.writtenAt < this.#history.age / 4) return known;
+    return store.share(`anchor ${this.#name}`, async (connection) => {
+      const id = randomBytes(12).toString("base64url");
+      const writtenAt = clock.monotonic();
+      const subject = toAnchorSubject(prefix, this.#history.name, this.vhost, id);
+      const msg = await store.request(connection, subject, {});
+      const { error, seq } = JSON.parse(Buffer.from(msg.data).toString()) as {
+        readonly seq?: number;
+        readonly error?: { readonly description?: string };
+      };
+      if (seq === undefined) throw new Error(error?.description ?? "the anchor was not stored");
+      const anchor = { id, sequence: seq, writtenAt };
+      this.#anchor = anchor;
+      return anchor;
+    });
+  }
+
+  /** Returns the id of an anchor of this class from its subject; undefined for another subject. */
+  toAnchorId(subject: string): string | undefined {
+    const begin = toAnchorSubject(this.#options.prefix, this.#history.name, this.vhost, "");
+    return subject.startsWith(begin) ? subject.slice(begin.length) : undefined;
+  }
+}

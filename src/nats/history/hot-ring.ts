@@ -1,0 +1,90 @@
+import { MessageRing } from "../../history/message-ring.js";
+import type { NatsStoredMessage } from "./nats-stored-message.js";
+
+/** Most messages and bytes of one topic's ring. */
+const TOPIC_MESSAGES = 512;
+const TOPIC_BYTES = 1_024 * 1_024;
+/** Most bytes of the rings of one broker. */
+const NODE_BYTES = 64 * 1_024 * 1_024;
+
+/** Bytes that the rings of a broker hold together. */
+export class RingBudget {
+  bytes = 0;
+
+  constructor(readonly limit = NODE_BYTES) {}
+}
+
+/** The newest messages of a subscribed topic. Storms of returning clients are served from it without asking NATS. */
+export class HotRing {
+  readonly #budget: RingBudget;
+  #wholeSince = -1;
+  readonly #ring = new MessageRing<NatsStoredMessage>(0);
+
+  constructor(budget: RingBudget) {
+    this.#budget = budget;
+  }
+
+  get base(): number {
+    return this.#ring.base;
+  }
+
+  get bytes(): number {
+    return this.#ring.bytes;
+  }
+
+  get length(): number {
+    return this.#ring.length;
+  }
+
+  /** Messages after a sequence, oldest first; undefined where some of them have been removed. */
+  after(sequence: number): readonly NatsStoredMessage[] | undefined {
+    return this.#ring.after(sequence);
+  }
+
+  get all(): readonly NatsStoredMessage[] {
+    return this.#ring.slice();
+  }
+
+  /** Finds the message at a sequence. */
+  find(sequence: number): NatsStoredMessage | undefined {
+    const index = this.#ring.countUntil((entry) => entry.sequence < sequence);
+    const [entry] = this.#ring.slice(index, index + 1);
+    return entry?.sequence === sequence ? entry : undefined;
+  }
+
+  /** @param most - most messages, at least 1 */
+  push(message: NatsStoredMessage, most: number): void {
+    this.#ring.push(message);
+    this.#budget.bytes += message.size;
+    const limit = Math.min(most, TOPIC_MESSAGES);
+    while (this.#ring.length > limit || this.#ring.bytes > TOPIC_BYTES || this.#budget.bytes > this.#budget.limit) {
+      if (!this.#shift()) return;
+    }
+  }
+
+  /** Removes messages from before a time, in milliseconds since the epoch. */
+  expire(before: number): void {
+    while ((this.#ring.oldest?.time ?? before) < before) this.#shift();
+  }
+
+  /** Whether the ring has all messages of the topic, because nothing was stored before them. */
+  get isWhole(): boolean {
+    return this.#ring.base === this.#wholeSince;
+  }
+
+  /**
+   * Removes all, and continues after `base`.
+   * @param isWhole - whether the topic has no messages before
+   */
+  reset(base: number, isWhole = false): void {
+    this.#wholeSince = isWhole ? base : -1;
+    this.#budget.bytes -= this.#ring.bytes;
+    this.#ring.reset(base);
+  }
+
+  #shift(): boolean {
+    const removed = this.#ring.shift();
+    this.#budget.bytes -= removed?.size ?? 0;
+    return removed !== undefined;
+  }
+}

@@ -1,0 +1,294 @@
+import type { Msg } from "nats";
+import type { Message } from "../../core/message.js";
+import type { Clock } from "../../core/ports.js";
+import { type Arrival, readArrival } from "./arrival.js";
+import { type News, readNews } from "./catch-up.js";
+import { Chain } from "./chain.js";
+import type { Anchor, ClassStream } from "./class-stream.js";
+import { HeldArrivals } from "./held-arrivals.js";
+import type { HistoryCounts } from "./history-counts.js";
+import { HotRing, type RingBudget } from "./hot-ring.js";
+import { type MergedNews, mergeNews } from "./merge-news.js";
+import { NatsStoredMessage } from "./nats-stored-message.js";
+import type { LogAddress } from "./position.js";
+import type { SubjectReader } from "./subject-reader.js";
+
+/** Shortest and longest pause before a failed read is repeated, in milliseconds. */
+const RETRY_WAIT = 100;
+const MAX_RETRY_WAIT = 2_000;
+
+export interface SequencerContext {
+  /** Reads without sharing, because each read must see what was stored before it began. */
+  readonly fresh: SubjectReader;
+  readonly clock: Clock;
+  readonly counts: HistoryCounts;
+  readonly budget: RingBudget;
+}
+
+/**
+ * Delivers the messages of a subscribed topic in the order of its stream, each once (rule H4). A message that does not follow
+ * the one before it makes the missing ones be read first, while later ones wait.
+ */
+export class LogSequencer {
+  readonly stream: ClassStream;
+  readonly ring: HotRing;
+  readonly chain: Chain;
+  readonly #topic: string;
+  readonly #context: SequencerContext;
+  readonly #deliver: (message: Message) => void;
+  readonly #held = new HeldArrivals();
+  #address: LogAddress;
+  #proof: Anchor | undefined;
+  #epoch = 0;
+  #reading: Promise<void> | undefined;
+  /** Whether arrivals wait for the read. */
+  #isCatchingUp = false;
+  #isClosed = false;
+  #verifiedAt = Number.NEGATIVE_INFINITY;
+  #wait = RETRY_WAIT;
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(context: SequencerContext, stream: ClassStream, topic: string, deliver: (message: Message) => void) {
+    this.#context = context;
+    this.#deliver = deliver;
+    this.#topic = topic;
+    this.stream = stream;
+    this.ring = new HotRing(context.budget);
+    this.chain = new Chain(this.ring);
+    this.#address = stream.addressOf(topic);
+  }
+
+  get address(): LogAddress {
+    return this.#address;
+  }
+
+  /** Changes when messages before a replay's position are no longer of this log, because of a purge or a reset. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Resolves when the current read has ended, successful or not; undefined where there is none. */
+  get reading(): Promise<void> | undefined {
+    return this.#reading;
+  }
+
+  /** Milliseconds since the end of the log was compared with the store. */
+  get unverifiedFor(): number {
+    return this.#context.clock.monotonic() - this.#verifiedAt;
+  }
+
+  receive(msg: Msg, plain: Message): void {
+    const now = this.#context.clock.now();
+    let arrival = readArrival(msg, plain, this.#address, now);
+    if (arrival.movedTo !== undefined) {
+      this.#moveTo(arrival.movedTo);
+      arrival = readArrival(msg, plain, this.#address, now);
+    }
+    if (!this.#isCatchingUp) this.#accept(arrival);
+    else this.#hold(arrival);
+  }
+
+  /** Continues in another stream of the same class. */
+  #moveTo(stream: string): void {
+    if (this.#address.stream !== "") {
+      this.stream.lose();
+      this.#context.counts.resets += 1;
+    }
+    this.#address = { stream, subject: this.#address.subject };
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#epoch += 1;
+    this.chain.clear();
+    this.#proof = undefined;
+  }
+
+  #accept(arrival: Arrival): void {
+    const { plain, stored } = arrival;
+    if (stored === undefined || (!this.chain.isKnown && !stored.isComplete)) {
+      this.#deliver(plain);
+      return;
+    }
+    if (!this.chain.isKnown) {
+      this.#append(stored.message);
+      return;
+    }
+    const continuation = this.chain.classify(stored);
+    if (continuation === "next") this.#append(stored.message);
+    else if (continuation === "repeated") this.#context.counts.repeated += 1;
+    else {
+      this.#context.counts.gaps += 1;
+      this.#held.push(arrival);
+      void this.#read(() => this.#catchUp());
+    }
+  }
+
+  #hold(arrival: Arrival): void {
+    if (this.#held.push(arrival) || arrival.stored !== undefined) return;
+    // Messages that are not stored could not be read later.
+    this.#deliver(arrival.plain);
+  }
+
+  #append(message: NatsStoredMessage): void {
+    const { messages } = this.stream.history;
+    if (this.chain.isKnown) this.chain.append(message, messages);
+    else this.chain.beginWith(message, messages);
+    if (message.isMark) this.#epoch += 1;
+    else this.#deliver(message);
+  }
+
+  /**
+   * Finds the end of the log, or compares it with the store. Called when the subscription has become active, and now and then.
+   */
+  check(): Promise<void> {
+    return this.#reading ?? this.#read(() => this.#continue());
+  }
+
+  #continue(): Promise<void> {
+    return this.#isCatchingUp ? this.#catchUp() : this.#verify();
+  }
+
+  #read(run: () => Promise<void>): Promise<void> {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    const reading = run()
+      .then(
+        () => {
+          this.#wait = RETRY_WAIT;
+        },
+        () => {
+          this.#retryLater();
+        },
+      )
+      .finally(() => {
+        if (this.#reading === reading) this.#reading = undefined;
+      });
+    this.#reading = reading;
+    return reading;
+  }
+
+  #retryLater(): void {
+    // The stream may have been lost; if it was not, opening it is one request.
+    this.stream.lose();
+    if (this.#isClosed) return;
+    this.#cancelRetry = this.#context.clock.after(this.#wait, () => {
+      void this.#read(() => this.#continue());
+    });
+    this.#wait = Math.min(this.#wait * 2, MAX_RETRY_WAIT);
+  }
+
+  /** @throws CarillonError unavailable */
+  async #verify(): Promise<void> {
+    const { clock, fresh } = this.#context;
+    const began = clock.monotonic();
+    // Stored before the read, so that nothing can be between the anchor and an empty topic.
+    const anchor = await this.stream.anchor();
+    if (this.#address.stream !== this.stream.name) {
+      this.#address = this.stream.addressOf(this.#topic);
+      this.#forget();
+    }
+    const { address, chain } = this;
+    const newest = await fresh.last(address, this.stream.isReplicated ? "leader" : "any");
+    if (this.#isClosed || this.#isCatchingUp || address !== this.#address) return;
+    if (newest === undefined && chain.newest === undefined) {
+      chain.beginAfter(anchor, address);
+    } else if (newest !== undefined && !chain.isKnown) {
+      chain.beginWith(newest, this.stream.history.messages);
+    } else if (newest === undefined || !this.#hasDelivered(newest)) {
+      const before = chain.newest;
+      await this.#catchUp();
+      // All messages have been removed, most often because of their age.
+      if (newest === undefined && chain.newest === before) chain.beginAfter(anchor, address);
+      return;
+    }
+    this.#proof = anchor;
+    this.#verifiedAt = began;
+  }
+
+  #hasDelivered(message: NatsStoredMessage): boolean {
+    const { newest, sequence } = this.chain;
+    const known = newest?.sequence === message.sequence ? newest : this.ring.find(message.sequence);
+    return known === undefined ? message.sequence <= sequence && message.isMark : known.position === message.position;
+  }
+
+  /** Reads what follows the end of the log, until nothing waits. @throws CarillonError unavailable */
+  async #catchUp(): Promise<void> {
+    this.#isCatchingUp = true;
+    for (;;) {
+      const { address } = this;
+      const began = this.#context.clock.monotonic();
+      const count = this.#held.begin();
+      const anchor = await this.stream.anchor();
+      const { merged, news } = await this.#readAndMerge(count);
+      if (this.#isClosed) return;
+      if (address !== this.#address) continue;
+      this.#apply(news, merged);
+      if (news.more) continue;
+      this.#held.remove(count);
+      if (!this.chain.isKnown || this.chain.newest === undefined) this.chain.beginAfter(anchor, address);
+      this.#proof = anchor;
+      this.#verifiedAt = began;
+      if (this.#acceptHeld()) break;
+    }
+    this.#isCatchingUp = false;
+  }
+
+  async #readAndMerge(count: number): Promise<{ readonly news: News; readonly merged: MergedNews }> {
+    const { fresh } = this.#context;
+    const request = {
+      stream: this.stream,
+      address: this.#address,
+      chain: this.chain,
+      ring: this.ring,
+      proof: this.#proof,
+    };
+    const merge = (news: News): MergedNews =>
+      mergeNews(news.messages, news.more ? [] : this.#held.first(count), news.isReset ? 0 : this.chain.sequence);
+    const news = await readNews(fresh, request, "any");
+    const merged = merge(news);
+    if (!merged.isIncomplete || !this.stream.isReplicated) return { news, merged };
+    // The replica that answered lags behind what has arrived.
+    const leaderNews = await readNews(fresh, request, "leader");
+    return { news: leaderNews, merged: merge(leaderNews) };
+  }
+
+  #apply({ isReset, messages: read }: News, merged: MergedNews): void {
+    const { counts } = this.#context;
+    if (isReset) {
+      counts.resets += 1;
+      this.#forget();
+    }
+    counts.gapMessages += read.length;
+    counts.repeated += merged.repeated;
+    for (const message of merged.messages) {
+      if (message instanceof NatsStoredMessage) this.#append(message);
+      else this.#deliver(message);
+    }
+  }
+
+  /** Delivers the messages that arrived during the read, up to one that needs another read. @returns whether none is left */
+  #acceptHeld(): boolean {
+    for (let arrival = this.#held.oldest; arrival !== undefined; arrival = this.#held.oldest) {
+      const { plain, stored } = arrival;
+      const continuation = stored === undefined ? undefined : this.chain.classify(stored);
+      if (continuation === "unclear") return false;
+      this.#held.remove(1);
+      if (stored === undefined) this.#deliver(plain);
+      else if (continuation === "next") this.#append(stored.message);
+      else this.#context.counts.repeated += 1;
+    }
+    return !this.#held.hasOverflowed;
+  }
+
+  /** Delivers what waits, and ends. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry?.();
+    for (const { plain, stored } of this.#held.first(Number.POSITIVE_INFINITY)) {
+      if (stored?.message.isMark !== true) this.#deliver(stored?.message ?? plain);
+    }
+    this.#held.clear();
+    this.ring.reset(0);
+  }
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import type { HistoryClass, HistoryPage, HistoryQuery, HistoryStore, StoredTopic } from "../../core/history.js";
+import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
+import type { ClassStream } from "./class-stream.js";
+import type { ClassStreams } from "./class-streams.js";
+import type { LogReader } from "./log-reader.js";
+import { toPurgeHeaders } from "./nats-stored-message.js";
+import { anchorPosition, type LogAddress, parsePosition } from "./position.js";
+import { readPage } from "./read-page.js";
+import type { StoreConnection } from "./store-connection.js";
+import type { ReadFrom, SubjectReader } from "./subject-reader.js";
+
+export interface NatsHistoryStoreOptions {
+  readonly store: StoreConnection;
+  readonly streams: ClassStreams;
+  readonly reader: SubjectReader;
+  readonly fresh: SubjectReader;
+  readonly logReader: LogReader;
+  readonly clock: Clock;
+}
+
+/** Reads and removes the messages that the streams of a broker store. */
+export class NatsHistoryStore implements HistoryStore {
+  readonly #options: NatsHistoryStoreOptions;
+
+  constructor(options: NatsHistoryStoreOptions) {
+    this.#options = options;
+  }
+
+  async read({ history, topic, vhost }: StoredTopic, query: HistoryQuery): Promise<HistoryPage> {
+    const stream = this.#options.streams.find(vhost, history);
+    await stream.open();
+    const address = stream.addressOf(topic);
+    const first = query.after === undefined ? 1 : (await this.#check(stream, address, query.after)) + 1;
+    const before =
+      query.before === undefined ? Number.POSITIVE_INFINITY : await this.#check(stream, address, query.before);
+    const { newest, position } = await this.#end(stream, address);
+    const last = Math.min(before - 1, newest);
+    const page = await readPage(this.#options.reader, stream, address, { ...query, first, last });
+    return { ...page, position };
+  }
+
+  /** Checks a position. @returns its sequence @throws CarillonError failed_precondition, unavailable */
+  async #check(stream: ClassStream, address: LogAddress, position: string): Promise<number> {
+    const parsed = parsePosition(position);
+    if (parsed === undefined) throw toError("unknown_position");
+    const failure = await this.#options.logReader.check(stream, address, position, parsed, readFrom(stream));
+    if (failure !== undefined) throw toError(failure);
+    return parsed.sequence;
+  }
+
+  /** Finds the newest message of a topic, and the topic's position. */
+  async #end(stream: ClassStream, address: LogAddress) {
+    const { fresh } = this.#options;
+    const anchor = await stream.anchor();
+    const newest = await fresh.last(address, readFrom(stream));
+    if (newest === undefined) return { newest: 0, position: anchorPosition(address, anchor) };
+    return { newest: newest.sequence, position: newest.position };
+  }
+
+  async purge({ history, topic, vhost }: StoredTopic): Promise<number> {
+    const { clock, store, streams } = this.#options;
+    const stream = streams.find(vhost, history);
+    await stream.open();
+    const { stream: name, subject } = stream.addressOf(topic);
+    return store.run(async (connection) => {
+      const manager = await connection.jetstreamManager({ timeout: store.timeout, checkAPI: false });
+      const before = await manager.streams.info(name, { subjects_filter: subject });
+      const stored = before.state.subjects?.[subject] ?? 0;
+      const first = stored === 0 ? undefined : await this.#options.fresh.next(stream.addressOf(topic), 1, "leader");
+      const headers = toPurgeHeaders(`purge-${randomBytes(12).toString("base64url")}`, clock.now());
+      const mark = await connection.jetstream({ timeout: store.timeout }).publish(subject, undefined, { headers });
+      await manager.streams.purge(name, { filter: subject, seq: mark.seq });
+      return stored - (first?.isMark === true ? 1 : 0);
+    });
+  }
+
+  prepareClasses(vhost: string, classes: readonly HistoryClass[]): Promise<readonly string[]> {
+    return Promise.all(classes.map((history) => this.#prepare(vhost, history))).then((faults) => faults.flat());
+  }
+
+  async #prepare(vhost: string, history: HistoryClass): Promise<readonly string[]> {
+    const faults: string[] = [];
+    const add = (text: string): void => {
+      faults.push(`history class ${JSON.stringify(history.name)}: ${text}`);
+    };
+    if (history.topicBytes !== undefined) {
+      add("NATS does not limit the bytes of one topic: only single messages larger than topic_bytes are refused");
+    }
+    try {
+      const notice = await this.#options.streams.find(vhost, history).prepare(history);
+      if (notice !== undefined) add(notice);
+    } catch (cause) {
+      add(CarillonError.from(cause).message);
+    }
+    return faults;
+  }
+}
+
+function readFrom(stream: ClassStream): ReadFrom {
+  return stream.isReplicated ? "leader" : "any";
+}
+
+function toError(failure: string): CarillonError {
+  const text = {
+    expired: "messages after this position have been removed",
+    unknown_position: "not a position of this topic",
+  };
+  return new CarillonError("failed_precondition", `${failure}: ${text[failure as keyof typeof text] ?? failure}`);
+}

@@ -1,0 +1,145 @@
+import type { Msg, NatsConnection } from "nats";
+import type { HistoryClass, TopicLog } from "../../core/history.js";
+import type { Message } from "../../core/message.js";
+import type { Clock } from "../../core/ports.js";
+import { ignore } from "../../util/ignore.js";
+import type { NatsEvents } from "../link/link.js";
+import type { NatsOptions } from "../link/options.js";
+import { ClassStreams } from "./class-streams.js";
+import { HistoryCounts } from "./history-counts.js";
+import { RingBudget } from "./hot-ring.js";
+import { LogReader } from "./log-reader.js";
+import { LogSequencer } from "./log-sequencer.js";
+import { NatsHistoryStore } from "./nats-history-store.js";
+import { toIdentity } from "./nats-stored-message.js";
+import { NatsTopicLog } from "./nats-topic-log.js";
+import { messagePosition } from "./position.js";
+import { StoreConnection } from "./store-connection.js";
+import { type DuplicateCopy, StorePublisher } from "./store-publisher.js";
+import { SubjectReader } from "./subject-reader.js";
+
+/** Longest wait of a join for the positions of its topics, in milliseconds. */
+const SETTLE_WAIT = 2_000;
+
+export interface NatsHistoryOptions {
+  /** Name of the broker, for errors. */
+  readonly broker: string;
+  readonly nats: NatsOptions;
+  readonly clock: Clock;
+  readonly events: NatsEvents;
+  /** Connection of the live messages, on which messages are stored too. */
+  readonly connection: () => NatsConnection | undefined;
+  /** Called with bytes whose acknowledgement has timed out, which the connection may still hold. */
+  readonly onOverdue: (bytes: number) => void;
+}
+
+/** A subscribed topic with history. */
+export interface LoggedTopic {
+  readonly log: TopicLog;
+  readonly receive: (msg: Msg, plain: Message) => void;
+  /** Called when the server has confirmed the subscription, also after a reconnect. */
+  readonly onActive: () => void;
+  readonly close: () => void;
+}
+
+/** The history of a NATS broker: one JetStream stream for each vhost and class. */
+export class NatsHistory {
+  readonly counts = new HistoryCounts();
+  readonly store: NatsHistoryStore;
+  readonly publisher: StorePublisher;
+  readonly #options: NatsHistoryOptions;
+  readonly #connection: StoreConnection;
+  readonly #streams: ClassStreams;
+  readonly #reader: SubjectReader;
+  readonly #fresh: SubjectReader;
+  readonly #logReader: LogReader;
+  readonly #budget = new RingBudget();
+  /** Logs whose position is not known yet. */
+  readonly #starting = new Set<Promise<void>>();
+
+  constructor(options: NatsHistoryOptions) {
+    const { broker, clock, connection, events, nats, onOverdue } = options;
+    const { counts } = this;
+    this.#options = options;
+    this.#connection = new StoreConnection({
+      broker,
+      nats,
+      clock,
+      events,
+      counts,
+      onConnected: () => {
+        this.#streams.loseAll();
+      },
+    });
+    this.#streams = new ClassStreams({ store: this.#connection, prefix: nats.prefix, clock });
+    this.#reader = new SubjectReader(this.#connection, clock, counts, true);
+    this.#fresh = new SubjectReader(this.#connection, clock, counts, false);
+    this.#logReader = new LogReader(this.#reader);
+    this.store = new NatsHistoryStore({
+      store: this.#connection,
+      streams: this.#streams,
+      reader: this.#reader,
+      fresh: this.#fresh,
+      logReader: this.#logReader,
+      clock,
+    });
+    this.publisher = new StorePublisher({
+      broker,
+      clock,
+      timeout: nats.confirmTimeout,
+      counts,
+      connection,
+      findStream: (vhost, history) => this.#streams.find(vhost, history),
+      readPosition: (copy, sequence) => this.#readPosition(copy, sequence),
+      onOverdue,
+    });
+  }
+
+  subscribe(vhost: string, topic: string, history: HistoryClass, deliver: (message: Message) => void): LoggedTopic {
+    const { clock } = this.#options;
+    const context = { fresh: this.#fresh, clock, counts: this.counts, budget: this.#budget };
+    const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver);
+    const replays = { reader: this.#reader, logReader: this.#logReader, clock, counts: this.counts };
+    return {
+      log: new NatsTopicLog(replays, sequencer),
+      receive: (msg, plain) => {
+        sequencer.receive(msg, plain);
+      },
+      onActive: () => {
+        const check = sequencer.check();
+        if (sequencer.chain.isKnown) return;
+        this.#starting.add(check);
+        void check.finally(() => this.#starting.delete(check));
+      },
+      close: () => {
+        sequencer.close();
+      },
+    };
+  }
+
+  /** Waits, within a limit, until the logs of new subscriptions know their positions. */
+  async settle(): Promise<void> {
+    if (this.#starting.size === 0) return;
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(SETTLE_WAIT, resolve);
+    });
+    await Promise.race([Promise.all(this.#starting), late]).catch(ignore);
+    cancel();
+  }
+
+  /** Reads the position of a stored message whose id was published again. */
+  async #readPosition({ publication, stream }: DuplicateCopy, sequence: number): Promise<string> {
+    const { message, topic } = publication;
+    const address = stream.addressOf(topic);
+    const found = await this.#fresh.at(address, sequence, stream.isReplicated ? "leader" : "any");
+    if (found?.subject === address.subject) return found.message.position;
+    // The first message has been removed meanwhile, so that its position has expired in any case.
+    return messagePosition(address, sequence, toIdentity(message, topic), message.payload);
+  }
+
+  async stop(): Promise<void> {
+    this.publisher.stop();
+    await this.#connection.stop();
+  }
+}

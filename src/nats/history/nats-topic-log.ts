@@ -1,0 +1,68 @@
+import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../core/history.js";
+import type { Clock } from "../../core/ports.js";
+import type { HistoryCounts } from "./history-counts.js";
+import type { LogSequencer } from "./log-sequencer.js";
+import { failedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
+
+/** Longest wait of a replay for the store, in milliseconds. */
+const WAIT = 2_000;
+
+export interface TopicLogContext extends ReplayReaders {
+  readonly clock: Clock;
+  readonly counts: HistoryCounts;
+}
+
+/** Replays the log of a subscribed topic. */
+export class NatsTopicLog implements TopicLog {
+  readonly #context: TopicLogContext;
+  readonly #sequencer: LogSequencer;
+
+  constructor(context: TopicLogContext, sequencer: LogSequencer) {
+    this.#context = context;
+    this.#sequencer = sequencer;
+  }
+
+  get position(): string | undefined {
+    return this.#sequencer.chain.position;
+  }
+
+  async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
+    const { clock } = this.#context;
+    let cancel = (): void => {};
+    const late = new Promise<undefined>((resolve) => {
+      cancel = clock.after(WAIT, () => {
+        resolve(undefined);
+      });
+    });
+    try {
+      return (await Promise.race([this.#prepare(start, limits), late])) ?? failedReplay(this.#sequencer, "unavailable");
+    } catch {
+      return failedReplay(this.#sequencer, "unavailable");
+    } finally {
+      cancel();
+    }
+  }
+
+  async #prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
+    const { clock, counts } = this.#context;
+    const log = this.#sequencer;
+    if (!log.chain.isKnown || this.#isStale) await log.check();
+    if (!log.chain.isKnown) return failedReplay(log, "unavailable");
+    log.ring.expire(clock.now() - log.stream.history.age);
+    const fromRing = prepareFromRing(log, start, limits);
+    if (fromRing !== undefined) {
+      counts.replays.ring += 1;
+      return fromRing;
+    }
+    counts.replays.store += 1;
+    return prepareFromStore(this.#context, log, start, limits);
+  }
+
+  /** Whether the end of the log may expire soon, so that its position would be of little use. */
+  get #isStale(): boolean {
+    const { chain, stream, unverifiedFor } = this.#sequencer;
+    const { age } = stream.history;
+    if (unverifiedFor < age / 8) return false;
+    return chain.newest === undefined || chain.newest.time < this.#context.clock.now() - age / 2;
+  }
+}

@@ -1,0 +1,121 @@
+import {
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  ErrorCode as NatsErrorCode,
+  type StreamConfig,
+} from "nats";
+import type { HistoryClass } from "../../core/history.js";
+import { CarillonError } from "../../errors.js";
+import { describeConnectFailure } from "../link/connect.js";
+import { type ClassStreamConfig, compareConfig, createStreamConfig } from "./stream-config.js";
+import { toClassSubject, toStreamName } from "./stream-names.js";
+
+/** Error codes of JetStream. Source: nats-server, server/errors.json. */
+const NAME_IN_USE = 10_058;
+const SUBJECTS_OVERLAP = 10_065;
+const TEMPORARILY_UNAVAILABLE = 10_008;
+
+/** Most streams that a class had, in a row. */
+const MAX_GENERATIONS = 100;
+
+export interface StreamRequest {
+  readonly prefix: string;
+  readonly vhost: string;
+  readonly history: HistoryClass;
+  /** Whether a stream whose settings cannot be changed is replaced. */
+  readonly mayReplace: boolean;
+  readonly timeout: number;
+}
+
+export interface OpenedStream {
+  readonly name: string;
+  readonly replicas: number;
+  /** What the operator should know; undefined where everything is as wanted. */
+  readonly notice: string | undefined;
+}
+
+/**
+ * Finds, creates or updates the stream of a class. Nodes may do this at the same time.
+ * @throws CarillonError failed_precondition: the server cannot do what the class needs
+ * @throws errors of the library
+ */
+export async function openStream(connection: NatsConnection, request: StreamRequest): Promise<OpenedStream> {
+  try {
+    const manager = await connection.jetstreamManager({ timeout: request.timeout, checkAPI: false });
+    const subject = toClassSubject(request.prefix, request.history.name, request.vhost);
+    const [name] = await manager.streams.names(subject).next();
+    if (name === undefined) return await create(manager, request, 1, undefined);
+    return await adapt(manager, request, name);
+  } catch (cause) {
+    throw toFault(cause);
+  }
+}
+
+async function adapt(manager: JetStreamManager, request: StreamRequest, name: string): Promise<OpenedStream> {
+  const { history, mayReplace, prefix, vhost } = request;
+  const wanted = createStreamConfig(prefix, vhost, history, name);
+  const { config } = await manager.streams.info(name);
+  const change = compareConfig(config, wanted);
+  if (change === "none") return opened(config, undefined);
+  if (change === "update") {
+    // Subjects that the operator has added stay.
+    const subjects = [...new Set([...wanted.subjects, ...config.subjects])];
+    return opened((await manager.streams.update(name, { ...wanted, subjects })).config, undefined);
+  }
+  const difference = `stream ${name} has other settings that cannot be changed (storage ${config.storage})`;
+  if (!mayReplace) return opened(config, `${difference}: it is used as it is`);
+  // The subjects of two streams must not overlap.
+  await manager.streams.update(name, { subjects: [`${prefix}-history.$retired.${name}`] });
+  const text = `${difference}: a new stream is used from now on, and the earlier messages stay in the old one until you delete it`;
+  return create(manager, request, 2, text);
+}
+
+async function create(
+  manager: JetStreamManager,
+  request: StreamRequest,
+  first: number,
+  notice: string | undefined,
+): Promise<OpenedStream> {
+  const { history, prefix, vhost } = request;
+  for (let generation = first; generation < MAX_GENERATIONS; generation += 1) {
+    const name = toStreamName(prefix, history.name, vhost, generation);
+    const wanted = createStreamConfig(prefix, vhost, history, name);
+    try {
+      const { config } = await manager.streams.add(wanted);
+      checkSupport(config, wanted);
+      return opened(config, notice);
+    } catch (cause) {
+      if (!(cause instanceof NatsError)) throw cause;
+      const code = cause.api_error?.err_code;
+      if (code !== NAME_IN_USE && code !== SUBJECTS_OVERLAP) throw cause;
+      // Another node has created it meanwhile, or a replaced stream has the name.
+      const [other] = await manager.streams.names(toClassSubject(prefix, history.name, vhost)).next();
+      if (other !== undefined) return adapt(manager, { ...request, mayReplace: false }, other);
+      if (code === SUBJECTS_OVERLAP) throw cause;
+    }
+  }
+  throw new CarillonError("failed_precondition", "the class had too many streams: delete the old ones");
+}
+
+/** Servers ignore settings that they do not know. */
+function checkSupport(actual: StreamConfig, wanted: ClassStreamConfig): void {
+  if (actual.allow_direct && actual.republish?.src === wanted.republish.src) return;
+  throw new CarillonError("failed_precondition", "history requires nats-server 2.9 or newer");
+}
+
+function opened({ name, num_replicas: replicas }: StreamConfig, notice: string | undefined): OpenedStream {
+  return { name, replicas, notice };
+}
+
+/** Names the errors that the operator must resolve. */
+function toFault(cause: unknown): unknown {
+  if (!(cause instanceof NatsError)) return cause;
+  const { api_error: api, code } = cause;
+  if (api?.err_code === TEMPORARILY_UNAVAILABLE) return cause;
+  if (code === NatsErrorCode.JetStreamNotEnabled || code === NatsErrorCode.NoResponders) {
+    const text = "history requires JetStream, which does not answer: start nats-server with --jetstream";
+    return new CarillonError("failed_precondition", text, { cause });
+  }
+  return api === undefined ? cause : new CarillonError("failed_precondition", describeConnectFailure(cause), { cause });
+}

@@ -1,0 +1,92 @@
+import type { PreparedReplay, RecoveryFailure, Replay, ReplayLimits, ReplayStart } from "../../core/history.js";
+import { payloadBytes, selectReplay } from "../../history/select-messages.js";
+import { readBackward } from "./backward-reader.js";
+import type { LogReader } from "./log-reader.js";
+import type { LogSequencer } from "./log-sequencer.js";
+import type { NatsStoredMessage } from "./nats-stored-message.js";
+import { parsePosition } from "./position.js";
+import type { SubjectReader } from "./subject-reader.js";
+
+export interface ReplayReaders {
+  readonly reader: SubjectReader;
+  readonly logReader: LogReader;
+}
+
+/** The part of a replay that comes from the store. */
+interface StoredPart {
+  readonly messages: readonly NatsStoredMessage[];
+  /** Sequence after which the ring continues. */
+  readonly through: number;
+}
+
+const NOTHING: readonly NatsStoredMessage[] = [];
+
+/** Returns a replay that the ring alone can complete; undefined where the store must be read. */
+export function prepareFromRing(
+  log: LogSequencer,
+  start: ReplayStart,
+  limits: ReplayLimits,
+): PreparedReplay | undefined {
+  const { chain, ring } = log;
+  if (start.kind === "after") {
+    if (start.position === chain.position)
+      return complete(log, start, limits, { messages: NOTHING, through: chain.sequence });
+    const parsed = parsePosition(start.position);
+    if (parsed?.kind !== "message" || ring.find(parsed.sequence)?.position !== start.position) return undefined;
+    return complete(log, start, limits, { messages: NOTHING, through: parsed.sequence });
+  }
+  const wanted = Math.min(start.limit, limits.messages);
+  if (wanted === 0) return complete(log, start, limits, { messages: NOTHING, through: chain.sequence });
+  if (ring.length < Math.min(wanted, log.stream.history.messages) && !ring.isWhole) return undefined;
+  return complete(log, start, limits, { messages: NOTHING, through: ring.base });
+}
+
+/** Reads a replay. @throws CarillonError unavailable */
+export async function prepareFromStore(
+  { logReader, reader }: ReplayReaders,
+  log: LogSequencer,
+  start: ReplayStart,
+  limits: ReplayLimits,
+): Promise<PreparedReplay> {
+  const { address, chain, stream } = log;
+  const known = chain.sequence;
+  if (start.kind === "after") {
+    const result = await logReader.after(stream, address, start.position, known, limits);
+    if (result.failure !== undefined) return failedReplay(log, result.failure);
+    // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice.
+    if (result.through > chain.sequence) await log.check();
+    if (result.through > chain.sequence) return failedReplay(log, "unavailable");
+    return complete(log, start, limits, result);
+  }
+  const range = {
+    first: 1,
+    before: known + 1,
+    since: start.since,
+    messages: Math.min(start.limit, limits.messages),
+    bytes: limits.bytes,
+  };
+  const { messages } = await readBackward(reader, stream, address, range);
+  return complete(log, start, limits, { messages, through: Math.max(known, messages.at(-1)?.sequence ?? 0) });
+}
+
+export function failedReplay(log: LogSequencer, failure: RecoveryFailure): PreparedReplay {
+  return { count: 0, bytes: 0, take: () => ({ messages: [], position: log.chain.position, failure }) };
+}
+
+function complete(log: LogSequencer, start: ReplayStart, limits: ReplayLimits, read: StoredPart): PreparedReplay {
+  const { epoch } = log;
+  const more = log.ring.after(read.through) ?? NOTHING;
+  return {
+    count: read.messages.length + more.length,
+    bytes: payloadBytes(read.messages) + payloadBytes(more),
+    take(): Replay {
+      const { position } = log.chain;
+      if (epoch !== log.epoch && start.kind === "after") return { messages: [], position, failure: "expired" };
+      const live = epoch === log.epoch ? log.ring.after(read.through) : log.ring.all;
+      if (live === undefined) return { messages: [], position, failure: "too_many" };
+      const candidates = epoch === log.epoch ? [...read.messages, ...live] : live;
+      const { failure, messages } = selectReplay(candidates, start, limits);
+      return { messages, position, failure };
+    },
+  };
+}
