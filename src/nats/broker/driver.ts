@@ -4,7 +4,6 @@ import type { Message, MessageIds, Publication } from "../../core/message.js";
 import type { BrokerDriver, Clock, Published, Subscription, TopicSubscription } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
-import type { HistoryCounts } from "../history/history-counts.js";
 import { NatsHistory } from "../history/nats-history.js";
 import { STORED_OVERHEAD_BYTES } from "../history/nats-stored-message.js";
 import type { StoredPublication } from "../history/store-publisher.js";
@@ -37,8 +36,6 @@ export interface NatsDriverOptions {
  */
 export class NatsDriver implements BrokerDriver {
   readonly history: HistoryStore;
-  /** Plain counters that the metrics read. */
-  readonly historyCounts: HistoryCounts;
   readonly #options: NatsDriverOptions;
   readonly #link: Link;
   readonly #rounds: ConfirmationRounds<SubjectSubscription>;
@@ -81,7 +78,6 @@ export class NatsDriver implements BrokerDriver {
       },
     });
     this.history = this.#history.store;
-    this.historyCounts = this.#history.counts;
   }
 
   get up(): boolean {

@@ -7,21 +7,20 @@ const TOPIC_BYTES = 1_024 * 1_024;
 /** Most bytes of the rings of one broker. */
 const NODE_BYTES = 64 * 1_024 * 1_024;
 
-/** Bytes that the rings of a broker hold together. */
-export class RingBudget {
-  bytes = 0;
-
-  constructor(readonly limit = NODE_BYTES) {}
+/** What the rings of a broker hold together. */
+export interface RingTotals {
+  messages: number;
+  bytes: number;
 }
 
 /** The newest messages of a subscribed topic. Storms of returning clients are served from it without asking NATS. */
 export class HotRing {
-  readonly #budget: RingBudget;
+  readonly #totals: RingTotals;
   #wholeSince = -1;
   readonly #ring = new MessageRing<NatsStoredMessage>(0);
 
-  constructor(budget: RingBudget) {
-    this.#budget = budget;
+  constructor(totals: RingTotals) {
+    this.#totals = totals;
   }
 
   get base(): number {
@@ -55,9 +54,10 @@ export class HotRing {
   /** @param most - most messages, at least 1 */
   push(message: NatsStoredMessage, most: number): void {
     this.#ring.push(message);
-    this.#budget.bytes += message.size;
+    this.#totals.messages += 1;
+    this.#totals.bytes += message.size;
     const limit = Math.min(most, TOPIC_MESSAGES);
-    while (this.#ring.length > limit || this.#ring.bytes > TOPIC_BYTES || this.#budget.bytes > this.#budget.limit) {
+    while (this.#ring.length > limit || this.#ring.bytes > TOPIC_BYTES || this.#totals.bytes > NODE_BYTES) {
       if (!this.#shift()) return;
     }
   }
@@ -78,13 +78,16 @@ export class HotRing {
    */
   reset(base: number, isWhole = false): void {
     this.#wholeSince = isWhole ? base : -1;
-    this.#budget.bytes -= this.#ring.bytes;
+    this.#totals.messages -= this.#ring.length;
+    this.#totals.bytes -= this.#ring.bytes;
     this.#ring.reset(base);
   }
 
   #shift(): boolean {
     const removed = this.#ring.shift();
-    this.#budget.bytes -= removed?.size ?? 0;
-    return removed !== undefined;
+    if (removed === undefined) return false;
+    this.#totals.messages -= 1;
+    this.#totals.bytes -= removed.size;
+    return true;
   }
 }

@@ -1,13 +1,13 @@
 import type { Msg } from "nats";
 import type { Message } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
+import type { HistoryCounts } from "../../history/history-counts.js";
 import { type Arrival, readArrival } from "./arrival.js";
 import { type News, readNews } from "./catch-up.js";
 import { Chain } from "./chain.js";
 import type { Anchor, ClassStream } from "./class-stream.js";
 import { HeldArrivals } from "./held-arrivals.js";
-import type { HistoryCounts } from "./history-counts.js";
-import { HotRing, type RingBudget } from "./hot-ring.js";
+import { HotRing } from "./hot-ring.js";
 import { type MergedNews, mergeNews } from "./merge-news.js";
 import { NatsStoredMessage } from "./nats-stored-message.js";
 import type { LogAddress } from "./position.js";
@@ -22,7 +22,6 @@ export interface SequencerContext {
   readonly fresh: SubjectReader;
   readonly clock: Clock;
   readonly counts: HistoryCounts;
-  readonly budget: RingBudget;
 }
 
 /**
@@ -53,7 +52,7 @@ export class LogSequencer {
     this.#deliver = deliver;
     this.#topic = topic;
     this.stream = stream;
-    this.ring = new HotRing(context.budget);
+    this.ring = new HotRing(context.counts.held);
     this.chain = new Chain(this.ring);
     this.#address = stream.addressOf(topic);
   }

@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { HistoryClass, HistoryPage, HistoryQuery, HistoryStore, StoredTopic } from "../../core/history.js";
+import type {
+  HistoryClass,
+  HistoryPage,
+  HistoryQuery,
+  HistoryStore,
+  HistoryStoreCounts,
+  StoredTopic,
+} from "../../core/history.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { ClassStream } from "./class-stream.js";
@@ -18,14 +25,17 @@ export interface NatsHistoryStoreOptions {
   readonly fresh: SubjectReader;
   readonly logReader: LogReader;
   readonly clock: Clock;
+  readonly counts: HistoryStoreCounts;
 }
 
 /** Reads and removes the messages that the streams of a broker store. */
 export class NatsHistoryStore implements HistoryStore {
+  readonly counts: HistoryStoreCounts;
   readonly #options: NatsHistoryStoreOptions;
 
   constructor(options: NatsHistoryStoreOptions) {
     this.#options = options;
+    this.counts = options.counts;
   }
 
   async read({ history, topic, vhost }: StoredTopic, query: HistoryQuery): Promise<HistoryPage> {

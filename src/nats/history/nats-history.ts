@@ -2,12 +2,11 @@ import type { Msg, NatsConnection } from "nats";
 import type { HistoryClass, TopicLog } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
+import { HistoryCounts } from "../../history/history-counts.js";
 import { ignore } from "../../util/ignore.js";
 import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { ClassStreams } from "./class-streams.js";
-import { HistoryCounts } from "./history-counts.js";
-import { RingBudget } from "./hot-ring.js";
 import { LogReader } from "./log-reader.js";
 import { LogSequencer } from "./log-sequencer.js";
 import { NatsHistoryStore } from "./nats-history-store.js";
@@ -53,7 +52,6 @@ export class NatsHistory {
   readonly #reader: SubjectReader;
   readonly #fresh: SubjectReader;
   readonly #logReader: LogReader;
-  readonly #budget = new RingBudget();
   /** Logs whose position is not known yet. */
   readonly #starting = new Set<Promise<void>>();
 
@@ -82,6 +80,7 @@ export class NatsHistory {
       fresh: this.#fresh,
       logReader: this.#logReader,
       clock,
+      counts,
     });
     this.publisher = new StorePublisher({
       broker,
@@ -97,7 +96,7 @@ export class NatsHistory {
 
   subscribe(vhost: string, topic: string, history: HistoryClass, deliver: (message: Message) => void): LoggedTopic {
     const { clock } = this.#options;
-    const context = { fresh: this.#fresh, clock, counts: this.counts, budget: this.#budget };
+    const context = { fresh: this.#fresh, clock, counts: this.counts };
     const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver);
     const replays = { reader: this.#reader, logReader: this.#logReader, clock, counts: this.counts };
     return {

@@ -1,6 +1,6 @@
 import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../core/history.js";
 import type { Clock } from "../../core/ports.js";
-import type { HistoryCounts } from "./history-counts.js";
+import type { HistoryCounts } from "../../history/history-counts.js";
 import type { LogSequencer } from "./log-sequencer.js";
 import { failedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
 

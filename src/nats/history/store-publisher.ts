@@ -3,11 +3,11 @@ import type { HistoryClass, StoredReceipt } from "../../core/history.js";
 import type { Publication } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
+import type { HistoryCounts } from "../../history/history-counts.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { computePublishedSize } from "../broker/metadata.js";
 import { describeConnectFailure } from "../link/connect.js";
 import type { ClassStream } from "./class-stream.js";
-import type { HistoryCounts } from "./history-counts.js";
 import { toIdentity, toStoredHeaders } from "./nats-stored-message.js";
 import { messagePosition } from "./position.js";
 

@@ -1,6 +1,6 @@
 import { type Msg, MsgHdrsImpl, type NatsConnection } from "nats";
 import type { Clock } from "../../core/ports.js";
-import type { HistoryCounts } from "./history-counts.js";
+import type { HistoryCounts } from "../../history/history-counts.js";
 import { HeaderReader, NatsStoredMessage } from "./nats-stored-message.js";
 import type { LogAddress } from "./position.js";
 import type { StoreConnection } from "./store-connection.js";
