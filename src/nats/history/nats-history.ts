@@ -3,7 +3,6 @@ import type { HistoryClass, TopicLog } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
 import { HistoryCounts } from "../../history/history-counts.js";
-import { ignore } from "../../util/ignore.js";
 import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
 import { ClassStreams } from "./class-streams.js";
@@ -16,6 +15,7 @@ import { messagePosition } from "./position.js";
 import { StoreConnection } from "./store-connection.js";
 import { type DuplicateCopy, StorePublisher } from "./store-publisher.js";
 import { SubjectReader } from "./subject-reader.js";
+import { within } from "./within.js";
 
 /** Longest wait of a join for the positions of its topics, in milliseconds. */
 const SETTLE_WAIT = 2_000;
@@ -119,12 +119,7 @@ export class NatsHistory {
   /** Waits, within a limit, until the logs of new subscriptions know their positions. */
   async settle(): Promise<void> {
     if (this.#starting.size === 0) return;
-    let cancel = (): void => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#options.clock.after(SETTLE_WAIT, resolve);
-    });
-    await Promise.race([Promise.all(this.#starting), late]).catch(ignore);
-    cancel();
+    await within(this.#options.clock, SETTLE_WAIT, Promise.all(this.#starting));
   }
 
   /** Reads the position of a stored message whose id was published again. */

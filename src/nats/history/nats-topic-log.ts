@@ -1,8 +1,10 @@
 import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../core/history.js";
 import type { Clock } from "../../core/ports.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
+import { ignore } from "../../util/ignore.js";
 import type { LogSequencer } from "./log-sequencer.js";
 import { failedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
+import { within } from "./within.js";
 
 /** Longest wait of a replay for the store, in milliseconds. */
 const WAIT = 2_000;
@@ -27,20 +29,8 @@ export class NatsTopicLog implements TopicLog {
   }
 
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
-    const { clock } = this.#context;
-    let cancel = (): void => {};
-    const late = new Promise<undefined>((resolve) => {
-      cancel = clock.after(WAIT, () => {
-        resolve(undefined);
-      });
-    });
-    try {
-      return (await Promise.race([this.#prepare(start, limits), late])) ?? failedReplay(this.#sequencer, "unavailable");
-    } catch {
-      return failedReplay(this.#sequencer, "unavailable");
-    } finally {
-      cancel();
-    }
+    const replay = await within(this.#context.clock, WAIT, this.#prepare(start, limits)).catch(ignore);
+    return replay ?? failedReplay(this.#sequencer, "unavailable");
   }
 
   async #prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {

@@ -267,12 +267,12 @@ export class StorePublisher {
 
   /** Fails all publications, because the connection was lost together with sent data and answers. */
   failAll(): void {
-    for (const number of [...this.#pending.keys()]) this.#fail(number, this.#unavailable("the connection was lost"));
+    for (const number of this.#pending.keys()) this.#fail(number, this.#unavailable("the connection was lost"));
   }
 
   /** Fails the publications on a subject that the server refused. */
   refuse(subject: string): void {
-    for (const [number, pending] of [...this.#pending]) {
+    for (const [number, pending] of this.#pending) {
       if (pending.subject !== subject) continue;
       const topic = JSON.stringify(pending.publication.topic);
       const text = `${this.#options.broker} does not permit this node to publish on topic ${topic} with history`;
