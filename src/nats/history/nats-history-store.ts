@@ -9,14 +9,14 @@ import type {
 } from "../../core/history.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
-import type { ClassStream } from "./class-stream.js";
-import type { ClassStreams } from "./class-streams.js";
-import type { LogReader } from "./log-reader.js";
 import { toPurgeHeaders } from "./nats-stored-message.js";
-import { anchorPosition, type LogAddress, parsePosition } from "./position.js";
-import { readPage } from "./read-page.js";
-import type { StoreConnection } from "./store-connection.js";
-import type { ReadFrom, SubjectReader } from "./subject-reader.js";
+import { anchorPosition, parsePosition, type StreamAddress } from "./position.js";
+import type { LogReader } from "./read/log-reader.js";
+import { readPage } from "./read/read-page.js";
+import type { StoreConnection } from "./read/store-connection.js";
+import type { ReadFrom, SubjectReader } from "./read/subject-reader.js";
+import type { ClassStream } from "./streams/class-stream.js";
+import type { ClassStreams } from "./streams/class-streams.js";
 
 export interface NatsHistoryStoreOptions {
   readonly store: StoreConnection;
@@ -52,7 +52,7 @@ export class NatsHistoryStore implements HistoryStore {
   }
 
   /** Checks a position. @returns its sequence @throws CarillonError failed_precondition, unavailable */
-  async #check(stream: ClassStream, address: LogAddress, position: string): Promise<number> {
+  async #check(stream: ClassStream, address: StreamAddress, position: string): Promise<number> {
     const parsed = parsePosition(position);
     if (parsed === undefined) throw toError("unknown_position");
     const failure = await this.#options.logReader.check(stream, address, position, parsed, readFrom(stream));
@@ -61,7 +61,7 @@ export class NatsHistoryStore implements HistoryStore {
   }
 
   /** Finds the newest message of a topic, and the topic's position. */
-  async #end(stream: ClassStream, address: LogAddress) {
+  async #end(stream: ClassStream, address: StreamAddress) {
     const { fresh } = this.#options;
     const anchor = await stream.anchor();
     const newest = await fresh.last(address, readFrom(stream));

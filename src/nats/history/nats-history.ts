@@ -5,16 +5,16 @@ import type { Clock } from "../../core/ports.js";
 import { HistoryCounts } from "../../history/history-counts.js";
 import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
-import { ClassStreams } from "./class-streams.js";
-import { LogReader } from "./log-reader.js";
-import { LogSequencer } from "./log-sequencer.js";
+import { LogSequencer } from "./log/log-sequencer.js";
 import { NatsHistoryStore } from "./nats-history-store.js";
 import { toIdentity } from "./nats-stored-message.js";
 import { NatsTopicLog } from "./nats-topic-log.js";
 import { messagePosition } from "./position.js";
-import { StoreConnection } from "./store-connection.js";
+import { LogReader } from "./read/log-reader.js";
+import { StoreConnection } from "./read/store-connection.js";
+import { SubjectReader } from "./read/subject-reader.js";
 import { type DuplicateCopy, StorePublisher } from "./store-publisher.js";
-import { SubjectReader } from "./subject-reader.js";
+import { ClassStreams } from "./streams/class-streams.js";
 import { within } from "./within.js";
 
 /** Longest wait of a join for the positions of its topics, in milliseconds. */

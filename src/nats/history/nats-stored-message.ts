@@ -1,7 +1,7 @@
 import { type MsgHdrs, MsgHdrsImpl } from "nats";
 import type { Message } from "../../core/message.js";
 import { type LoggedMessage, messageSize } from "../../history/message-ring.js";
-import { type LogAddress, messagePosition } from "./position.js";
+import { messagePosition, type StreamAddress } from "./position.js";
 
 /** Headers of a stored message, besides those of every message. */
 const MESSAGE_ID = "Nats-Msg-Id";
@@ -88,11 +88,11 @@ export class NatsStoredMessage implements LoggedMessage {
   readonly size: number;
   /** Whether this marks a purge. Marks advance the log and are never delivered. */
   readonly isMark: boolean;
-  readonly #address: LogAddress;
+  readonly #address: StreamAddress;
   readonly #identity: string;
   #position: string | undefined;
 
-  constructor(address: LogAddress, { headers, payload, sequence, storedAt }: StoredContent, now: number) {
+  constructor(address: StreamAddress, { headers, payload, sequence, storedAt }: StoredContent, now: number) {
     const messageId = headers.get(MESSAGE_ID);
     const timeText = headers.get(TIME);
     const time = DIGITS.test(timeText) ? Number(timeText) : Number.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@ import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../
 import type { Clock } from "../../core/ports.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
 import { ignore } from "../../util/ignore.js";
-import type { LogSequencer } from "./log-sequencer.js";
+import type { LogSequencer } from "./log/log-sequencer.js";
 import { failedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
 import { within } from "./within.js";
 

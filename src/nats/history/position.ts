@@ -14,7 +14,7 @@ export interface ParsedPosition {
 const FORM = /^(?<kind>[na])\.(?<sequence>[0-9a-z]{1,11})\.[\w-]{16}$/;
 
 /** Where a message is stored. */
-export interface LogAddress {
+export interface StreamAddress {
   readonly stream: string;
   /** Subject on which the topic's messages are stored. */
   readonly subject: string;
@@ -34,7 +34,7 @@ export function parsePosition(text: string): ParsedPosition | undefined {
  * @param identity - text that tells the message from others with the same payload
  */
 export function messagePosition(
-  { stream, subject }: LogAddress,
+  { stream, subject }: StreamAddress,
   sequence: number,
   identity: string,
   payload: Uint8Array,
@@ -49,7 +49,7 @@ export function messagePosition(
  * @param anchor - sequence and random id of the anchor
  */
 export function anchorPosition(
-  { stream, subject }: LogAddress,
+  { stream, subject }: StreamAddress,
   { id, sequence }: { readonly id: string; readonly sequence: number },
 ): string {
   const hash = createHash("sha256").update(`anchor\n${stream}\n${subject}\n${sequence}\n${id}`);

@@ -1,11 +1,11 @@
 import type { PreparedReplay, RecoveryFailure, Replay, ReplayLimits, ReplayStart } from "../../core/history.js";
 import { payloadBytes, selectReplay } from "../../history/select-messages.js";
-import { readBackward } from "./backward-reader.js";
-import type { LogReader } from "./log-reader.js";
-import type { LogSequencer } from "./log-sequencer.js";
+import type { LogSequencer } from "./log/log-sequencer.js";
 import type { NatsStoredMessage } from "./nats-stored-message.js";
 import { parsePosition } from "./position.js";
-import type { SubjectReader } from "./subject-reader.js";
+import { readBackward } from "./read/backward-reader.js";
+import type { LogReader } from "./read/log-reader.js";
+import type { SubjectReader } from "./read/subject-reader.js";
 
 export interface ReplayReaders {
   readonly reader: SubjectReader;

@@ -7,9 +7,9 @@ import type { HistoryCounts } from "../../history/history-counts.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { computePublishedSize } from "../broker/metadata.js";
 import { describeConnectFailure } from "../link/connect.js";
-import type { ClassStream } from "./class-stream.js";
 import { toIdentity, toStoredHeaders } from "./nats-stored-message.js";
 import { messagePosition } from "./position.js";
+import type { ClassStream } from "./streams/class-stream.js";
 
 /** Pause before a publish is repeated, in milliseconds. */
 const RETRY_WAIT = 100;

@@ -1,16 +1,16 @@
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
+import { readForward } from "../read/forward-reader.js";
+import type { ReadFrom, SubjectReader } from "../read/subject-reader.js";
+import type { Anchor, ClassStream } from "../streams/class-stream.js";
 import type { Chain } from "./chain.js";
-import type { Anchor, ClassStream } from "./class-stream.js";
-import { readForward } from "./forward-reader.js";
 import type { HotRing } from "./hot-ring.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
-import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
 /** Most messages and bytes of one read. */
 const READ_MESSAGES = 256;
 const READ_BYTES = 4 * 1_024 * 1_024;
 
-/** What the store has after the end of the log that a node knows. */
+/** Messages that the store has after the end of the log that a node knows. */
 export interface News {
   /** Messages after the end, oldest first. */
   readonly messages: readonly NatsStoredMessage[];
@@ -21,7 +21,7 @@ export interface News {
 
 export interface NewsRequest {
   readonly stream: ClassStream;
-  readonly address: LogAddress;
+  readonly address: StreamAddress;
   readonly chain: Chain;
   readonly ring: HotRing;
   /** An anchor that was stored while the log had the end that the node knows. */
@@ -59,7 +59,7 @@ async function isSameLog(
   return found !== undefined && stream.toAnchorId(found.subject) === proof.id;
 }
 
-async function read(reader: SubjectReader, address: LogAddress, first: number, from: ReadFrom) {
+async function read(reader: SubjectReader, address: StreamAddress, first: number, from: ReadFrom) {
   return readForward(reader, address, { first, messages: READ_MESSAGES, bytes: READ_BYTES }, from);
 }
 

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { HistoryClass } from "../../core/history.js";
-import type { Clock } from "../../core/ports.js";
-import { CarillonError } from "../../errors.js";
-import { ignore } from "../../util/ignore.js";
+import type { HistoryClass } from "../../../core/history.js";
+import type { Clock } from "../../../core/ports.js";
+import { CarillonError } from "../../../errors.js";
+import { ignore } from "../../../util/ignore.js";
+import type { StreamAddress } from "../position.js";
+import type { StoreConnection } from "../read/store-connection.js";
 import { openStream } from "./open-stream.js";
-import type { LogAddress } from "./position.js";
-import type { StoreConnection } from "./store-connection.js";
 import { toAnchorSubject, toHistorySubject } from "./stream-names.js";
 
 /** Time for which a failed attempt to open a stream is not repeated, in milliseconds. */
@@ -65,7 +65,7 @@ export class ClassStream {
     return toHistorySubject(this.#options.prefix, this.#history.name, this.vhost, topic);
   }
 
-  addressOf(topic: string): LogAddress {
+  addressOf(topic: string): StreamAddress {
     return { stream: this.#name, subject: this.toSubject(topic) };
   }
 

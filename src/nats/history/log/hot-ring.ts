@@ -1,5 +1,5 @@
-import { MessageRing } from "../../history/message-ring.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
+import { MessageRing } from "../../../history/message-ring.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
 
 /** Most messages and bytes of one topic's ring. */
 const TOPIC_MESSAGES = 512;
@@ -7,7 +7,7 @@ const TOPIC_BYTES = 1_024 * 1_024;
 /** Most bytes of the rings of one broker. */
 const NODE_BYTES = 64 * 1_024 * 1_024;
 
-/** What the rings of a broker hold together. */
+/** Messages and bytes in all rings of a broker. */
 export interface RingTotals {
   messages: number;
   bytes: number;

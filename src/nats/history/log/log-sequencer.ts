@@ -1,17 +1,17 @@
 import type { Msg } from "nats";
-import type { Message } from "../../core/message.js";
-import type { Clock } from "../../core/ports.js";
-import type { HistoryCounts } from "../../history/history-counts.js";
+import type { Message } from "../../../core/message.js";
+import type { Clock } from "../../../core/ports.js";
+import type { HistoryCounts } from "../../../history/history-counts.js";
+import { NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
+import type { SubjectReader } from "../read/subject-reader.js";
+import type { Anchor, ClassStream } from "../streams/class-stream.js";
 import { type Arrival, readArrival } from "./arrival.js";
 import { type News, readNews } from "./catch-up.js";
 import { Chain } from "./chain.js";
-import type { Anchor, ClassStream } from "./class-stream.js";
 import { HeldArrivals } from "./held-arrivals.js";
 import { HotRing } from "./hot-ring.js";
 import { type MergedNews, mergeNews } from "./merge-news.js";
-import { NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
-import type { SubjectReader } from "./subject-reader.js";
 
 /** Shortest and longest pause before a failed read is repeated, in milliseconds. */
 const RETRY_WAIT = 100;
@@ -36,7 +36,7 @@ export class LogSequencer {
   readonly #context: SequencerContext;
   readonly #deliver: (message: Message) => void;
   readonly #held = new HeldArrivals();
-  #address: LogAddress;
+  #address: StreamAddress;
   #proof: Anchor | undefined;
   #epoch = 0;
   #reading: Promise<void> | undefined;
@@ -57,7 +57,7 @@ export class LogSequencer {
     this.#address = stream.addressOf(topic);
   }
 
-  get address(): LogAddress {
+  get address(): StreamAddress {
     return this.#address;
   }
 

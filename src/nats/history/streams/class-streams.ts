@@ -1,4 +1,4 @@
-import type { HistoryClass } from "../../core/history.js";
+import type { HistoryClass } from "../../../core/history.js";
 import { ClassStream, type ClassStreamOptions } from "./class-stream.js";
 
 /** The streams of a broker's history classes. */

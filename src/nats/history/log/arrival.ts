@@ -1,7 +1,7 @@
 import type { Msg } from "nats";
-import type { Message } from "../../core/message.js";
-import { HeaderReader, identifiesItself, NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
+import type { Message } from "../../../core/message.js";
+import { HeaderReader, identifiesItself, NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
 
 /** A message that arrived on the subject of a topic with history. */
 export interface Arrival {
@@ -23,7 +23,7 @@ export interface StoredArrival {
 }
 
 /** Reads what a server says about a republished message. Source: nats-server, republish headers. */
-export function readArrival(msg: Msg, plain: Message, address: LogAddress, now: number): Arrival {
+export function readArrival(msg: Msg, plain: Message, address: StreamAddress, now: number): Arrival {
   const headers = new HeaderReader(msg.headers);
   const stream = headers.get("Nats-Stream");
   const sequence = headers.number("Nats-Sequence");

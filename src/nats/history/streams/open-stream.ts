@@ -5,9 +5,9 @@ import {
   ErrorCode as NatsErrorCode,
   type StreamConfig,
 } from "nats";
-import type { HistoryClass } from "../../core/history.js";
-import { CarillonError } from "../../errors.js";
-import { describeConnectFailure } from "../link/connect.js";
+import type { HistoryClass } from "../../../core/history.js";
+import { CarillonError } from "../../../errors.js";
+import { describeConnectFailure } from "../../link/connect.js";
 import { type ClassStreamConfig, compareConfig, createStreamConfig } from "./stream-config.js";
 import { toClassSubject, toStreamName } from "./stream-names.js";
 
@@ -19,7 +19,7 @@ const TEMPORARILY_UNAVAILABLE = 10_008;
 /** Most streams that a class had, in a row. */
 const MAX_GENERATIONS = 100;
 
-export interface StreamRequest {
+export interface OpenStreamRequest {
   readonly prefix: string;
   readonly vhost: string;
   readonly history: HistoryClass;
@@ -31,7 +31,7 @@ export interface StreamRequest {
 export interface OpenedStream {
   readonly name: string;
   readonly replicas: number;
-  /** What the operator should know; undefined where everything is as wanted. */
+  /** Text for the operator; undefined where everything is as wanted. */
   readonly notice: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface OpenedStream {
  * @throws CarillonError failed_precondition: the server cannot do what the class needs
  * @throws errors of the library
  */
-export async function openStream(connection: NatsConnection, request: StreamRequest): Promise<OpenedStream> {
+export async function openStream(connection: NatsConnection, request: OpenStreamRequest): Promise<OpenedStream> {
   try {
     const manager = await connection.jetstreamManager({ timeout: request.timeout, checkAPI: false });
     const subject = toClassSubject(request.prefix, request.history.name, request.vhost);
@@ -52,7 +52,7 @@ export async function openStream(connection: NatsConnection, request: StreamRequ
   }
 }
 
-async function adapt(manager: JetStreamManager, request: StreamRequest, name: string): Promise<OpenedStream> {
+async function adapt(manager: JetStreamManager, request: OpenStreamRequest, name: string): Promise<OpenedStream> {
   const { history, mayReplace, prefix, vhost } = request;
   const wanted = createStreamConfig(prefix, vhost, history, name);
   const { config } = await manager.streams.info(name);
@@ -73,7 +73,7 @@ async function adapt(manager: JetStreamManager, request: StreamRequest, name: st
 
 async function create(
   manager: JetStreamManager,
-  request: StreamRequest,
+  request: OpenStreamRequest,
   first: number,
   notice: string | undefined,
 ): Promise<OpenedStream> {

@@ -1,8 +1,8 @@
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import { anchorPosition, type StreamAddress } from "../position.js";
+import type { Anchor } from "../streams/class-stream.js";
 import type { StoredArrival } from "./arrival.js";
-import type { Anchor } from "./class-stream.js";
 import type { HotRing } from "./hot-ring.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import { anchorPosition, type LogAddress } from "./position.js";
 
 /** How an arrived message continues the log. */
 export type Continuation = "next" | "repeated" | "unclear";
@@ -43,7 +43,7 @@ export class Chain {
   }
 
   /** Continues or begins with a log that has no messages: none are stored any more, or none were yet. */
-  beginAfter(anchor: Anchor, address: LogAddress): void {
+  beginAfter(anchor: Anchor, address: StreamAddress): void {
     if (!this.isKnown) this.#ring.reset(anchor.sequence, true);
     this.#newest = undefined;
     this.#anchor = { sequence: anchor.sequence, position: anchorPosition(address, anchor) };

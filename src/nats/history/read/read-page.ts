@@ -1,10 +1,10 @@
-import type { HistoryQuery } from "../../core/history.js";
-import { selectPage } from "../../history/select-messages.js";
+import type { HistoryQuery } from "../../../core/history.js";
+import { selectPage } from "../../../history/select-messages.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
+import type { ClassStream } from "../streams/class-stream.js";
 import { readBackward } from "./backward-reader.js";
-import type { ClassStream } from "./class-stream.js";
 import { readForward } from "./forward-reader.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
 import type { SubjectReader } from "./subject-reader.js";
 
 export interface PageRange extends HistoryQuery {
@@ -21,7 +21,7 @@ const STEP_BYTES = 4 * 1_024 * 1_024;
 export async function readPage(
   reader: SubjectReader,
   stream: ClassStream,
-  address: LogAddress,
+  address: StreamAddress,
   range: PageRange,
 ): Promise<{ readonly messages: readonly NatsStoredMessage[]; readonly more: boolean }> {
   const wanted: NatsStoredMessage[] = [];

@@ -1,5 +1,5 @@
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
 export interface ForwardRange {
@@ -23,7 +23,7 @@ export interface ForwardResult {
 /** Reads the messages of a subject in order. @throws CarillonError unavailable */
 export async function readForward(
   reader: SubjectReader,
-  address: LogAddress,
+  address: StreamAddress,
   { bytes: maxBytes, first, last = Number.POSITIVE_INFINITY, messages: maxMessages }: ForwardRange,
   from: ReadFrom,
 ): Promise<ForwardResult> {

@@ -1,7 +1,7 @@
-import type { ClassStream } from "./class-stream.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
+import type { ClassStream } from "../streams/class-stream.js";
 import { type ForwardResult, readForward } from "./forward-reader.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
 import type { SubjectReader } from "./subject-reader.js";
 
 export interface BackwardRange {
@@ -23,7 +23,7 @@ const STEP_BYTES = 8 * 1_024 * 1_024;
 export async function readBackward(
   reader: SubjectReader,
   stream: ClassStream,
-  address: LogAddress,
+  address: StreamAddress,
   { before, bytes, first: begin, messages: wanted, since = Number.NEGATIVE_INFINITY }: BackwardRange,
 ): Promise<ForwardResult> {
   let newest: readonly NatsStoredMessage[] = [];

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { DEFAULT_VHOST } from "../../util/names.js";
-import { toSubject, toVhostToken } from "../broker/subject.js";
+import { DEFAULT_VHOST } from "../../../util/names.js";
+import { toSubject, toVhostToken } from "../../broker/subject.js";
 
 /**
  * Names of a history class in NATS. A topic with history is published on `<prefix>-history.<class>.<vhost>.<topic>`, which its

@@ -1,6 +1,6 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "nats";
-import type { HistoryClass } from "../../core/history.js";
-import { toVhostToken } from "../broker/subject.js";
+import type { HistoryClass } from "../../../core/history.js";
+import { toVhostToken } from "../../broker/subject.js";
 import { toAnchorSubject, toClassSubject } from "./stream-names.js";
 
 const NANOSECONDS = 1_000_000;
@@ -45,7 +45,7 @@ export function createStreamConfig(
   };
 }
 
-/** What a stream needs to have the wanted settings. */
+/** Change that gives a stream the wanted settings. */
 export type ConfigChange = "none" | "update" | "replace";
 
 /** Compares the settings of a stream with the wanted ones. Storage and republishing cannot be changed. */

@@ -1,6 +1,6 @@
-import type { Message } from "../../core/message.js";
+import type { Message } from "../../../core/message.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
 import type { Arrival } from "./arrival.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
 
 /** Messages that were read and messages that arrived, in the order of the log. */
 export interface MergedNews {

@@ -1,11 +1,11 @@
 import type { Msg, NatsConnection } from "nats";
-import type { Clock } from "../../core/ports.js";
-import { CarillonError } from "../../errors.js";
-import type { HistoryCounts } from "../../history/history-counts.js";
-import { ignore } from "../../util/ignore.js";
-import { describeConnectFailure } from "../link/connect.js";
-import { Link, type NatsEvents } from "../link/link.js";
-import type { NatsOptions } from "../link/options.js";
+import type { Clock } from "../../../core/ports.js";
+import { CarillonError } from "../../../errors.js";
+import type { HistoryCounts } from "../../../history/history-counts.js";
+import { ignore } from "../../../util/ignore.js";
+import { describeConnectFailure } from "../../link/connect.js";
+import { Link, type NatsEvents } from "../../link/link.js";
+import type { NatsOptions } from "../../link/options.js";
 
 /** Requests in flight at the same time. */
 const CONCURRENT_REQUESTS = 64;

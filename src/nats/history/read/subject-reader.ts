@@ -1,8 +1,8 @@
 import { type Msg, MsgHdrsImpl, type NatsConnection } from "nats";
-import type { Clock } from "../../core/ports.js";
-import type { HistoryCounts } from "../../history/history-counts.js";
-import { HeaderReader, NatsStoredMessage } from "./nats-stored-message.js";
-import type { LogAddress } from "./position.js";
+import type { Clock } from "../../../core/ports.js";
+import type { HistoryCounts } from "../../../history/history-counts.js";
+import { HeaderReader, NatsStoredMessage } from "../nats-stored-message.js";
+import type { StreamAddress } from "../position.js";
 import type { StoreConnection } from "./store-connection.js";
 
 /** Which replica answers: any of them, which may lag behind, or the leader. */
@@ -54,37 +54,41 @@ export class SubjectReader {
   }
 
   /** Reads the message at a sequence, on any subject; undefined where none is stored there. @throws CarillonError unavailable */
-  at(address: LogAddress, sequence: number, from: ReadFrom): Promise<FoundMessage | undefined> {
+  at(address: StreamAddress, sequence: number, from: ReadFrom): Promise<FoundMessage | undefined> {
     return this.#get(address, { seq: sequence }, from);
   }
 
   /** Reads the newest message of a subject. @throws CarillonError unavailable */
-  async last(address: LogAddress, from: ReadFrom): Promise<NatsStoredMessage | undefined> {
+  async last(address: StreamAddress, from: ReadFrom): Promise<NatsStoredMessage | undefined> {
     return (await this.#get(address, { last_by_subj: address.subject }, from))?.message;
   }
 
   /** Reads the first message of a subject at or after a sequence. @throws CarillonError unavailable */
-  async next(address: LogAddress, sequence: number, from: ReadFrom): Promise<NatsStoredMessage | undefined> {
+  async next(address: StreamAddress, sequence: number, from: ReadFrom): Promise<NatsStoredMessage | undefined> {
     const query = { seq: Math.max(1, sequence), next_by_subj: address.subject };
     return (await this.#get(address, query, from))?.message;
   }
 
   /** Returns the sequence of the newest message of the stream, on any subject. @throws CarillonError unavailable */
-  lastSequence({ stream }: LogAddress, from: ReadFrom): Promise<number> {
+  lastSequence({ stream }: StreamAddress, from: ReadFrom): Promise<number> {
     return this.#store.share(`${from} last of ${stream}`, async (connection) => {
       const manager = await connection.jetstreamManager({ timeout: this.#store.timeout, checkAPI: false });
       return (await manager.streams.info(stream)).state.last_seq;
     });
   }
 
-  #get(address: LogAddress, query: Query, from: ReadFrom): Promise<FoundMessage | undefined> {
+  #get(address: StreamAddress, query: Query, from: ReadFrom): Promise<FoundMessage | undefined> {
     const read = (connection: NatsConnection): Promise<FoundMessage | undefined> =>
       from === "any" ? this.#getDirect(connection, address, query) : this.#getFromLeader(connection, address, query);
     if (!this.#isShared) return this.#store.run(read);
     return this.#store.share(`${from} ${address.stream} ${JSON.stringify(query)}`, read);
   }
 
-  async #getDirect(connection: NatsConnection, address: LogAddress, query: Query): Promise<FoundMessage | undefined> {
+  async #getDirect(
+    connection: NatsConnection,
+    address: StreamAddress,
+    query: Query,
+  ): Promise<FoundMessage | undefined> {
     this.#counts.reads.direct += 1;
     const msg = await this.#store.request(connection, `$JS.API.DIRECT.GET.${address.stream}`, query);
     const code = msg.headers?.code ?? 0;
@@ -94,7 +98,7 @@ export class SubjectReader {
   }
 
   /** Decodes the answer to a direct get. */
-  decode(address: LogAddress, msg: Msg): FoundMessage {
+  decode(address: StreamAddress, msg: Msg): FoundMessage {
     const headers = new HeaderReader(msg.headers);
     const content = {
       sequence: headers.number("Nats-Sequence"),
@@ -111,7 +115,7 @@ export class SubjectReader {
 
   async #getFromLeader(
     connection: NatsConnection,
-    address: LogAddress,
+    address: StreamAddress,
     query: Query,
   ): Promise<FoundMessage | undefined> {
     this.#counts.reads.leader += 1;

@@ -1,8 +1,8 @@
-import type { RecoveryFailure, ReplayLimits } from "../../core/history.js";
-import type { ClassStream } from "./class-stream.js";
+import type { RecoveryFailure, ReplayLimits } from "../../../core/history.js";
+import type { NatsStoredMessage } from "../nats-stored-message.js";
+import { anchorPosition, type ParsedPosition, parsePosition, type StreamAddress } from "../position.js";
+import type { ClassStream } from "../streams/class-stream.js";
 import { readForward } from "./forward-reader.js";
-import type { NatsStoredMessage } from "./nats-stored-message.js";
-import { anchorPosition, type LogAddress, type ParsedPosition, parsePosition } from "./position.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
 /** Messages after a position, or the reason why they cannot be had. */
@@ -25,7 +25,7 @@ export class LogReader {
    */
   async after(
     stream: ClassStream,
-    address: LogAddress,
+    address: StreamAddress,
     position: string,
     known: number,
     limits: ReplayLimits,
@@ -40,7 +40,7 @@ export class LogReader {
 
   async #after(
     stream: ClassStream,
-    address: LogAddress,
+    address: StreamAddress,
     position: string,
     parsed: ParsedPosition,
     limits: ReplayLimits,
@@ -65,7 +65,7 @@ export class LogReader {
    */
   async check(
     stream: ClassStream,
-    address: LogAddress,
+    address: StreamAddress,
     position: string,
     { kind, sequence }: ParsedPosition,
     from: ReadFrom,
@@ -80,7 +80,7 @@ export class LogReader {
   }
 
   /** A sequence that the stream has not reached was never given out by this log. */
-  async #whyMissing(address: LogAddress, sequence: number, from: ReadFrom): Promise<RecoveryFailure> {
+  async #whyMissing(address: StreamAddress, sequence: number, from: ReadFrom): Promise<RecoveryFailure> {
     const next = await this.#reader.lastSequence(address, from);
     return sequence <= next ? "expired" : "unknown_position";
   }

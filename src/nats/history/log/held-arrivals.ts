@@ -22,7 +22,7 @@ export class HeldArrivals {
   /** @returns false where there is no room */
   push(arrival: Arrival): boolean {
     const { length } = arrival.plain.payload;
-    // Those after a dropped one are dropped too, so that they stay in order.
+    // Messages after a dropped one are dropped too, so that the others stay in order.
     if (this.#overflowed || this.#arrivals.length >= HELD_MESSAGES || this.#bytes + length > HELD_BYTES) {
       this.#overflowed = true;
       return false;
