@@ -20,6 +20,8 @@ export interface BrokerHistoryReadings {
 export interface HistoryReadings {
   /** Counters by broker. */
   readonly history: () => Readonly<Record<string, BrokerHistoryReadings>>;
+  /** Number of faults in the preparation of history classes, by broker. */
+  readonly historyFaults: () => Readonly<Record<string, number>>;
   /** Number of recoveries by result. */
   readonly recoveries: () => Iterable<readonly [result: string, count: number]>;
 }
@@ -65,7 +67,7 @@ const GAUGES: readonly SimpleMetric[] = [
 ];
 
 /** Adds the metrics of stored messages, whose names begin with `carillon_history_`. */
-export function addHistoryMetrics(registry: Registry, { history, recoveries }: HistoryReadings): void {
+export function addHistoryMetrics(registry: Registry, { history, historyFaults, recoveries }: HistoryReadings): void {
   const registers = [registry];
   for (const [Kind, metrics] of [
     [Counter, COUNTERS],
@@ -98,6 +100,16 @@ export function addHistoryMetrics(registry: Registry, { history, recoveries }: H
       },
     });
   }
+  new Gauge({
+    name: "carillon_history_faults",
+    help: "Faults of history classes that the store cannot keep as configured, as in the log.",
+    labelNames: ["broker"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [broker, count] of Object.entries(historyFaults())) this.inc({ broker }, count);
+    },
+  });
   new Counter({
     name: "carillon_history_recoveries_total",
     help: "Recoveries that clients requested, by result: recovered, or the reason of the failure.",

@@ -68,13 +68,20 @@ export class Server {
   }
 
   async #start(): Promise<void> {
-    const { brokers, clusterRuntime, clusterServices, listeners, store, vhostRuntime } = this.#parts;
+    const { brokers, clusterRuntime, clusterServices, historyPreparation, listeners, store, vhostRuntime } =
+      this.#parts;
     try {
       await listeners.certificates?.start();
       await store.start();
       await vhostRuntime.leases.start();
       await vhostRuntime.vhosts.start();
-      await Promise.all([...brokers.all].map(({ driver }) => driver.start()));
+      await Promise.all(
+        [...brokers.all].map(async ({ driver, name }) => {
+          await driver.start();
+          // Not every driver reports its first connection.
+          historyPreparation.brokerUp(name);
+        }),
+      );
       await clusterRuntime.bus.start();
       await clusterRuntime.cluster.start();
       await Promise.all([clusterServices.dispatch.start(), clusterServices.presence.start()]);

@@ -14,8 +14,9 @@ const LEAST_TIME = 100;
 export async function stopNode(parts: NodeParts, timeout: number, log: Logger): Promise<void> {
   const begin = systemClock.monotonic();
   const end = begin + timeout;
-  const { clusterServices, listeners, messaging, rpc } = parts;
+  const { clusterServices, historyPreparation, listeners, messaging, rpc } = parts;
   listeners.grpc.setServing(false);
+  historyPreparation.stop();
   const closed = closeListeners(parts);
   // Tasks in progress may take half of the time. The rest is for everything else.
   await withDeadline(begin + timeout / 2, rpc.drainWork());

@@ -45,6 +45,8 @@ export interface VhostEvents {
   /** Called when opening a channel has changed its rules, because of its kind. @param before - rules before the change */
   onChannelRulesChanged(vhost: Vhost, channel: string, before: TopicRules): Promise<void>;
   onChannelClosed(vhost: Vhost, channel: string): Promise<void>;
+  /** Called when the history classes of a vhost, or its brokers, may have changed: it was created, changed or deleted. */
+  onHistoryChanged(vhost: string): void;
   onError(message: string): void;
   /** Called when the store has been read. */
   onLoaded(): void;
@@ -199,6 +201,7 @@ export class Vhosts {
     this.#records.set(path, record);
     if (known === undefined) this.#add(path, false, definition);
     else this.#trackApplied(path, events.onChanged(known, known.change(definition)));
+    events.onHistoryChanged(path);
     this.#showKeys(path);
   };
 
@@ -222,6 +225,7 @@ export class Vhosts {
     this.#records.delete(path);
     if (vhost.channels.size === 0) this.#channels.delete(path);
     this.#options.keys.remove(path);
+    this.#options.events.onHistoryChanged(path);
     void this.#retire(vhost);
   }
 

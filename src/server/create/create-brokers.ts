@@ -15,7 +15,7 @@ export interface BrokerContext {
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
   /** Called when a broker has connected, for the first time or again. */
-  readonly onUp: () => void;
+  readonly onUp: (name: string) => void;
   readonly onDown: () => void;
   /** Names the brokers of a vhost; undefined for all of them. */
   readonly namesFor: (vhost: string) => readonly string[] | undefined;
@@ -40,7 +40,7 @@ function createDriver(name: string, broker: BrokerConfig, context: BrokerContext
     events: {
       onUp: (server) => {
         log.info({ server }, "broker connected");
-        onUp();
+        onUp(name);
       },
       onDown: (reason) => {
         log.warn({ reason }, "broker disconnected, retrying");

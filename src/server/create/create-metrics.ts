@@ -1,5 +1,6 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { ClusterNode } from "../../cluster/cluster-node.js";
+import type { HistoryPreparation } from "../../history/history-preparation.js";
 import type { RecoveryCounts } from "../../history/recovery-counts.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
 import { Metrics } from "../../observe/metrics.js";
@@ -18,6 +19,7 @@ export interface MetricsContext {
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
   readonly recoveries: RecoveryCounts;
+  readonly historyPreparation: HistoryPreparation;
   readonly budget: ByteBudget;
   readonly connections: () => number;
   readonly inflatedBytes: () => number;
@@ -26,7 +28,7 @@ export interface MetricsContext {
 /** Creates the metrics, which read the counters of the node's parts. */
 export function createMetrics(context: MetricsContext): Metrics {
   const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging } = context;
-  const { node, recoveries, store, vhostRuntime } = context;
+  const { historyPreparation, node, recoveries, store, vhostRuntime } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = vhostRuntime;
   return new Metrics({
@@ -43,6 +45,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
     history: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.history.counts])),
     recoveries: () => recoveries.all,
+    historyFaults: () => historyPreparation.faults,
     nodes: () => cluster.nodes.size,
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,

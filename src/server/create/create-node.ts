@@ -10,6 +10,7 @@ import { Control } from "../../control/control.js";
 import type { Hub } from "../../core/hub.js";
 import { DEFAULT_RULES } from "../../core/topic-rules.js";
 import type { DialectModule } from "../../dialects/module.js";
+import type { HistoryPreparation } from "../../history/history-preparation.js";
 import { ByteBudget } from "../../net/byte-budget.js";
 import type { Handler } from "../../net/http-handler.js";
 import { healthz, readyz } from "../../observe/health.js";
@@ -27,6 +28,7 @@ import { createBrokers } from "./create-brokers.js";
 import { type ClusterRuntime, createCluster } from "./create-cluster.js";
 import { type ClusterServices, createClusterServices } from "./create-cluster-services.js";
 import { createCommandContext } from "./create-command-context.js";
+import { createHistoryPreparation } from "./create-history-preparation.js";
 import { createListeners, type Listeners } from "./create-listeners.js";
 import { createMessaging, type Messaging } from "./create-messaging.js";
 import { createMetrics } from "./create-metrics.js";
@@ -53,6 +55,7 @@ export interface NodeParts {
   readonly clusterServices: ClusterServices;
   readonly vhostRuntime: VhostRuntime;
   readonly brokers: BrokerRegistry;
+  readonly historyPreparation: HistoryPreparation;
   readonly messaging: Messaging;
   readonly clients: Clients;
   readonly rpc: RpcServices;
@@ -77,16 +80,26 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     store,
     dialects,
     parse: (path, rawSettings) => reader.parseVhost(path, rawSettings),
-    events: { onLoaded: onChanged, ...createVhostEvents(() => commands) },
+    events: {
+      onLoaded: onChanged,
+      onHistoryChanged: (vhost) => {
+        historyPreparation.vhostChanged(vhost);
+      },
+      ...createVhostEvents(() => commands),
+    },
   });
   const { administration, keyring, vhosts } = vhostRuntime;
   const brokers = createBrokers(config, {
     node,
     ...logs,
-    onUp: onChanged,
+    onUp: (name) => {
+      historyPreparation.brokerUp(name);
+      onChanged();
+    },
     onDown: onBrokerDown,
     namesFor: (vhost) => vhosts.get(vhost)?.settings.brokers,
   });
+  const historyPreparation: HistoryPreparation = createHistoryPreparation(brokers, vhosts, log);
   const messaging = createMessaging(config, {
     node,
     limitedLog,
@@ -123,6 +136,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     budget,
     vhostRuntime,
     recoveries: commands.recoveries,
+    historyPreparation,
     cluster: clusterRuntime.cluster,
     store,
     connections: () => listeners.connections(),
@@ -158,6 +172,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     clusterServices,
     vhostRuntime,
     brokers,
+    historyPreparation,
     messaging,
     clients,
     rpc,

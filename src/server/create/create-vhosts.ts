@@ -28,7 +28,7 @@ export interface VhostsContext {
   readonly parse: (path: string, rawSettings: object) => VhostSettings;
   readonly events: Pick<
     VhostEvents,
-    "onChanged" | "onDeleted" | "onChannelRulesChanged" | "onChannelClosed" | "onLoaded"
+    "onChanged" | "onDeleted" | "onChannelRulesChanged" | "onChannelClosed" | "onHistoryChanged" | "onLoaded"
   >;
 }
 

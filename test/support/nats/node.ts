@@ -1,4 +1,5 @@
 import type { ConfigInput } from "../../../src/index.js";
+import type { Logger } from "../../../src/observe/log.js";
 import { startNode, type TestNode } from "../nodes/node.js";
 
 type NatsBroker = Extract<NonNullable<ConfigInput["brokers"]>[string], { driver: "nats" }>;
@@ -8,8 +9,9 @@ export function startNatsNode(
   url: string,
   broker: Partial<NatsBroker> = {},
   config: ConfigInput = {},
+  log?: Logger,
 ): Promise<TestNode> {
-  return startNode({ brokers: { nats: { driver: "nats", servers: [url], ...broker } }, ...config });
+  return startNode({ brokers: { nats: { driver: "nats", servers: [url], ...broker } }, ...config }, log);
 }
 
 /** Returns the status and text of a node's /readyz. */

@@ -22,6 +22,7 @@ export function createVhostWorld(input: ConfigInput, store: Store): VhostRuntime
       onDeleted: () => Promise.resolve(),
       onChannelRulesChanged: () => Promise.resolve(),
       onChannelClosed: () => Promise.resolve(),
+      onHistoryChanged: () => {},
       onLoaded: () => {},
     },
   });
