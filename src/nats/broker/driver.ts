@@ -25,6 +25,8 @@ export interface NatsDriverOptions {
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly events: NatsEvents;
+  /** Interval at which each topic with history is compared with the store, in milliseconds. Default: 10 s. */
+  readonly checkInterval?: number | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export class NatsDriver implements BrokerDriver {
   readonly #history: NatsHistory;
 
   constructor(options: NatsDriverOptions) {
-    const { clock, events, name, nats } = options;
+    const { checkInterval, clock, events, name, nats } = options;
     this.#options = options;
     this.#link = new Link({
       nats,
@@ -70,6 +72,7 @@ export class NatsDriver implements BrokerDriver {
     this.#history = new NatsHistory({
       broker: this.#broker,
       nats,
+      checkInterval,
       clock,
       events,
       connection: () => (this.#link.up ? this.#link.connection : undefined),
@@ -168,7 +171,10 @@ export class NatsDriver implements BrokerDriver {
     let bytes = this.#rounds.unconfirmedBytes + this.#history.publisher.pendingBytes;
     for (const { history, message, topic } of publications) {
       let size = computePublishedSize(message);
-      if (history !== undefined) size += STORED_OVERHEAD_BYTES + Buffer.byteLength(topic);
+      if (history !== undefined) {
+        size += STORED_OVERHEAD_BYTES + Buffer.byteLength(topic);
+        checkStoredSize(size, topic, history);
+      }
       bytes += size;
       if (size > maxPayload) {
         throw new CarillonError(
@@ -252,6 +258,14 @@ export class NatsDriver implements BrokerDriver {
   #notConnected(): CarillonError {
     return new CarillonError("unavailable", `${this.#broker} is not connected`);
   }
+}
+
+/** @throws CarillonError invalid_argument: the class could not keep the message */
+function checkStoredSize(size: number, topic: string, { bytes, topicBytes = bytes }: HistoryClass): void {
+  const limit = Math.min(bytes, topicBytes);
+  if (size <= limit) return;
+  const text = `payload for topic ${JSON.stringify(topic)}: ${size} bytes with metadata, the limit of its history is ${limit}`;
+  throw new CarillonError("invalid_argument", text);
 }
 
 const NOTHING_STORED: Published["stored"] = new Map();

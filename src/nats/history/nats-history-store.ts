@@ -95,9 +95,6 @@ export class NatsHistoryStore implements HistoryStore {
     const add = (text: string): void => {
       faults.push(`history class ${JSON.stringify(history.name)}: ${text}`);
     };
-    if (history.topicBytes !== undefined) {
-      add("NATS does not limit the bytes of one topic: only single messages larger than topic_bytes are refused");
-    }
     try {
       const notice = await this.#options.streams.find(vhost, history).prepare(history);
       if (notice !== undefined) add(notice);

@@ -5,6 +5,7 @@ import type { Clock } from "../../core/ports.js";
 import { HistoryCounts } from "../../history/history-counts.js";
 import type { NatsEvents } from "../link/link.js";
 import type { NatsOptions } from "../link/options.js";
+import { LogChecks } from "./log/log-checks.js";
 import { LogSequencer } from "./log/log-sequencer.js";
 import { NatsHistoryStore } from "./nats-history-store.js";
 import { toIdentity } from "./nats-stored-message.js";
@@ -30,6 +31,8 @@ export interface NatsHistoryOptions {
   readonly connection: () => NatsConnection | undefined;
   /** Called with bytes whose acknowledgement has timed out, which the connection may still hold. */
   readonly onOverdue: (bytes: number) => void;
+  /** Interval at which each subscribed topic is compared with the store, in milliseconds. */
+  readonly checkInterval?: number | undefined;
 }
 
 /** A subscribed topic with history. */
@@ -52,13 +55,16 @@ export class NatsHistory {
   readonly #reader: SubjectReader;
   readonly #fresh: SubjectReader;
   readonly #logReader: LogReader;
+  readonly #checks: LogChecks;
+  #isStopped = false;
   /** Logs whose position is not known yet. */
   readonly #starting = new Set<Promise<void>>();
 
   constructor(options: NatsHistoryOptions) {
-    const { broker, clock, connection, events, nats, onOverdue } = options;
+    const { broker, checkInterval, clock, connection, events, nats, onOverdue } = options;
     const { counts } = this;
     this.#options = options;
+    this.#checks = new LogChecks(clock, checkInterval);
     this.#connection = new StoreConnection({
       broker,
       nats,
@@ -98,7 +104,14 @@ export class NatsHistory {
     const { clock } = this.#options;
     const context = { fresh: this.#fresh, clock, counts: this.counts };
     const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver);
-    const replays = { reader: this.#reader, logReader: this.#logReader, clock, counts: this.counts };
+    this.#checks.add(sequencer);
+    const replays = {
+      reader: this.#reader,
+      logReader: this.#logReader,
+      clock,
+      counts: this.counts,
+      isStopped: () => this.#isStopped,
+    };
     return {
       log: new NatsTopicLog(replays, sequencer),
       receive: (msg, plain) => {
@@ -111,6 +124,7 @@ export class NatsHistory {
         void check.finally(() => this.#starting.delete(check));
       },
       close: () => {
+        this.#checks.remove(sequencer);
         sequencer.close();
       },
     };
@@ -133,7 +147,9 @@ export class NatsHistory {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.publisher.stop();
+    this.#checks.stop();
     await this.#connection.stop();
   }
 }

@@ -86,6 +86,8 @@ export class NatsStoredMessage implements LoggedMessage {
   readonly time: number;
   readonly payload: Uint8Array;
   readonly size: number;
+  /** Time at which it was stored or arrived, in milliseconds since the epoch, by the server's or this node's clock. */
+  readonly storedAt: number;
   /** Whether this marks a purge. Marks advance the log and are never delivered. */
   readonly isMark: boolean;
   readonly #address: StreamAddress;
@@ -102,6 +104,7 @@ export class NatsStoredMessage implements LoggedMessage {
     this.sender = headers.get(SENDER);
     this.time = time <= END_OF_9999 ? time : (storedAt ?? now);
     this.payload = payload;
+    this.storedAt = storedAt ?? now;
     this.isMark = headers.get(PURGE) !== "" && payload.length === 0;
     this.size = messageSize(this);
     this.#address = address;

@@ -12,6 +12,7 @@ const WAIT = 2_000;
 export interface TopicLogContext extends ReplayReaders {
   readonly clock: Clock;
   readonly counts: HistoryCounts;
+  readonly isStopped: () => boolean;
 }
 
 /** Replays the log of a subscribed topic. */
@@ -36,6 +37,7 @@ export class NatsTopicLog implements TopicLog {
   async #prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const { clock, counts } = this.#context;
     const log = this.#sequencer;
+    if (this.#context.isStopped()) return failedReplay(log, "unavailable");
     if (!log.chain.isKnown || this.#isStale) await log.check();
     if (!log.chain.isKnown) return failedReplay(log, "unavailable");
     log.ring.expire(clock.now() - log.stream.history.age);
@@ -53,6 +55,6 @@ export class NatsTopicLog implements TopicLog {
     const { chain, stream, unverifiedFor } = this.#sequencer;
     const { age } = stream.history;
     if (unverifiedFor < age / 8) return false;
-    return chain.newest === undefined || chain.newest.time < this.#context.clock.now() - age / 2;
+    return chain.newest === undefined || chain.newest.storedAt < this.#context.clock.now() - age / 2;
   }
 }

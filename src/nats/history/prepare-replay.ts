@@ -81,6 +81,8 @@ function complete(log: LogSequencer, start: ReplayStart, limits: ReplayLimits, r
     bytes: payloadBytes(read.messages) + payloadBytes(more),
     take(): Replay {
       const { position } = log.chain;
+      // The topic has another class, and with it another log.
+      if (log.isClosed) return { messages: [], position: undefined, failure: "unknown_position" };
       if (epoch !== log.epoch && start.kind === "after") return { messages: [], position, failure: "expired" };
       const live = epoch === log.epoch ? log.ring.after(read.through) : log.ring.all;
       if (live === undefined) return { messages: [], position, failure: "too_many" };

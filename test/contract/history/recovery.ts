@@ -128,13 +128,13 @@ export const recoverySuite: HistorySuite = (world) => {
 
   test("H9: removes the oldest messages of all topics when the class has too many bytes", async () => {
     const topic = await createTopic("room.old", historyClass("small", { bytes: 64 * 1_024 }));
-    const listener = await topic.listen();
     const [first = ""] = await topic.publishTexts(["1", "2"]);
     const other = topic.with({ topic: "room.new" });
     const large = "x".repeat(4_000);
     const positions = await other.publishTexts(Array.from({ length: 30 }, () => large));
 
-    await expectFailure(listener, first, "expired");
+    // A node that has been in the topic all the time may have the messages in its memory.
+    await expectFailure(await topic.listen(), first, "expired");
     expect((await topic.read()).messages).toEqual([]);
     const kept = (await other.read()).messages;
     expect(kept.length).toBeGreaterThan(5);

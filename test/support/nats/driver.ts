@@ -1,6 +1,6 @@
 import { MessageIds, type Publication } from "../../../src/core/message.js";
 import type { BrokerDriver } from "../../../src/core/ports.js";
-import { NatsDriver } from "../../../src/nats/broker/driver.js";
+import { NatsDriver, type NatsDriverOptions } from "../../../src/nats/broker/driver.js";
 import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
@@ -13,7 +13,10 @@ export interface TestDriver extends ToldOfNats {
 let count = 0;
 
 /** Creates a NATS driver without starting it. Stops it after the test. */
-export function createNatsDriver(options: Partial<NatsOptions> & { readonly servers: readonly string[] }): TestDriver {
+export function createNatsDriver(
+  options: Partial<NatsOptions> & { readonly servers: readonly string[] },
+  more: Pick<NatsDriverOptions, "checkInterval"> = {},
+): TestDriver {
   const { events, ...recorded } = natsEvents();
   count += 1;
   const driver = new NatsDriver({
@@ -22,6 +25,7 @@ export function createNatsDriver(options: Partial<NatsOptions> & { readonly serv
     ids: new MessageIds(`test${count}`),
     clock: systemClock,
     events,
+    ...more,
   });
   cleanUp(() => driver.stop(1_000));
   return { driver, ...recorded };
@@ -30,8 +34,9 @@ export function createNatsDriver(options: Partial<NatsOptions> & { readonly serv
 /** Creates and starts a NATS driver. Stops it after the test. */
 export async function startNatsDriver(
   options: Partial<NatsOptions> & { readonly servers: readonly string[] },
+  more: Pick<NatsDriverOptions, "checkInterval"> = {},
 ): Promise<TestDriver> {
-  const made = createNatsDriver(options);
+  const made = createNatsDriver(options, more);
   await made.driver.start();
   return made;
 }

@@ -1,3 +1,4 @@
+import { connect } from "nats";
 import type { HistoryClass, Replay, ReplayLimits, StoredMessage } from "../../../src/core/history.js";
 import type { Message, Publication } from "../../../src/core/message.js";
 import type { BrokerDriver, TopicSubscription } from "../../../src/core/ports.js";
@@ -89,4 +90,12 @@ export function payloadText({ payload }: Message): string {
 
 export function textsOf(messages: readonly StoredMessage[]): string[] {
   return messages.map(payloadText);
+}
+
+/** Resolves when all messages of a class of the vhost `/` have expired. Polls with round trips. */
+export async function outlive(url: string, { name }: HistoryClass): Promise<void> {
+  const connection = await connect({ servers: url });
+  const manager = await connection.jetstreamManager();
+  while ((await manager.streams.info(`carillon-history_${name}`)).state.messages > 0);
+  await connection.close();
 }

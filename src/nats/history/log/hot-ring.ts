@@ -62,9 +62,9 @@ export class HotRing {
     }
   }
 
-  /** Removes messages from before a time, in milliseconds since the epoch. */
+  /** Removes messages that were stored before a time, in milliseconds since the epoch. */
   expire(before: number): void {
-    while ((this.#ring.oldest?.time ?? before) < before) this.#shift();
+    while ((this.#ring.oldest?.storedAt ?? before) < before) this.#shift();
   }
 
   /** Whether the ring has all messages of the topic, because nothing was stored before them. */

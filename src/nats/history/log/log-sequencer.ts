@@ -61,6 +61,10 @@ export class LogSequencer {
     return this.#address;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Changes when messages before a replay's position are no longer of this log, because of a purge or a reset. */
   get epoch(): number {
     return this.#epoch;
