@@ -26,7 +26,7 @@ export interface Source {
   /** Whether an empty topic name is skipped instead of refused. */
   readonly skipsEmptyTopics?: boolean;
   /** Finds the history classes of topics where they have been determined ahead. */
-  readonly findHistory?: HistoryFinder;
+  readonly findHistory?: HistoryFinder["find"] | undefined;
   /** Returns the reason why it may not publish on the topic; undefined where it may. */
   refusal(topic: string): CarillonError | undefined;
 }
@@ -46,15 +46,20 @@ export interface PublisherLimits {
   readonly expandedBytes: number;
 }
 
-/** Finds the class of a topic's history; undefined for a topic without history. */
-export type HistoryFinder = (topic: string) => HistoryClass | undefined;
+/** Finds the history classes of a vhost's topics. */
+export interface HistoryFinder {
+  /** Returns the class of a topic's history; undefined for a topic without history. */
+  find(topic: string): HistoryClass | undefined;
+  /** Returns the maximum steps of {@link find} (rule A15). A source that publishes many topics finds their classes ahead. */
+  steps(topic: string): number;
+}
 
 export interface PublisherOptions {
   readonly brokers: BrokerDirectory;
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
-  /** Returns the function that finds the history class of a vhost's topics; undefined where no topic has a history (rule H7). */
+  /** Returns the finder of a vhost; undefined where no topic of the vhost has a history (rule H7). */
   readonly historyOf: (vhost: string) => HistoryFinder | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
@@ -116,6 +121,11 @@ export class Publisher {
   async close(): Promise<void> {
     this.#open = false;
     await Promise.allSettled(this.#pending);
+  }
+
+  /** Returns the finder of a vhost's history classes; undefined where no topic of the vhost has a history. */
+  historyOf(vhost: string): HistoryFinder | undefined {
+    return this.#options.historyOf(vhost);
   }
 
   /**
@@ -205,11 +215,11 @@ export class Publisher {
   }
 
   #prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
-    const { brokers, clock, historyOf, ids, limits } = this.#options;
+    const { brokers, clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
     const time = clock.now();
-    const findHistory = source.findHistory ?? historyOf(source.vhost);
+    const findHistory = source.findHistory ?? this.#options.historyOf(source.vhost)?.find;
     const batches = new Map<BrokerDriver, Publication[]>();
     const messages: PreparedMessage[] = [];
     let published = 0;

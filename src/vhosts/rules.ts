@@ -1,8 +1,9 @@
+import { matchSteps } from "../access/patterns/match-steps.js";
 import { MatcherList } from "../access/patterns/matcher-list.js";
 import { compilePattern } from "../access/patterns/pattern.js";
 import { NO_HISTORY_CLASS } from "../config/history.js";
 import type { VhostSettings } from "../config/vhost.js";
-import type { HistoryClass } from "../core/history.js";
+import type { HistoryFinder } from "../core/publisher.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { isUserTopic } from "../core/user-topic.js";
 import type { HistoryClasses } from "./history-classes.js";
@@ -11,8 +12,8 @@ import type { HistoryClasses } from "./history-classes.js";
 export interface RuleTable {
   readonly matchers: MatcherList;
   readonly rulesFor: (topic: string) => TopicRules;
-  /** Returns the class of a topic's history. Undefined where no topic has a history. */
-  readonly historyOf: ((topic: string) => HistoryClass | undefined) | undefined;
+  /** Finds the classes of topics' histories. Undefined where no topic has a history. */
+  readonly history: HistoryFinder | undefined;
 }
 
 /**
@@ -40,7 +41,7 @@ export function createRuleTable(
   };
   // The kind of a channel does not affect its history.
   if ([...plain.rules, plain.standard].every(({ history }) => history === undefined)) {
-    return { matchers, rulesFor: find, historyOf: undefined };
+    return { matchers, rulesFor: find, history: undefined };
   }
   return {
     matchers,
@@ -48,7 +49,10 @@ export function createRuleTable(
       const rules = find(topic);
       return rules.history !== undefined && isUserTopic(topic) ? { ...rules, history: undefined } : rules;
     },
-    historyOf: (topic) => (isUserTopic(topic) ? undefined : find(topic).history),
+    history: {
+      find: (topic) => (isUserTopic(topic) ? undefined : find(topic).history),
+      steps: (topic) => matchSteps(matchers.weight, topic),
+    },
   };
 }
 

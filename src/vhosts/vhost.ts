@@ -155,9 +155,9 @@ export class Vhost {
     return [...this.#historyClasses.values()];
   }
 
-  /** Finds the class of a topic's history. Undefined where no topic of the vhost has a history. */
-  get historyOf(): RuleTable["historyOf"] {
-    return this.#rules.historyOf;
+  /** Finds the classes of topics' histories. Undefined where no topic of the vhost has a history. */
+  get history(): RuleTable["history"] {
+    return this.#rules.history;
   }
 
   /** Whether clients can use the topic: with `opened_only`, only open channels exist. */

@@ -3,6 +3,7 @@ import { CarillonError } from "../../errors.js";
 import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
+import { StartOrder } from "../../util/start-order.js";
 import { type CodecName, encodeAnswer, encodeError, findCodec, MalformedFrame } from "./frame.js";
 import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
@@ -13,7 +14,7 @@ import { findMethod, type MethodContext } from "./methods.js";
  */
 const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;
 
-export interface RoadRunnerContext extends MethodContext {
+export interface RoadRunnerContext extends Omit<MethodContext, "order"> {
   /** Largest request, in bytes. */
   readonly requestBytes: number;
   readonly budget: ByteBudget;
@@ -25,6 +26,7 @@ export interface RoadRunnerContext extends MethodContext {
 export class RoadRunnerConnection {
   readonly #socket: Socket;
   readonly #context: RoadRunnerContext;
+  readonly #methods: MethodContext;
   readonly #reader: FrameReader;
   readonly #lease: ByteLease;
   readonly #onArrived: () => void;
@@ -37,6 +39,7 @@ export class RoadRunnerConnection {
     this.#onArrived = onRequest;
     this.#socket = socket;
     this.#context = context;
+    this.#methods = { ...context, order: new StartOrder() };
     // Access to the port replaces a key, so these callers have a share of the budget of their own. Anonymous callers cannot
     // exhaust it.
     const key = `roadrunner ${context.source.vhost}`;
@@ -132,7 +135,7 @@ export class RoadRunnerConnection {
       const { codec, run } = findMethod(method.toString());
       if (refusal !== undefined || body === undefined) throw new CarillonError("resource_exhausted", refusal ?? "");
       checkCodec(method.toString(), flags, codec);
-      return encodeAnswer({ flags, sequence, method, body: await run(body, this.#context) });
+      return encodeAnswer({ flags, sequence, method, body: await run(body, this.#methods) });
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
       if (code === "internal") this.#context.onFault(cause);

@@ -9,13 +9,17 @@ import {
 } from "../../rpc/services/publish/centrifuge-codec.js";
 import { toDrafts } from "../../rpc/services/publish/publish-drafts.js";
 import { packageVersion } from "../../util/package-root.js";
+import type { StartOrder } from "../../util/start-order.js";
+import { findHistoryAhead } from "../find-history-ahead.js";
 import type { CodecName } from "./frame.js";
 
 /** Receives the duration of each publish until its answer, in seconds. */
 type OnPublished = (seconds: number) => void;
 
 export interface MethodContext {
-  readonly publisher: Pick<Publisher, "accept" | "publish">;
+  readonly publisher: Pick<Publisher, "accept" | "historyOf" | "publish">;
+  /** Order of the publishes of the connection (O1). */
+  readonly order: StartOrder;
   /** @throws CarillonError not_found, unavailable: the vhost does not exist (yet) */
   readonly checkVhost: () => void;
   readonly source: Source;
@@ -121,13 +125,18 @@ async function sendAs(
 
 async function send(
   drafts: readonly PublicationDraft[],
-  { checkVhost, onPublished, publisher, source }: MethodContext,
+  { checkVhost, onPublished, order, publisher, source }: MethodContext,
   confirmed: boolean,
 ): Promise<void> {
   const begin = performance.now();
   checkVhost();
-  if (confirmed) await publisher.publish(source, drafts);
-  else publisher.accept(source, drafts);
+  await order.run(
+    () => findHistoryAhead(publisher, source.vhost, drafts),
+    async (findHistory) => {
+      if (confirmed) await publisher.publish({ ...source, findHistory }, drafts);
+      else publisher.accept({ ...source, findHistory }, drafts);
+    },
+  );
   onPublished((performance.now() - begin) / 1_000);
 }
 

@@ -105,7 +105,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     limitedLog,
     brokers,
     rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
-    historyOf: (vhost) => vhosts.get(vhost)?.historyOf,
+    historyOf: (vhost) => vhosts.get(vhost)?.history,
     onLeft: (session, topic) => {
       commands.attendance.left(session, topic);
       commands.groups.left(session, topic);

@@ -46,6 +46,7 @@ async function startListener(url: ListenUrl = { kind: "tcp", host: "127.0.0.1", 
     requestBytes: 4 * MIB,
     connections: 60,
     publisher: {
+      historyOf: () => undefined,
       accept: () => [],
       publish: async (_, drafts) => {
         started.push(Buffer.from(drafts[0]?.payload ?? "").toString());

@@ -4,6 +4,7 @@ import type { Publisher, Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
 import { type RequestGate, readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
+import { findHistoryAhead } from "../../find-history-ahead.js";
 import { checkChannel, readPublication } from "../decode.js";
 import { messageText } from "../encode.js";
 import { answer, answerError, answerWrongMethod } from "./answer.js";
@@ -55,7 +56,8 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   const { channel, event, payload } = readPublication(value, text);
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };
-  const prepared = publisher.prepare(toSource(backend), [draft]);
+  const findHistory = await findHistoryAhead(publisher, backend.vhost, [draft]);
+  const prepared = publisher.prepare({ ...toSource(backend), findHistory }, [draft]);
   const [receipt] = await publisher.send(prepared);
   onPublished((performance.now() - begin) / 1_000);
   return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });

@@ -3,12 +3,13 @@ import type { Publisher } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import { findValueText } from "../../../util/raw-json.js";
 import { answerJson } from "../../backend-http.js";
+import { findHistoryAhead } from "../../find-history-ahead.js";
 import { hasLoneSurrogate } from "../../json.js";
 import { type Body, readBody, readChannel } from "./body.js";
 import type { RestMethod } from "./call.js";
 
 export interface MessagesOptions {
-  readonly publisher: Pick<Publisher, "publish">;
+  readonly publisher: Pick<Publisher, "historyOf" | "publish">;
   /** Receives the duration of each publish until the broker had it, in seconds. */
   readonly onPublished: (seconds: number) => void;
 }
@@ -31,15 +32,17 @@ export function createMessagesMethod({ onPublished, publisher }: MessagesOptions
 }
 
 async function publish(
-  publisher: Pick<Publisher, "publish">,
+  publisher: Pick<Publisher, "historyOf" | "publish">,
   { vhost }: Backend,
   channel: string,
   payload: Uint8Array,
 ): Promise<string> {
   // The channel was checked against the key's topics.
-  const source = { kind: "backend", sender: "", vhost, refusal: () => undefined } as const;
+  const drafts = [{ broker: "", topics: [channel], payload, event: "", id: "" }];
   try {
-    const [receipt] = await publisher.publish(source, [{ broker: "", topics: [channel], payload, event: "", id: "" }]);
+    const findHistory = await findHistoryAhead(publisher, vhost, drafts);
+    const source = { kind: "backend", sender: "", vhost, findHistory, refusal: () => undefined } as const;
+    const [receipt] = await publisher.publish(source, drafts);
     return receipt?.id ?? "";
   } catch (cause) {
     const { code, message } = CarillonError.from(cause);

@@ -7,6 +7,7 @@ import { isObject } from "../../../util/json.js";
 import { findJsonExcess } from "../../../util/json-size.js";
 import type { Vhost } from "../../../vhosts/vhost.js";
 import type { VhostAdmin } from "../../../vhosts/vhost-admin.js";
+import { findHistoryAhead } from "../../find-history-ahead.js";
 import { parseJson } from "../../json.js";
 import { isWebrocketChannel } from "../channel.js";
 import type { WebrocketCode } from "../errors.js";
@@ -62,8 +63,10 @@ async function broadcast(
   if (!vhost.channels.has(channel)) return 454;
   const payload = Buffer.from(isObject(parseJson(data)) ? data : "{}");
   const begin = performance.now();
-  const source = { kind: "backend", vhost: vhost.name, sender: "", refusal: () => undefined } as const;
-  await publisher.publish(source, [{ broker: "", topics: [channel], payload, event, id: "" }]);
+  const drafts = [{ broker: "", topics: [channel], payload, event, id: "" }];
+  const findHistory = await findHistoryAhead(publisher, vhost.name, drafts);
+  const source = { kind: "backend", vhost: vhost.name, sender: "", findHistory, refusal: () => undefined } as const;
+  await publisher.publish(source, drafts);
   onPublished((performance.now() - begin) / 1_000);
   return OK;
 }

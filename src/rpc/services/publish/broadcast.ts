@@ -8,7 +8,7 @@ import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
 import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
 import { toResponse } from "./publish-receipts.js";
-import { checkAhead, createSource, mayNeedCheckAhead } from "./publish-source.js";
+import { checkAhead, createSource } from "./publish-source.js";
 
 /**
  * Largest number and total size of unanswered requests of one stream (rule R4). Beyond it the stream is not read. The size is
@@ -46,13 +46,13 @@ export class BroadcastImplementation {
   }
 
   async publish(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
-    const ahead = checkAhead(request, backend);
+    const ahead = this.#checkAhead(request, backend);
     return this.#begin(request, ahead === undefined ? this.#findSource(backend) : await ahead);
   }
 
   async publishAsync(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
     const begin = performance.now();
-    const ahead = checkAhead(request, backend);
+    const ahead = this.#checkAhead(request, backend);
     const source = ahead === undefined ? this.#findSource(backend) : await ahead;
     const receipts = this.#publisher.accept(source, toDrafts(request.messages));
     this.#onPublished((performance.now() - begin) / 1_000);
@@ -63,24 +63,18 @@ export class BroadcastImplementation {
     requests: AsyncIterable<PublishRequest>,
     { backend, signal }: RpcCall,
   ): AsyncGenerator<PublishResponse> {
-    const options = { window: STREAM_WINDOW, stops: [signal, this.#stopping.signal] };
-    if (!mayNeedCheckAhead(backend)) {
-      const source = this.#findSource(backend);
-      return pipelined(requests, { ...options, weigh: sizeOf, handle: (request) => this.#begin(request, source) });
-    }
-    return pipelined(this.#checkInOrder(requests, backend), {
-      ...options,
-      weigh: ({ request }) => sizeOf(request),
-      handle: ({ request, source }) => this.#begin(request, source),
+    const source = this.#findSource(backend);
+    return pipelined(requests, {
+      window: STREAM_WINDOW,
+      stops: [signal, this.#stopping.signal],
+      weigh: sizeOf,
+      prepare: (request) => this.#checkAhead(request, backend),
+      handle: (request, checked = source) => this.#begin(request, checked),
     });
   }
 
-  /** Checks requests in the order sent. A request that takes several turns to check delays those after it (O1). */
-  async *#checkInOrder(requests: AsyncIterable<PublishRequest>, backend: Backend) {
-    for await (const request of requests) {
-      const ahead = checkAhead(request, backend);
-      yield { request, source: ahead === undefined ? this.#findSource(backend) : await ahead };
-    }
+  #checkAhead(request: PublishRequest, backend: Backend): Promise<Source> | undefined {
+    return checkAhead(request, backend, this.#publisher.historyOf(backend.vhost));
   }
 
   /** Ends the open streams, after the pending answers. */

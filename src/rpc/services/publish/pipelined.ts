@@ -1,10 +1,13 @@
 import { ignore } from "../../../util/ignore.js";
 
-export interface Pipeline<In, Out> {
+export interface Pipeline<In, Out, Ahead> {
   /** Largest number and total weight of items in progress or with a result not yet taken. One item is always allowed. */
   readonly window: { readonly items: number; readonly weight: number };
   readonly weigh: (item: In) => number;
-  readonly handle: (item: In) => Promise<Out>;
+  /** Starts what must be done before an item is handled; undefined for nothing. It delays the items after it (O1). */
+  readonly prepare: (item: In) => Promise<Ahead> | undefined;
+  /** @param prepared - result of `prepare` */
+  readonly handle: (item: In, prepared: Ahead | undefined) => Promise<Out>;
   /** Signals that stop the reading. Items in progress are completed; then the signal's reason is thrown. */
   readonly stops: readonly AbortSignal[];
 }
@@ -16,9 +19,9 @@ export interface Pipeline<In, Out> {
  * The first failure ends the stream, after the results of all earlier items. If `handle` throws synchronously, no later item
  * is begun.
  */
-export async function* pipelined<In, Out>(
+export async function* pipelined<In, Out, Ahead>(
   stream: AsyncIterable<In>,
-  { handle, stops, weigh, window }: Pipeline<In, Out>,
+  { handle, prepare, stops, weigh, window }: Pipeline<In, Out, Ahead>,
 ): AsyncGenerator<Out> {
   const pending: { readonly result: Promise<Out>; readonly weight: number }[] = [];
   const changed = new Signal();
@@ -28,9 +31,12 @@ export async function* pipelined<In, Out>(
     for await (const item of stream) {
       // The pipeline has ended while this item was read, so the item is neither handled nor answered.
       if (!state.reading) return;
+      const ahead = prepare(item);
+      const prepared = ahead === undefined ? undefined : await ahead;
+      if (!state.reading) return;
       const size = weigh(item);
       state.weight += size;
-      pending.push({ result: begin(handle(item)), weight: size });
+      pending.push({ result: begin(handle(item, prepared)), weight: size });
       changed.raise();
       while (state.reading && (pending.length >= window.items || state.weight >= window.weight)) await changed.wait();
       if (!state.reading) return;

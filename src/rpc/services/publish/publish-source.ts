@@ -1,7 +1,8 @@
 import type { Backend } from "../../../access/keys/backend.js";
 import { checkSteps, runInTurns, TURN_STEPS } from "../../../access/patterns/match-ahead.js";
 import { matchSteps } from "../../../access/patterns/match-steps.js";
-import type { Source } from "../../../core/publisher.js";
+import type { HistoryClass } from "../../../core/history.js";
+import type { HistoryFinder, Source } from "../../../core/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 
@@ -59,24 +60,29 @@ export function createSource(backend: Backend): Source {
 /** Source whose topics have already been checked. */
 const CHECKED = { kind: "backend", sender: "", skipsEmptyTopics: true, refusal: () => undefined } as const;
 
-/** Returns whether any request of the backend may take more than one turn of the event loop to check. */
-export function mayNeedCheckAhead({ matchers }: Backend): boolean {
-  return matchers.weight > 0;
-}
-
 /**
- * Matches a request's topics against the backend's patterns, if that takes more than one turn of the event loop.
+ * Matches a request's topics against the backend's patterns and finds their history classes, if that takes more than one turn
+ * of the event loop.
+ * @param history - finder of the vhost; undefined where no topic has a history
  * @returns a source whose topics have been checked; undefined if the publisher can check them
  * @throws CarillonError permission_denied; resource_exhausted: the check would take too long, or too many are pending
  */
-export function checkAhead({ messages }: PublishRequest, backend: Backend): Promise<Source> | undefined {
-  const { matchers, vhost } = backend;
-  if (!mayNeedCheckAhead(backend)) return undefined;
+export function checkAhead(
+  { messages }: PublishRequest,
+  backend: Backend,
+  history: HistoryFinder | undefined,
+): Promise<Source> | undefined {
+  const { vhost } = backend;
+  if (backend.matchers.weight === 0 && history === undefined) return undefined;
   let steps = 0;
-  for (const { topics } of messages) for (const topic of topics) steps += matchSteps(matchers.weight, topic);
+  for (const { topics } of messages) for (const topic of topics) steps += countSteps(topic, backend, history);
   if (steps <= TURN_STEPS) return undefined;
   checkSteps(steps);
-  return pending.count(vhost, sizeOf(messages), () => runInTurns(vhost, checkInSteps(messages, backend)));
+  return pending.count(vhost, sizeOf(messages), () => runInTurns(vhost, checkInSteps(messages, backend, history)));
+}
+
+function countSteps(topic: string, { matchers }: Backend, history: HistoryFinder | undefined): number {
+  return matchSteps(matchers.weight, topic) + (history?.steps(topic) ?? 0);
 }
 
 /** Bytes in memory. Text counts one byte per UTF-16 unit. */
@@ -89,16 +95,23 @@ function sizeOf(messages: readonly PublishMessage[]): number {
   return bytes;
 }
 
-function* checkInSteps(messages: readonly PublishMessage[], backend: Backend): Generator<number, Source> {
+function* checkInSteps(
+  messages: readonly PublishMessage[],
+  backend: Backend,
+  history: HistoryFinder | undefined,
+): Generator<number, Source> {
+  const classes = new Map<string, HistoryClass>();
   for (const [position, { topics }] of messages.entries()) {
     for (const topic of topics) {
       if (topic === "") continue;
       const refusal = findRefusal(backend, topic);
       if (refusal !== undefined) throw new CarillonError(refusal.code, `messages[${position}].${refusal.message}`);
-      yield matchSteps(backend.matchers.weight, topic);
+      const found = history?.find(topic);
+      if (found !== undefined) classes.set(topic, found);
+      yield countSteps(topic, backend, history);
     }
   }
-  return { ...CHECKED, vhost: backend.vhost };
+  return { ...CHECKED, vhost: backend.vhost, findHistory: history && ((topic) => classes.get(topic)) };
 }
 
 function findRefusal(backend: Backend, topic: string): CarillonError | undefined {
