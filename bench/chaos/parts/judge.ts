@@ -1,0 +1,73 @@
+import type { Journal, Run } from "./journal.js";
+
+/** Faults of the lists of all clients. All must be 0. */
+export interface Verdict {
+  /** Stored messages that a client should have received and has not. */
+  lost: number;
+  duplicated: number;
+  misordered: number;
+  /** Recoveries that were confirmed although messages are missing after them. */
+  falselyRecovered: number;
+  /** Received messages that are not stored. */
+  unknown: number;
+}
+
+export interface Judged {
+  readonly topic: string;
+  /** Stored messages, oldest first. */
+  readonly stored: readonly string[];
+  /** Position of a stored message in that list, by its text. */
+  readonly numbers: ReadonlyMap<string, number>;
+  /** Finds the message at a position; undefined for the position of a topic without messages. */
+  readonly messageAt: (position: string) => string | undefined;
+  /** Whether nothing has been removed from the topic, so that the position of an empty topic comes before all messages. */
+  readonly isComplete: boolean;
+  readonly explain: (text: string) => void;
+}
+
+/** Compares what a client received on a topic with what is stored. */
+export function judge({ runs }: Journal, judged: Judged, verdict: Verdict): void {
+  const seen = new Set<string>();
+  let floor = 0;
+  for (const run of runs) floor = judgeRun(run, judged, verdict, seen, floor);
+}
+
+function judgeRun(run: Run, judged: Judged, verdict: Verdict, seen: Set<string>, floor: number): number {
+  const { explain, numbers, stored, topic } = judged;
+  const recoveries = new Set(run.recoveries);
+  let next = startOf(run, judged);
+  const miss = (count: number, position: number): void => {
+    const isFalse = recoveries.has(position);
+    verdict.lost += count;
+    if (isFalse) verdict.falselyRecovered += 1;
+    explain(`${topic}: ${count} lost before ${run.messages[position] ?? "the end"}${isFalse ? ", as recovered" : ""}`);
+  };
+  for (const [position, message] of run.messages.entries()) {
+    const number = numbers.get(message);
+    if (number === undefined) {
+      verdict.unknown += 1;
+      explain(`${topic}: ${message} is not stored`);
+    } else if (seen.has(message)) {
+      verdict.duplicated += 1;
+      explain(`${topic}: ${message} came twice`);
+    } else if (number < (next ?? floor)) {
+      verdict.misordered += 1;
+      explain(`${topic}: ${message} came late`);
+    } else {
+      if (next !== undefined && number > next) miss(number - next, position);
+      next = number + 1;
+    }
+    seen.add(message);
+  }
+  if (!run.ended && next !== undefined && next < stored.length) miss(stored.length - next, run.messages.length);
+  return Math.max(floor, next ?? 0);
+}
+
+/** Returns the number of the first message that a run must have; undefined where its position does not tell. */
+function startOf({ from }: Run, { isComplete, messageAt, numbers }: Judged): number | undefined {
+  if (from === undefined) return undefined;
+  const message = messageAt(from);
+  if (message === undefined) return isComplete ? 0 : undefined;
+  const number = numbers.get(message);
+  return number === undefined ? undefined : number + 1;
+}

@@ -1,0 +1,290 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pause } from "../../support/pause.js";
+import { progress } from "../../support/progress.js";
+import { ChaosClient } from "./chaos-client.js";
+import { ChaosNode } from "./chaos-node.js";
+import { ChaosPublisher } from "./chaos-publisher.js";
+import { judge, type Verdict } from "./judge.js";
+import { NatsCluster } from "./nats-cluster.js";
+import { Observations } from "./observations.js";
+import { StoredLog } from "./stored-log.js";
+
+/** Size of a run. */
+export interface ChaosSize {
+  readonly toy: boolean;
+  readonly clients: number;
+  /** Duration of each phase of undisturbed or disturbed traffic. */
+  readonly seconds: number;
+}
+
+export interface WorldOptions {
+  readonly size: ChaosSize;
+  /** History classes of the topics. Topics are named after their class, such as `keep.0`. */
+  readonly classes: Readonly<Record<string, { readonly topics: number; readonly settings: object }>>;
+  /** Further members of the nodes' configuration. */
+  readonly vhosts?: Readonly<Record<string, object>>;
+}
+
+/** Class whose messages stay for the whole run. */
+export const KEEP = {
+  messages: 100_000,
+  age: "1h",
+  bytes: "256MiB",
+  storage: "file",
+  replicas: 3,
+  deduplication: "10m",
+} as const;
+
+export interface ChaosResult {
+  readonly clients: number;
+  readonly stored: number;
+  readonly retries: number;
+  readonly duplicates: number;
+  readonly recovered: number;
+  readonly refused: ReadonlyMap<string, number>;
+  readonly verdict: Verdict;
+  /** Number of other violations of rules, and the first of them. */
+  readonly faults: number;
+  readonly texts: readonly string[];
+}
+
+const NODES = 3;
+/** Share of clients that never ask for positions. */
+const PLAIN = 0.1;
+/** Longest wait for clients and publishers, in milliseconds. */
+const PATIENCE = 90_000;
+const REPORTED = 10;
+
+/** Nodes, NATS servers, clients and publishers of a scenario. */
+export class World {
+  readonly nodes: readonly ChaosNode[];
+  readonly cluster: NatsCluster;
+  readonly clients: readonly ChaosClient[];
+  readonly publishers: readonly ChaosPublisher[];
+  readonly observed: Observations;
+  readonly logs: ReadonlyMap<string, StoredLog>;
+  readonly topics: readonly string[];
+  readonly size: ChaosSize;
+  /** Topics from which messages have been removed. */
+  readonly trimmed = new Set<string>();
+  readonly #folder: string;
+  readonly #falseRecoveries: string[] = [];
+  readonly #expected: string[] = [];
+
+  private constructor(options: WorldOptions, folder: string, cluster: NatsCluster, nodes: readonly ChaosNode[]) {
+    this.size = options.size;
+    this.#folder = folder;
+    this.cluster = cluster;
+    this.nodes = nodes;
+    const observed = new Observations();
+    this.observed = observed;
+    const classes = Object.entries(options.classes);
+    this.logs = new Map(classes.map(([name]) => [name, new StoredLog(cluster, name)]));
+    this.topics = classes.flatMap(([name, { topics }]) => Array.from({ length: topics }, (_, n) => `${name}.${n}`));
+    this.publishers = this.topics.map((topic, position) => this.#createPublisher(topic, position));
+    this.clients = Array.from({ length: options.size.clients }, (_, position) => this.#createClient(position));
+  }
+
+  /** Starts servers, nodes, clients and publishers, calls `run`, and always stops them. */
+  static async run(options: WorldOptions, run: (world: World) => Promise<void>): Promise<ChaosResult> {
+    const folder = mkdtempSync(join(tmpdir(), "carillon-chaos-"));
+    let cluster: NatsCluster | undefined;
+    const nodes: ChaosNode[] = [];
+    let world: World | undefined;
+    try {
+      cluster = await NatsCluster.start(folder);
+      const settings = { ...configure(options), log: { level: "warn" } };
+      for (let position = 0; position < NODES; position += 1) {
+        nodes.push(await ChaosNode.create(position, cluster, folder, settings));
+      }
+      await Promise.all(nodes.map((node) => node.start()));
+      world = new World(options, folder, cluster, nodes);
+      await world.#begin();
+      await run(world);
+      return await world.#finish();
+    } finally {
+      for (const client of world?.clients ?? []) client.leave();
+      await Promise.all((world?.publishers ?? []).map((publisher) => publisher.halt()));
+      await Promise.all(nodes.map((node) => node.close()));
+      await cluster?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Lets traffic flow: until each publisher has stored the number of messages that it publishes in a phase. */
+  async flow(what: string): Promise<void> {
+    progress(`  ${what}`);
+    const count = Math.max(5, Math.floor((this.size.seconds * 1_000) / this.#interval / 2));
+    const ends = this.publishers.map((publisher) => publisher.stored.length + count);
+    await this.#until(
+      () =>
+        this.publishers.every(({ isPaused, stored }, position) => isPaused || stored.length >= (ends[position] ?? 0)),
+      `publishers are stuck: ${what}`,
+    );
+  }
+
+  get #interval(): number {
+    return this.size.toy ? 40 : 100;
+  }
+
+  #createPublisher(topic: string, position: number): ChaosPublisher {
+    const [one, other] = [this.nodes[position % NODES], this.nodes[(position + 1) % NODES]];
+    if (one === undefined || other === undefined) throw new Error("no node");
+    return new ChaosPublisher({
+      name: `p${position}`,
+      topic,
+      nodes: [one, other],
+      protocol: position % 2 === 0 ? "connect" : "grpc",
+      interval: this.#interval,
+      observed: this.observed,
+    });
+  }
+
+  /** Most clients are in one topic, every fifth is in three. */
+  #createClient(position: number): ChaosClient {
+    const count = position % 5 === 0 ? 3 : 1;
+    const { topics } = this;
+    const chosen = Array.from({ length: count }, (_, more) => topics[(position + more) % topics.length] ?? "");
+    return new ChaosClient({
+      nodes: this.nodes.map(({ http }) => http),
+      first: Math.floor(position / topics.length),
+      topics: [...new Set(chosen)],
+      plain: position % Math.round(1 / PLAIN) === 3,
+      observed: this.observed,
+    });
+  }
+
+  async #begin(): Promise<void> {
+    progress("  clients connect");
+    for (const [position, client] of this.clients.entries()) {
+      client.connect();
+      // Handshakes in groups, as an accept queue is finite.
+      if (position % 50 === 49) await Promise.race([client.joined(), pause(2_000)]);
+    }
+    await this.#within(Promise.all(this.clients.map((client) => client.joined())), "clients have not joined");
+    for (const publisher of this.publishers) publisher.start();
+    await this.flow("traffic begins");
+  }
+
+  /** Stops publishing, waits until all clients have everything, and compares. */
+  async #finish(): Promise<ChaosResult> {
+    await this.#within(Promise.all(this.clients.map((client) => client.joined())), "clients have not rejoined");
+    await this.flow("last messages");
+    await this.#within(
+      Promise.all(this.publishers.map((publisher) => publisher.stop())),
+      "publishers have not stopped",
+    );
+    for (const log of this.logs.values()) await log.caughtUp();
+    const ends = new Map(this.topics.map((topic) => [topic, this.storedOf(topic).at(-1)]));
+    const isDone = (): boolean =>
+      this.clients.every(({ journals }) =>
+        [...journals].every(([topic, { isOver, last }]) => isOver || last === ends.get(topic)),
+      );
+    await this.#until(isDone, undefined);
+    return this.#compare();
+  }
+
+  /** Notes a recovery from a position that is not the topic's. */
+  countFalseRecovery(text: string): void {
+    this.#falseRecoveries.push(text);
+  }
+
+  /** Requires that clients are told this reason. */
+  expectRefused(reason: string): void {
+    this.#expected.push(reason);
+  }
+
+  storedOf(topic: string): readonly string[] {
+    return this.logs.get(topic.slice(0, topic.lastIndexOf(".")))?.of(topic) ?? [];
+  }
+
+  #compare(): ChaosResult {
+    const falselyRecovered = this.#falseRecoveries.length;
+    const verdict: Verdict = { lost: 0, duplicated: 0, misordered: 0, falselyRecovered, unknown: 0 };
+    const texts = this.#falseRecoveries.slice(0, REPORTED);
+    for (const reason of this.#expected) {
+      if (!this.observed.refused.has(reason)) this.observed.fault(`H3: no client was told ${reason}`);
+    }
+    const explain = (text: string): void => {
+      if (texts.length < REPORTED) texts.push(text);
+    };
+    for (const topic of this.topics) {
+      const stored = this.storedOf(topic);
+      const judged = {
+        topic,
+        stored,
+        numbers: new Map(stored.map((message, number) => [message, number])),
+        messageAt: (position: string) => this.observed.messageAt(topic, position),
+        isComplete: !this.trimmed.has(topic),
+        explain,
+      };
+      for (const { journals } of this.clients) {
+        const journal = journals.get(topic);
+        if (journal !== undefined) judge(journal, judged, verdict);
+      }
+      this.#checkReceipts(topic, judged.numbers);
+    }
+    for (const { repeated } of this.logs.values())
+      for (const text of repeated) this.observed.fault(`H5: stored twice: ${text}`);
+    const sum = (pick: (publisher: ChaosPublisher) => number): number =>
+      this.publishers.reduce((total, publisher) => total + pick(publisher), 0);
+    return {
+      clients: this.clients.length,
+      stored: this.topics.reduce((total, topic) => total + this.storedOf(topic).length, 0),
+      retries: sum(({ retries }) => retries),
+      duplicates: sum(({ duplicates }) => duplicates),
+      recovered: this.observed.recovered,
+      refused: this.observed.refused,
+      verdict,
+      faults: this.observed.faultCount,
+      texts: [...texts, ...this.observed.faults],
+    };
+  }
+
+  /** Checks that every receipt is kept, and that the store has each publisher's order. */
+  #checkReceipts(topic: string, numbers: ReadonlyMap<string, number>): void {
+    for (const publisher of this.publishers) {
+      if (publisher.topic !== topic) continue;
+      let last = -1;
+      for (const message of publisher.stored) {
+        const number = numbers.get(message);
+        if (number === undefined) this.observed.fault(`H1: ${message} has a receipt and is not stored`);
+        else if (number <= last) this.observed.fault(`O1: ${message} is stored out of order`);
+        last = Math.max(last, number ?? last);
+      }
+    }
+  }
+
+  async #until(isDone: () => boolean, fault: string | undefined): Promise<void> {
+    const end = performance.now() + (fault === undefined ? PATIENCE / 3 : PATIENCE);
+    while (!isDone()) {
+      if (performance.now() > end) {
+        if (fault === undefined) return;
+        throw new Error(fault);
+      }
+      await pause(50);
+    }
+  }
+
+  async #within<T>(wait: Promise<T>, fault: string): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(fault)), PATIENCE);
+    });
+    try {
+      return await Promise.race([wait, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function configure({ classes, vhosts = {} }: WorldOptions): object {
+  const vhost = {
+    history: Object.fromEntries(Object.entries(classes).map(([name, { settings }]) => [name, settings])),
+    topics: Object.keys(classes).map((name) => ({ match: `${name}.*`, history: name })),
+  };
+  return { vhosts: { "/": vhost, ...vhosts } };
+}
