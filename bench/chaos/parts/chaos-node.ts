@@ -47,7 +47,7 @@ export class ChaosNode {
   /** Resolves when the node serves. */
   async start(): Promise<void> {
     const args = [PROGRAM, "serve", "--config", this.#config, "--http", this.http, "--grpc", this.grpc];
-    this.#process = new LoggedProcess(process.execPath, args, "stdout");
+    this.#process = new LoggedProcess(process.execPath, args);
     await this.#process.printed(/"msg":"ready"/);
   }
 

@@ -21,7 +21,7 @@ export class ClusterServer {
   }
 
   async start(): Promise<void> {
-    this.#process = new LoggedProcess(process.env["NATS_SERVER"] ?? "nats-server", ["-c", this.#config], "stderr");
+    this.#process = new LoggedProcess(process.env["NATS_SERVER"] ?? "nats-server", ["-c", this.#config]);
     await this.#process.printed(/Server is ready/);
   }
 

@@ -17,6 +17,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 /** Longest wait for a process to print what it is expected to, in milliseconds. */
 const PATIENCE = 60_000;
 
+/** Number of lines that are kept, from the start of a process. */
+const KEPT_LINES = 2_000;
+
 /** Process whose output is read line by line. */
 export class LoggedProcess {
   readonly #child: ChildProcess;
@@ -25,11 +28,8 @@ export class LoggedProcess {
   #onLine: (() => void)[] = [];
   #ended = false;
 
-  /** @param output - stream that is read; the other one is discarded */
-  constructor(command: string, args: readonly string[], output: "stdout" | "stderr") {
-    const child = spawn(command, args, {
-      stdio: ["ignore", output === "stdout" ? "pipe" : "ignore", output === "stderr" ? "pipe" : "ignore"],
-    });
+  constructor(command: string, args: readonly string[]) {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     running.add(child);
     this.#gone = once(child, "exit").then(() => {
@@ -37,12 +37,12 @@ export class LoggedProcess {
       this.#ended = true;
       this.#wake();
     });
-    const stream = child[output];
-    if (stream === null) throw new Error(`${command} has no output`);
-    createInterface({ input: stream }).on("line", (line) => {
-      if (this.#lines.length < 2_000) this.#lines.push(line);
-      this.#wake();
-    });
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        if (this.#lines.length < KEPT_LINES) this.#lines.push(line);
+        this.#wake();
+      });
+    }
   }
 
   /** Resolves with the first match of a printed line. @throws Error when the process ends before, or prints it too late */
@@ -65,7 +65,7 @@ export class LoggedProcess {
     }
   }
 
-  /** Returns the printed lines that match; only the first 2,000 lines are kept. */
+  /** Returns the printed lines that match, among the first 2,000. */
   linesOf(pattern: RegExp): readonly string[] {
     return this.#lines.filter((line) => pattern.test(line));
   }

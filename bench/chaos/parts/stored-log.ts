@@ -47,10 +47,11 @@ export class StoredLog {
     if (this.#subscription === undefined) await this.follow();
     const end = performance.now() + PATIENCE;
     const state = (await this.#cluster.stream(this.className))?.state;
-    // A stream without messages has the sequence of the last one.
-    while (state !== undefined && state.messages > 0 && this.#last < state.last_seq) {
-      if (performance.now() > end)
-        throw new Error(`${this.className}: read ${this.#last} of ${state.last_seq} messages`);
+    // A stream without messages has the sequence of the last one that was removed.
+    const last = state === undefined || state.messages === 0 ? 0 : state.last_seq;
+    const isBehind = (): boolean => this.#last < last;
+    while (isBehind()) {
+      if (performance.now() > end) throw new Error(`${this.className}: read ${this.#last} of ${last} messages`);
       await pause(20);
     }
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pause } from "../../support/pause.js";
 import { progress } from "../../support/progress.js";
 import { ChaosClient } from "./chaos-client.js";
-import { ChaosNode } from "./chaos-node.js";
+import { ChaosNode, type NodeSettings } from "./chaos-node.js";
 import { ChaosPublisher } from "./chaos-publisher.js";
 import { judge, type Verdict } from "./judge.js";
 import { NatsCluster } from "./nats-cluster.js";
@@ -69,13 +69,11 @@ export class World {
   readonly size: ChaosSize;
   /** Topics from which messages have been removed. */
   readonly trimmed = new Set<string>();
-  readonly #folder: string;
   readonly #falseRecoveries: string[] = [];
   readonly #expected: string[] = [];
 
-  private constructor(options: WorldOptions, folder: string, cluster: NatsCluster, nodes: readonly ChaosNode[]) {
+  private constructor(options: WorldOptions, cluster: NatsCluster, nodes: readonly ChaosNode[]) {
     this.size = options.size;
-    this.#folder = folder;
     this.cluster = cluster;
     this.nodes = nodes;
     const observed = new Observations();
@@ -95,12 +93,12 @@ export class World {
     let world: World | undefined;
     try {
       cluster = await NatsCluster.start(folder);
-      const settings = { ...configure(options), log: { level: "warn" } };
+      const settings = configure(options);
       for (let position = 0; position < NODES; position += 1) {
         nodes.push(await ChaosNode.create(position, cluster, folder, settings));
       }
       await Promise.all(nodes.map((node) => node.start()));
-      world = new World(options, folder, cluster, nodes);
+      world = new World(options, cluster, nodes);
       await world.#begin();
       await run(world);
       return await world.#finish();
@@ -281,7 +279,7 @@ export class World {
   }
 }
 
-function configure({ classes, vhosts = {} }: WorldOptions): object {
+function configure({ classes, vhosts = {} }: WorldOptions): NodeSettings {
   const vhost = {
     history: Object.fromEntries(Object.entries(classes).map(([name, { settings }]) => [name, settings])),
     topics: Object.keys(classes).map((name) => ({ match: `${name}.*`, history: name })),
