@@ -5,6 +5,7 @@ import { connect } from "./connect.js";
 import { dialects } from "./dialects.js";
 import { fanout1 } from "./fanout-1.js";
 import { fanoutBurst } from "./fanout-burst.js";
+import { history } from "./history.js";
 import { idle } from "./idle.js";
 import { latency } from "./latency.js";
 import { manyTopics } from "./many-topics.js";
@@ -40,6 +41,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["presence", presence],
   ["dialects", dialects],
   ["stall", stall],
+  ["history", history],
 ]);
 
 const TOY = "\n\nToy size: the figures are meaningless.";

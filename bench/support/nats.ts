@@ -7,9 +7,14 @@ export interface Nats {
   readonly stop: () => void;
 }
 
-/** Starts a nats-server. @throws Error when it does not start */
-export async function startNats(): Promise<Nats> {
-  const child: ChildProcess = spawn(process.env["NATS_SERVER"] ?? "nats-server", ["-a", "127.0.0.1", "-p", "-1"], {
+/**
+ * Starts a nats-server.
+ * @param flags - further flags, such as those for JetStream
+ * @throws Error when it does not start
+ */
+export async function startNats(flags: readonly string[] = []): Promise<Nats> {
+  const program = process.env["NATS_SERVER"] ?? "nats-server";
+  const child: ChildProcess = spawn(program, ["-a", "127.0.0.1", "-p", "-1", ...flags], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const failed = new Promise<never>((_, reject) => {

@@ -32,6 +32,7 @@ test("runs the benchmarks without lost, duplicated or misordered messages", asyn
     "presence",
     "dialects",
     "stall",
+    "history",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);
