@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect, type JetStreamManager, type NatsConnection, type StreamInfo } from "nats";
+import { connect, type JetStreamManager, type NatsConnection, NatsError, type StreamInfo } from "nats";
 import { pause } from "../../support/pause.js";
 import { findFreePorts } from "./ports.js";
 import { LoggedProcess } from "./processes.js";
@@ -96,6 +96,19 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
       if (info.config.subjects.some((subject) => subject.startsWith(`carillon-history.${className}.`))) return info;
     }
     return undefined;
+  }
+
+  /** Returns the sequence of the newest stored message of a history class; 0 for none. */
+  async lastSequence(className: string): Promise<number> {
+    const info = await this.stream(className);
+    const [subject = ""] = info?.config.subjects ?? [];
+    if (info === undefined || info.state.messages === 0) return 0;
+    try {
+      return (await (await this.manager()).streams.getMessage(info.config.name, { last_by_subj: subject })).seq;
+    } catch (cause) {
+      if (cause instanceof NatsError && cause.code === "404") return 0;
+      throw cause;
+    }
   }
 
   /** Finds the server that leads the stream of a history class. */

@@ -46,9 +46,7 @@ export class StoredLog {
   async caughtUp(): Promise<void> {
     if (this.#subscription === undefined) await this.follow();
     const end = performance.now() + PATIENCE;
-    const state = (await this.#cluster.stream(this.className))?.state;
-    // A stream without messages has the sequence of the last one that was removed.
-    const last = state === undefined || state.messages === 0 ? 0 : state.last_seq;
+    const last = await this.#cluster.lastSequence(this.className);
     const isBehind = (): boolean => this.#last < last;
     while (isBehind()) {
       if (performance.now() > end) throw new Error(`${this.className}: read ${this.#last} of ${last} messages`);
