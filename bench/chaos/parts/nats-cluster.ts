@@ -49,7 +49,10 @@ export class NatsCluster {
     this.servers = servers;
   }
 
-  /** @param folder - for configurations and stored messages */
+  /**
+   * Starts the servers. JetStream is ready a few seconds later, and the nodes then create the streams.
+   * @param folder - for configurations and stored messages
+   */
   static async start(folder: string): Promise<NatsCluster> {
     const ports = await findFreePorts(2 * SIZE);
     const routes = ports.slice(SIZE).map((port) => `nats-route://127.0.0.1:${port}`);
@@ -70,7 +73,6 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     });
     const cluster = new NatsCluster(servers);
     await Promise.all(servers.map((server) => server.start()));
-    await cluster.#untilReady();
     return cluster;
   }
 
@@ -136,15 +138,9 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     await Promise.all(this.servers.map((server) => server.kill()));
   }
 
-  async #untilReady(): Promise<void> {
-    await this.#eventually(async () => {
-      const manager = await this.manager();
-      await manager.getAccountInfo();
-      // Creating a stream shows that the cluster has elected a leader.
-      await manager.streams.add({ name: "chaos-probe", subjects: ["chaos-probe"], num_replicas: SIZE });
-      await manager.streams.delete("chaos-probe");
-      return true;
-    }, "JetStream does not start");
+  /** Resolves when the nodes have created the streams of these history classes. */
+  async untilCreated(classNames: readonly string[]): Promise<void> {
+    for (const name of classNames) await this.#eventually(() => this.stream(name), `the stream of ${name} is missing`);
   }
 
   async #eventually<T>(look: () => Promise<T | undefined>, fault: string): Promise<T> {

@@ -98,6 +98,7 @@ export class World {
         nodes.push(await ChaosNode.create(position, cluster, folder, settings));
       }
       await Promise.all(nodes.map((node) => node.start()));
+      await cluster.untilCreated(Object.keys(options.classes));
       world = new World(options, cluster, nodes);
       await world.#begin();
       await run(world);

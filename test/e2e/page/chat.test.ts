@@ -1,5 +1,5 @@
 import { publish } from "../../support/backends/publish.js";
-import { inBrowser, NO_SERVER, openPage, type TestPage } from "../../support/clients/browser.js";
+import { inBrowser, openPage, type TestPage } from "../../support/clients/browser.js";
 import { startSite } from "../../support/clients/site.js";
 import { connectNats } from "../../support/nats/client.js";
 import { startNatsCluster } from "../../support/nats/cluster.js";
@@ -9,6 +9,9 @@ import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
 const TOPIC = "room";
+
+/** Problem that the browser reports for each failed attempt to connect. */
+const NO_CONNECTION = /Error in connection establishment|Unexpected response code/;
 
 /** Script of a chat page, written with a WebSocket and the native frames only. */
 function chatScript(urls: readonly string[]): string {
@@ -68,7 +71,7 @@ async function startChat(servers: readonly NatsServer[], history: object): Promi
   const nodes = [await startNode(config), await startNode(config)];
   const proxies = await Promise.all(nodes.map(({ http }) => startTcpProxy(Number(new URL(http).port))));
   const site = await startSite(chatScript(proxies.map(({ port }) => `ws://127.0.0.1:${port}`)));
-  const shown = await openPage(site, { expected: NO_SERVER });
+  const shown = await openPage(site, { expected: NO_CONNECTION });
   await shown.page.locator(".joined").first().waitFor();
   let turn = 0;
   return {
