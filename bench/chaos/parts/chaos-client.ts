@@ -86,6 +86,11 @@ export class ChaosClient {
     this.#lost();
   }
 
+  /** Loses its connection, and comes back at once. Does nothing while it is away. */
+  interrupt(): void {
+    this.#webSocket?.terminate();
+  }
+
   #lost(): void {
     clearTimeout(this.#timer);
     this.#joined = false;

@@ -17,12 +17,6 @@ interface PublishReceipt {
   readonly duplicate: boolean;
 }
 
-interface GrpcReceipt {
-  readonly stage: Stage;
-  readonly position: string;
-  readonly duplicate: boolean;
-}
-
 export interface ChaosPublisherOptions {
   readonly name: string;
   readonly topic: string;
@@ -161,7 +155,7 @@ export class ChaosPublisher {
           reject(error ?? new Error("no answer"));
           return;
         }
-        const [receipt] = fromBinary(ResponseSchema, answer).receipts as readonly Partial<GrpcReceipt>[];
+        const [receipt] = fromBinary(ResponseSchema, answer).receipts;
         const { duplicate = false, position = "", stage } = receipt ?? {};
         resolve({ isStored: stage === Stage.STORED, position, duplicate });
       });

@@ -53,6 +53,8 @@ export interface ChaosResult {
 const NODES = 3;
 /** Share of clients that never ask for positions. */
 const PLAIN = 0.1;
+/** One of so many clients loses its connection in each phase. */
+const INTERRUPTED = 8;
 /** Longest wait for clients and publishers, in milliseconds. */
 const PATIENCE = 90_000;
 const REPORTED = 10;
@@ -69,6 +71,7 @@ export class World {
   readonly size: ChaosSize;
   /** Topics from which messages have been removed. */
   readonly trimmed = new Set<string>();
+  #phase = 0;
   readonly #falseRecoveries: string[] = [];
   readonly #expected: string[] = [];
 
@@ -112,9 +115,16 @@ export class World {
     }
   }
 
-  /** Lets traffic flow: until each publisher has stored the number of messages that it publishes in a phase. */
+  /**
+   * Lets traffic flow until each publisher has stored the number of messages that it publishes in a phase. Some clients lose
+   * their connections in each phase.
+   */
   async flow(what: string): Promise<void> {
     progress(`  ${what}`);
+    this.#phase += 1;
+    for (const [position, client] of this.clients.entries()) {
+      if (position % INTERRUPTED === this.#phase % INTERRUPTED) client.interrupt();
+    }
     const count = Math.max(5, Math.floor((this.size.seconds * 1_000) / this.#interval / 2));
     const ends = this.publishers.map((publisher) => publisher.stored.length + count);
     await this.#until(
