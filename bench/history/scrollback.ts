@@ -26,7 +26,7 @@ export async function measureScrollback(
   { contender, delivering }: HistorySetting,
   { rounds, toy }: Options,
 ): Promise<{ readonly part: Part }> {
-  const stored = toy ? 700 : 2_000;
+  const stored = 2_000;
   for (let count = 0; count < stored; count += 100) {
     await contender.publish(
       Array.from({ length: 100 }, () => STORED_TOPIC),

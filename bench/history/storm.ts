@@ -50,8 +50,6 @@ export async function measureReturns(
     return storm.recovers ? recover(setting, storm, clients, topic) : joinPlainly(setting, clients);
   });
   const [plain = [], hot = [], cold = []] = results;
-  const cpuOf = (all: readonly Returned[]): number => median(all.map(({ cpu }) => cpu));
-  const most = (all: readonly Returned[]): number => Math.max(...all.map(({ requests }) => requests));
   const rows = STORMS.map(({ name }, position) => {
     const measured = results[position] ?? [];
     return [
@@ -60,7 +58,7 @@ export async function measureReturns(
         measured.map(({ cpu }) => cpu),
         0,
       ),
-      `${(cpuOf(measured) / cpuOf(plain)).toFixed(2)} ×`,
+      `${(cpuPerClient(measured) / cpuPerClient(plain)).toFixed(2)} ×`,
       spread(
         measured.map(({ perSecond }) => perSecond),
         0,
@@ -86,25 +84,33 @@ export async function measureReturns(
       {
         what: "CPU per recovery vs plain join, node has the messages",
         limit: LIMIT,
-        found: cpuOf(hot) / cpuOf(plain),
+        found: cpuPerClient(hot) / cpuPerClient(plain),
         unit: "×",
       },
       {
         what: "CPU per recovery vs plain join, store has the messages",
         limit: LIMIT,
-        found: cpuOf(cold) / cpuOf(plain),
+        found: cpuPerClient(cold) / cpuPerClient(plain),
         unit: "×",
       },
-      { what: "requests to NATS, node has the messages", limit: 0, found: most(hot), unit: "", digits: 0 },
+      { what: "requests to NATS, node has the messages", limit: 0, found: mostRequests(hot), unit: "", digits: 0 },
       {
         what: "requests to NATS, store has the messages",
         limit: MISSED.length,
-        found: most(cold),
+        found: mostRequests(cold),
         unit: "",
         digits: 0,
       },
     ],
   };
+}
+
+function cpuPerClient(all: readonly Returned[]): number {
+  return median(all.map(({ cpu }) => cpu));
+}
+
+function mostRequests(all: readonly Returned[]): number {
+  return Math.max(...all.map(({ requests }) => requests));
 }
 
 function joinPlainly(setting: HistorySetting, clients: number): Promise<Returned> {

@@ -140,14 +140,14 @@ export class ChaosClient {
     const { observed } = this.#options;
     for (const [topic, journal] of this.journals) {
       const asked = this.positions.has(topic);
-      const result = recovered[topic];
-      if (!this.plain && asked !== (result !== undefined)) observed.fault(`H3: ${topic} has no result`);
-      if (result === true) {
+      const hasResult = recovered[topic] !== undefined;
+      if (!this.plain && asked !== hasResult) observed.fault(`H3: ${topic} has no result`);
+      if (recovered[topic] ?? false) {
         // The position stays that of the last message received: the connection may end before the missed ones arrive.
         observed.recovered += 1;
         journal.recover();
       } else {
-        if (result === false) this.#refused(topic, reasons[topic]);
+        if (hasResult) this.#refused(topic, reasons[topic]);
         journal.begin(positions[topic]);
         if (positions[topic] !== undefined) this.positions.set(topic, positions[topic]);
         else this.positions.delete(topic);

@@ -156,8 +156,8 @@ export class ChaosPublisher {
           return;
         }
         const [receipt] = fromBinary(ResponseSchema, answer).receipts;
-        const { duplicate = false, position = "", stage } = receipt ?? {};
-        resolve({ isStored: stage === Stage.STORED, position, duplicate });
+        if (receipt === undefined) reject(new Error("no receipt"));
+        else resolve({ ...receipt, isStored: receipt.stage === Stage.STORED });
       });
     });
   }

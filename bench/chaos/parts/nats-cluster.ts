@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type JetStreamManager, type NatsConnection, NatsError, type StreamInfo } from "nats";
+import { errorText } from "../../../src/util/native-error.js";
 import { pause } from "../../support/pause.js";
 import { findFreePorts } from "./ports.js";
 import { LoggedProcess } from "./processes.js";
@@ -50,7 +51,7 @@ export class NatsCluster {
   }
 
   /**
-   * Starts the servers. JetStream is ready a few seconds later, and the nodes then create the streams.
+   * Starts the servers. JetStream is ready a few seconds later, as `untilReady` tells.
    * @param folder - for configurations and stored messages
    */
   static async start(folder: string): Promise<NatsCluster> {
@@ -100,6 +101,11 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     return undefined;
   }
 
+  /** Resolves when a node has created the stream of a history class. */
+  async untilCreated(className: string): Promise<void> {
+    await this.#eventually(() => this.stream(className), `the stream of ${className} is missing`);
+  }
+
   /** Returns the sequence of the newest stored message of a history class; 0 for none. */
   async lastSequence(className: string): Promise<number> {
     const info = await this.stream(className);
@@ -126,9 +132,7 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     await this.#eventually(async () => {
       const cluster = (await this.stream(className))?.cluster;
       const replicas = cluster?.replicas ?? [];
-      return cluster?.leader !== undefined && replicas.every(({ current, offline }) => current && offline !== true)
-        ? true
-        : undefined;
+      return cluster?.leader !== undefined && replicas.every(({ current }) => current) ? true : undefined;
     }, `the stream of ${className} is not replicated`);
   }
 
@@ -138,9 +142,14 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     await Promise.all(this.servers.map((server) => server.kill()));
   }
 
-  /** Resolves when the nodes have created the streams of these history classes. */
-  async untilCreated(classNames: readonly string[]): Promise<void> {
-    for (const name of classNames) await this.#eventually(() => this.stream(name), `the stream of ${name} is missing`);
+  /** Resolves when JetStream can create streams. */
+  async untilReady(): Promise<void> {
+    await this.#eventually(async () => {
+      const manager = await this.manager();
+      await manager.streams.add({ name: "chaos-probe", subjects: ["chaos-probe"], num_replicas: SIZE });
+      await manager.streams.delete("chaos-probe");
+      return true;
+    }, "JetStream does not start");
   }
 
   async #eventually<T>(look: () => Promise<T | undefined>, fault: string): Promise<T> {
@@ -154,6 +163,6 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
       if (found !== undefined) return found;
       await pause(100);
     }
-    throw new Error(`${fault}${cause === undefined ? "" : `: ${String(cause)}`}`);
+    throw new Error(`${fault}${cause === undefined ? "" : `: ${errorText(cause)}`}`);
   }
 }

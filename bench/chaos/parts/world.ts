@@ -100,8 +100,7 @@ export class World {
       for (let position = 0; position < NODES; position += 1) {
         nodes.push(await ChaosNode.create(position, cluster, folder, settings));
       }
-      await Promise.all(nodes.map((node) => node.start()));
-      await cluster.untilCreated(Object.keys(options.classes));
+      await Promise.all([cluster.untilReady(), ...nodes.map((node) => node.start())]);
       world = new World(options, cluster, nodes);
       await world.#begin();
       await run(world);
@@ -173,6 +172,11 @@ export class World {
       if (position % 50 === 49) await Promise.race([client.joined(), pause(2_000)]);
     }
     await this.#within(Promise.all(this.clients.map((client) => client.joined())), "clients have not joined");
+    // Messages of some classes are removed soon, so they are read from the beginning.
+    for (const log of this.logs.values()) {
+      await this.cluster.untilCreated(log.className);
+      await log.follow();
+    }
     for (const publisher of this.publishers) publisher.start();
     await this.flow("traffic begins");
   }

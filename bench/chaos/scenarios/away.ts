@@ -14,7 +14,6 @@ export const away: Scenario = {
     const topics = size.toy ? 2 : 5;
     const classes = { keep: { topics, settings: KEEP }, short: { topics, settings: SHORT } };
     return World.run({ size, classes }, async (world) => {
-      await world.logs.get("short")?.follow();
       for (const topic of world.topics.filter((name) => name.startsWith("short."))) world.trimmed.add(topic);
       const seconds = size.toy ? [0.5, 2, AGE + 2] : [2, 2 * AGE, Math.max(120, size.seconds)];
       const groups = seconds.map((_, group) => world.clients.filter((__, position) => position % 4 === group));

@@ -59,7 +59,7 @@ async function basePositions(http: string): Promise<string[]> {
 
 /** Returns every position that differs from this one in one character, and some others. */
 function alter(position: string): string[] {
-  const flipped = [...position].map((character, index) => {
+  const flipped = Array.from(position).map((character, index) => {
     const other = character === "1" ? "2" : "1";
     return `${position.slice(0, index)}${other}${position.slice(index + 1)}`;
   });
@@ -76,7 +76,7 @@ function alter(position: string): string[] {
 async function expectRefusal(world: World, http: string, topic: string, position: string, path = "/ws"): Promise<void> {
   const { reasons = {}, recovered = {}, topic: answer } = await join(http, path, topic, { [topic]: position });
   if (answer !== "@join") world.observed.fault(`H3: the join with ${position} was answered ${answer}`);
-  else if (recovered[topic] !== false) world.countFalseRecovery(`${topic} was recovered from ${position} by ${path}`);
+  else if (recovered[topic] ?? true) world.countFalseRecovery(`${topic} was recovered from ${position} by ${path}`);
   else world.observed.countRefused(reasons[topic] ?? "none");
 }
 
