@@ -1,4 +1,4 @@
-/** What clients and publishers were told, summed over all of them. */
+/** Positions and results that clients and publishers were told, summed over all of them. */
 export class Observations {
   /** Position of each message; every client and every receipt must tell the same one. */
   readonly positions = new Map<string, string>();

@@ -44,7 +44,7 @@ export const memoryLoss: Scenario = {
   what: "a stream in the memory of one server loses its messages, and begins again at 1",
   run: (size) =>
     World.run({ size, classes: { volatile: { topics: size.toy ? 3 : 6, settings: VOLATILE } } }, async (world) => {
-      // Of the last messages before the kill it would be unknown whether they were stored.
+      // Stopped first, because nobody could tell whether the last messages before the kill were stored.
       await Promise.all(world.publishers.map((publisher) => publisher.stop()));
       const log = world.logs.get("volatile");
       await log?.caughtUp();
