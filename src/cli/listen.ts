@@ -1,32 +1,38 @@
 import { readFileSync } from "node:fs";
-import { CarillonError } from "../errors.js";
-import { ListenClient, type ListenFrame } from "../outbound/listen-client.js";
+import { CarillonError, invalidArgument } from "../errors.js";
+import { ListenClient, type ListenFrame, type ListenStart } from "../outbound/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
+import { parseMoment } from "./moment.js";
+import { note } from "./note.js";
 
 export interface ListenFlags {
   readonly url: string;
   readonly json?: true;
   readonly token?: string;
   readonly ca?: string;
+  readonly since?: string;
 }
 
 /**
  * Prints the messages of topics until a signal arrives. Reconnects when the connection is lost or the broker was
- * unavailable.
+ * unavailable. It then recovers what it has missed on topics with history, or says that it cannot.
  */
-export function listenCommand(topics: readonly string[], { ca, json, token, url }: ListenFlags): void {
+export function listenCommand(topics: readonly string[], { ca, json, since, token, url }: ListenFlags): void {
   const target = new URL(url);
   let authority: Buffer | undefined;
+  let start: ListenStart | undefined;
   try {
+    start = since === undefined ? undefined : parseStart(since, topics);
     authority = ca === undefined ? undefined : readFileSync(ca);
   } catch (error) {
     fail(error, EXIT.usage);
     return;
   }
-  if (json === true) target.searchParams.set("meta", "1");
+  // With metadata, messages have their positions.
+  target.searchParams.set("meta", "1");
   let connectedOnce = false;
   const client = new ListenClient(
-    { url: target.href, topics, token: token ?? process.env["CARILLON_TOKEN"], ca: authority },
+    { url: target.href, topics, start, token: token ?? process.env["CARILLON_TOKEN"], ca: authority },
     {
       onConnected: () => {
         connectedOnce = true;
@@ -44,6 +50,7 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
       },
       onFrame: (frame, text) => {
         if (frame.topic === "@join") {
+          for (const [topic, reason] of Object.entries(frame.reasons ?? {})) note(explain(topic, reason));
           note(`listening to ${topics.join(" ")}`);
         } else if (frame.topic === "#join" || frame.topic === "#error") {
           client.stop();
@@ -68,9 +75,26 @@ export function listenCommand(topics: readonly string[], { ca, json, token, url 
   client.connect();
 }
 
-function note(text: string): void {
-  process.stderr.write(`carillon: ${text}\n`);
+/** Parses the option --since: a number of messages, a moment, or a position. @throws CarillonError invalid_argument */
+function parseStart(text: string, topics: readonly string[]): ListenStart {
+  if (/^\d+$/.test(text)) return { kind: "latest", limit: Number(text) };
+  const since = parseMoment(text);
+  if (since !== undefined) return { kind: "latest", since };
+  if (topics.length > 1) throw invalidArgument("--since: a position belongs to one topic: listen to that topic only");
+  return { kind: "after", position: text };
 }
+
+/** Explains why stored messages are missing. */
+function explain(topic: string, reason: string): string {
+  return `cannot recover missed messages of ${topic}: ${REASONS[reason] ?? reason}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  expired: "they are no longer stored (expired)",
+  unknown_position: "the position is not one of its history (unknown_position)",
+  too_many: "there are too many (too_many)",
+  unavailable: "the store does not answer (unavailable)",
+};
 
 function toError({ error, payload }: ListenFrame): Error {
   return error === undefined ? new Error(String(payload)) : new CarillonError(error.code, error.message);

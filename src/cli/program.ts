@@ -58,21 +58,38 @@ function createProgram(): Command {
     .option("--try", "print commands to try the node with")
     .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
 
-  program
-    .command("publish")
-    .description("publish one message; prints its id and stage: accepted, flushed or stored")
-    .argument("<topic>", "topic to publish on")
-    .argument("[payload]", "payload of the message; read from stdin if omitted or -")
-    .option("-e, --event <name>", "name of the event")
-    .option("--id <id>", "id of the message (default: chosen by the server)")
-    .option("--broker-name <name>", "broker to publish through (default: the server's default)")
-    .option("--async", "do not wait for the broker")
-    .option("--key <key>", "backend key; prefer CARILLON_KEY, because command lines are visible to other users")
-    .option("--vhost <path>", "vhost to publish in (default: the key's)")
-    .option("--tls", "connect to the gRPC port with TLS")
-    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
-    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
-    .action(async (topic, payload, flags) => (await import("./publish.js")).publishCommand(topic, payload, flags));
+  addBackendOptions(
+    program
+      .command("publish")
+      .description("publish one message; prints its id, its stage (accepted, flushed or stored) and its position")
+      .argument("<topic>", "topic to publish on")
+      .argument("[payload]", "payload of the message; read from stdin if omitted or -")
+      .option("-e, --event <name>", "name of the event")
+      .option("--id <id>", "id of the message (default: chosen by the server)")
+      .option("--async", "do not wait for the broker"),
+  ).action(async (topic, payload, flags) => (await import("./publish.js")).publishCommand(topic, payload, flags));
+
+  addBackendOptions(
+    program
+      .command("history")
+      .description(
+        "print stored messages of a topic, the oldest first; the latest ones unless --after or --since is given",
+      )
+      .argument("<topic>", "topic with history")
+      .option("-n, --limit <number>", "number of messages, at most 1000", "100")
+      .option("--after <position>", "only messages after this position")
+      .option("--before <position>", "only messages before this position")
+      .option("--since <moment>", "only messages since this moment: how long ago, such as 10m, or a time in RFC 3339")
+      .option("--until <moment>", "only messages until this moment")
+      .option("--json", "print each message as JSON with its id, event, time and position"),
+  ).action(async (topic, flags) => (await import("./history.js")).historyCommand(topic, flags));
+
+  addBackendOptions(
+    program
+      .command("purge")
+      .description("remove the stored messages of a topic; prints their number")
+      .argument("<topic>", "topic with history"),
+  ).action(async (topic, flags) => (await import("./history.js")).purgeCommand(topic, flags));
 
   const listenCommand = program
     .command("listen")
@@ -80,7 +97,11 @@ function createProgram(): Command {
     .argument("<topic...>", "topics to listen to")
     .option("--token <token>", "client token; prefer CARILLON_TOKEN, because command lines are visible to other users")
     .option("--ca <file>", "PEM file of the authority that signed the node's certificate; for wss:// URLs")
-    .option("--json", "print each message as JSON with its id, event and time")
+    .option("--json", "print each message as JSON with its id, event, time and position")
+    .option(
+      "--since <start>",
+      "print stored messages first: their number (20), those since a moment (10m, or a time in RFC 3339), or those after a position",
+    )
     .option("-u, --url <url>", "WebSocket URL of a node", parseWebSocketUrl, createDefaultUrl());
   listenCommand.action(async (topics, flags) => {
     // Commander does not parse defaults.
@@ -130,6 +151,17 @@ function createProgram(): Command {
     });
   });
   return program;
+}
+
+/** Adds the options with which a command reaches a node as a backend, and names a broker. */
+function addBackendOptions(command: Command): Command {
+  return command
+    .option("--broker-name <name>", "broker of the topic (default: the server's default)")
+    .option("--key <key>", "backend key; prefer CARILLON_KEY, because command lines are visible to other users")
+    .option("--vhost <path>", "vhost of the topic (default: the key's)")
+    .option("--tls", "connect to the gRPC port with TLS")
+    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
+    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001");
 }
 
 /** Returns the URL of the node on this machine, at the address in CARILLON_HTTP if set. */

@@ -1,49 +1,32 @@
-import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
-import { PublishClient } from "../outbound/publish-client.js";
-import { fail } from "./exit-code.js";
+import { BroadcastService, type Receipt } from "../../gen/websockets/v1/websockets_pb.js";
+import { asBackend, type BackendFlags } from "./backend.js";
 
-export interface PublishFlags {
-  readonly server: string;
+export interface PublishFlags extends BackendFlags {
   readonly event?: string;
   readonly id?: string;
   readonly brokerName?: string;
   readonly async?: true;
-  readonly key?: string;
-  readonly vhost?: string;
-  readonly tls?: true;
-  readonly ca?: string;
 }
 
-/** Publishes one message and prints its id and stage. The payload is read from stdin if it is omitted or "-". */
+/**
+ * Publishes one message, and prints its id and stage, and where it is stored its position. The payload is read from stdin if it
+ * is omitted or "-".
+ */
 export async function publishCommand(topic: string, text: string | undefined, flags: PublishFlags): Promise<void> {
   const payload = text === undefined || text === "-" ? await buffer(process.stdin) : Buffer.from(text);
-  let client: PublishClient | undefined;
-  try {
-    client = new PublishClient({
-      address: flags.server,
-      key: flags.key ?? process.env["CARILLON_KEY"],
-      vhost: flags.vhost,
-      tls: flags.tls === true || flags.ca !== undefined ? { ca: readAuthority(flags.ca) } : undefined,
-    });
-    const message = {
-      topics: [topic],
-      payload,
-      event: flags.event ?? "",
-      id: flags.id ?? "",
-      broker: flags.brokerName ?? "",
-    };
-    const { receipts } = await client.publish({ messages: [message] }, { async: flags.async === true });
-    for (const { id, stage } of receipts) process.stdout.write(`${id} ${STAGES[stage]}\n`);
-  } catch (error) {
-    fail(error);
-  } finally {
-    client?.close();
-  }
+  const { publish, publishAsync } = BroadcastService.method;
+  await asBackend(flags, async (client) => {
+    const { brokerName: broker = "", event = "", id = "" } = flags;
+    const request = { messages: [{ topics: [topic], payload, event, id, broker }] };
+    const { receipts } = await client.call(flags.async === true ? publishAsync : publish, request);
+    for (const receipt of receipts) process.stdout.write(`${formatReceipt(receipt)}\n`);
+  });
 }
 
-function readAuthority(file: string | undefined): Buffer | undefined {
-  return file === undefined ? undefined : readFileSync(file);
+function formatReceipt({ duplicate, id, position, stage }: Receipt): string {
+  const parts = [id, STAGES[stage], ...(position === "" ? [] : [position]), ...(duplicate ? ["duplicate"] : [])];
+  return parts.join(" ");
 }
 
 /** Names of stages, by the numbers of websockets.v1.Stage. */

@@ -13,14 +13,28 @@ const REFUSAL_TIMEOUT = 2_000;
 export interface ListenFrame {
   readonly topic: string;
   readonly payload: unknown;
+  /** Position of a message in the topic's history. */
+  readonly position?: string;
+  /** Positions of the topics of a join. */
+  readonly positions?: Readonly<Record<string, string>>;
+  /** Reasons why messages of topics could not be recovered or replayed. */
+  readonly reasons?: Readonly<Record<string, string>>;
   readonly encoding?: string;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
   readonly missed?: number;
 }
 
+/** Where a listener begins: after a position of its only topic, or with the latest messages of each topic. */
+export type ListenStart =
+  | { readonly kind: "after"; readonly position: string }
+  /** `since`: in milliseconds since the epoch. */
+  | { readonly kind: "latest"; readonly limit?: number | undefined; readonly since?: number | undefined };
+
 export interface ListenOptions {
   readonly url: string;
   readonly topics: readonly string[];
+  /** Stored messages to receive before the live ones; undefined for none. */
+  readonly start?: ListenStart | undefined;
   /** Token of the listener; undefined if the server needs none. */
   readonly token: string | undefined;
   /** PEM of the authority of the server's certificate; undefined: the authorities known to Node. */
@@ -43,9 +57,12 @@ export interface ListenEvents {
 /** Range of close codes that refuse this client. */
 const REFUSED = { min: 4_400, max: 4_499 } as const;
 
+/** Id of the ping that follows a join. Its answer comes after the stored messages. */
+const SETTLED = "settled";
+
 /**
  * Listening client for `/ws`, for the command line. It joins its topics on every new connection, and again when
- * the broker was disconnected.
+ * the broker was disconnected. Where the server tells positions, it recovers the messages that it has missed.
  */
 export class ListenClient {
   readonly #options: ListenOptions;
@@ -54,10 +71,18 @@ export class ListenClient {
   #retry: NodeJS.Timeout | undefined;
   #wait = FIRST_WAIT;
   #stopped = false;
+  /** Positions of the last messages received, by topic. */
+  readonly #positions = new Map<string, string>();
+  /** Positions that the last join told. They count once the stored messages before them have arrived. */
+  #joinedAt = new Map<string, string>();
+  /** Whether the stored messages with which the client begins have arrived. */
+  #hasStarted = false;
 
   constructor(options: ListenOptions, events: ListenEvents) {
     this.#options = options;
     this.#events = events;
+    const [topic = ""] = options.topics;
+    if (options.start?.kind === "after") this.#positions.set(topic, options.start.position);
   }
 
   connect(): void {
@@ -88,7 +113,9 @@ export class ListenClient {
         return;
       }
       this.#wait = FIRST_WAIT;
-      this.#events.onFrame(frame, text);
+      if (frame.topic === "@pong") this.#settle();
+      else this.#events.onFrame(frame, text);
+      this.#follow(frame, webSocket);
     });
     webSocket.on("unexpected-response", (_request, response) => {
       const { statusCode = 0 } = response;
@@ -119,7 +146,38 @@ export class ListenClient {
   }
 
   #join(webSocket: WebSocket): void {
-    webSocket.send(JSON.stringify({ command: "join", topics: this.#options.topics, id: 1 }));
+    this.#joinedAt.clear();
+    webSocket.send(JSON.stringify({ command: "join", topics: this.#options.topics, id: 1, ...this.#replay() }));
+  }
+
+  /** Returns the members of a join that request stored messages. */
+  #replay(): object {
+    const { start } = this.#options;
+    const recover = this.#positions.size > 0 && { recover: Object.fromEntries(this.#positions) };
+    if (this.#hasStarted || start?.kind !== "latest") return { ...recover };
+    const { limit, since } = start;
+    const history = {
+      ...(limit !== undefined && { limit }),
+      ...(since !== undefined && { since: new Date(since).toISOString() }),
+    };
+    return { ...recover, history };
+  }
+
+  /** Notes how far the client has received the topics. */
+  #follow({ position, positions, topic }: ListenFrame, webSocket: WebSocket): void {
+    if (topic === "@join" && positions !== undefined) {
+      this.#joinedAt = new Map(Object.entries(positions));
+      webSocket.send(JSON.stringify({ command: "ping", id: SETTLED }));
+    } else if (position !== undefined) {
+      this.#joinedAt.delete(topic);
+      this.#positions.set(topic, position);
+    }
+  }
+
+  #settle(): void {
+    for (const [topic, position] of this.#joinedAt) this.#positions.set(topic, position);
+    this.#joinedAt.clear();
+    this.#hasStarted = true;
   }
 
   #giveUp(reason: string): void {

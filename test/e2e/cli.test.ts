@@ -16,9 +16,9 @@ import { readExamples } from "../support/docs/examples.js";
 import { becomes, startNatsNode } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { TestAuthority } from "../support/net/certificates.js";
+import { listen } from "../support/nodes/listen.js";
 import { PROGRAM, runCarillon, startCarillon } from "../support/nodes/process.js";
 import { Program } from "../support/nodes/program.js";
-import { Queue } from "../support/queue.js";
 
 function folderWith(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), "carillon-cli-"));
@@ -370,33 +370,6 @@ test("O9: README.md's listener for browsers reconnects when the broker does", as
   await say(node, "hello", "at last");
   await expect(listener.says(/^hello: at last$/)).resolves.toBeDefined();
 });
-
-function listen(ws: string, ...args: readonly string[]) {
-  const child = spawn(process.execPath, [PROGRAM, "listen", "-u", `${ws}/ws`, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const exited = once(child, "exit").then(([code]) => code as number | null);
-  cleanUp(async () => {
-    child.kill("SIGKILL");
-    await exited;
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const notes = new Queue<string>();
-  const stderr = createInterface({ input: child.stderr }).on("line", (line) => {
-    notes.push(line);
-  });
-  const [listening, listeningAgain] = [1, 2].map((expected) => {
-    let seen = 0;
-    return new Promise<void>((resolve) => {
-      stderr.on("line", (line) => {
-        if (line.includes("listening to")) seen += 1;
-        if (seen === expected) resolve();
-      });
-    });
-  });
-  const line = async (): Promise<string> => String((await lines.next()).value);
-  return { child, exited, line, listening, listeningAgain, notes };
-}
 
 /** Starts a server that sends frames after the first command. */
 async function startFrameServer(...frames: readonly string[]): Promise<string> {

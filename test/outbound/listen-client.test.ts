@@ -216,3 +216,33 @@ test("O8: reports why it cannot connect", async () => {
   await story.until(1);
   expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket endpoint at /nowhere"]);
 });
+
+test("H2: recovers from the last message, or from the position of a join whose stored messages have arrived", async () => {
+  const pong: Answer = (webSocket) => webSocket.send('{"topic":"@pong","id":"settled"}');
+  const joinAt =
+    (position: string, ...frames: readonly string[]): Answer =>
+    (webSocket) => {
+      webSocket.send(`{"topic":"@join","payload":["foo"],"id":1,"positions":{"foo":"${position}"}}`);
+      for (const frame of frames) webSocket.send(frame);
+    };
+  const terminate: Answer = (webSocket) => webSocket.terminate();
+  const { commands, url } = await scripted(
+    // The connection is lost before the stored messages have certainly arrived.
+    joinAt("p1"),
+    terminate,
+    joinAt("p1"),
+    (webSocket) => {
+      pong(webSocket);
+      webSocket.close(1012);
+    },
+    joinAt("p3", '{"topic":"foo","payload":"x","position":"p2"}'),
+    terminate,
+    joinAt("p3", '{"topic":"foo","payload":"y","position":"p3"}'),
+  );
+  const story = listen(url, ["foo"], { start: { kind: "latest", limit: 5 } });
+  await story.until(13);
+  const ping = '{"command":"ping","id":"settled"}';
+  const rewind = '{"command":"join","topics":["foo"],"id":1,"history":{"limit":5}}';
+  const after = (position: string): string => JOIN.replace("}", `,"recover":{"foo":"${position}"}}`);
+  expect(commands.slice(0, 7)).toEqual([rewind, ping, rewind, ping, after("p1"), ping, after("p2")]);
+});

@@ -1,4 +1,5 @@
-import { PublishClient } from "../../../src/outbound/publish-client.js";
+import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
+import { BackendClient } from "../../../src/outbound/backend-client.js";
 import { publish, say } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { inBrowser, openPage } from "../../support/clients/browser.js";
@@ -22,10 +23,10 @@ inBrowser("the page", () => {
     await shown.joined("hello");
     await say(node, "hello", "by Connect ✓");
 
-    const client = new PublishClient({ address: node.grpc, key: undefined, vhost: undefined, tls: undefined });
+    const client = new BackendClient({ address: node.grpc, key: undefined, vhost: undefined, tls: undefined });
     cleanUp(() => client.close());
     const message = { topics: ["hello"], payload: Buffer.from('{"by": "gRPC"}'), event: "order.paid" };
-    await client.publish({ messages: [message] }, { async: false });
+    await client.call(BroadcastService.method.publish, { messages: [message] });
 
     await shown.publish("hello", "by the form ✓\nin two lines", "order.sent");
     await shown.says("publish-result", /^Published: flushed · \d+ ms · id \S+$/);

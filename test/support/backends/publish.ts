@@ -13,7 +13,7 @@ export interface JsonMessage {
 export interface JsonAnswer {
   readonly status: number;
   readonly ok?: boolean;
-  readonly receipts?: readonly { readonly id: string; readonly stage: string }[];
+  readonly receipts?: readonly { readonly id: string; readonly stage: string; readonly position?: string }[];
   readonly code?: string;
   readonly message?: string;
 }

@@ -1,0 +1,87 @@
+import { isUtf8 } from "node:buffer";
+import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { HistoryService, type TopicMessage } from "../../gen/carillon/v1/history_pb.js";
+import { CarillonError, invalidArgument } from "../errors.js";
+import { asBackend, type BackendFlags } from "./backend.js";
+import { EXIT, fail } from "./exit-code.js";
+import { requireMoment } from "./moment.js";
+import { note } from "./note.js";
+
+export interface HistoryFlags extends BackendFlags {
+  readonly brokerName?: string;
+  readonly limit?: string;
+  readonly after?: string;
+  readonly before?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly json?: true;
+}
+
+/** Prints a page of a topic's stored messages, the oldest first, and how to get the next page. */
+export async function historyCommand(topic: string, flags: HistoryFlags): Promise<void> {
+  let query: ReturnType<typeof readQuery>;
+  try {
+    query = readQuery(flags);
+  } catch (error) {
+    fail(error, EXIT.usage);
+    return;
+  }
+  const { brokerName: broker = "", json } = flags;
+  const isForward = flags.before === undefined && (flags.after ?? flags.since) !== undefined;
+  await asBackend(flags, async (client) => {
+    const { messages, more } = await client.call(HistoryService.method.readHistory, { topic, broker, ...query });
+    // A page that is read backwards has the newest message first.
+    const ordered = isForward ? messages : messages.toReversed();
+    for (const message of ordered) process.stdout.write(json === true ? formatJson(message) : formatPayload(message));
+    const last = messages.at(-1);
+    if (more && last !== undefined)
+      note(`there are more messages: --${isForward ? "after" : "before"} ${last.position}`);
+  });
+}
+
+/** Removes the stored messages of a topic, and prints their number. */
+export async function purgeCommand(
+  topic: string,
+  flags: BackendFlags & { readonly brokerName?: string },
+): Promise<void> {
+  await asBackend(flags, async (client) => {
+    const request = { topic, broker: flags.brokerName ?? "" };
+    const { messages } = await client.call(HistoryService.method.purgeHistory, request);
+    process.stdout.write(`${messages}\n`);
+  });
+}
+
+/** @throws CarillonError invalid_argument */
+function readQuery({ after = "", before = "", limit, since, until }: HistoryFlags) {
+  if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit))
+    throw invalidArgument("--limit: expected a number of messages");
+  return {
+    after,
+    before,
+    ...(limit !== undefined && { limit: Number(limit) }),
+    ...(since !== undefined && { since: timestampFromMs(requireMoment("--since", since)) }),
+    ...(until !== undefined && { until: timestampFromMs(requireMoment("--until", until)) }),
+  };
+}
+
+function formatPayload({ payload }: TopicMessage): Buffer {
+  return Buffer.concat([payload, Buffer.from("\n")]);
+}
+
+/** Formats a message like `listen --json`: the frame that a WebSocket client gets. */
+function formatJson({ event, id, payload, position, time, topic }: TopicMessage): string {
+  if (time === undefined) throw new CarillonError("internal", "the server has sent a message without a time");
+  const bytes = Buffer.from(payload);
+  const content = isUtf8(bytes)
+    ? { payload: bytes.toString() }
+    : { payload: bytes.toString("base64"), encoding: "base64" };
+  const frame = {
+    topic,
+    ...content,
+    id,
+    ...(event !== "" && { event }),
+    time: timestampDate(time).toISOString(),
+    position,
+  };
+  return `${JSON.stringify(frame)}\n`;
+}
