@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { HistoryService, type TopicMessage } from "../../gen/carillon/v1/history_pb.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import { asBackend, type BackendFlags } from "./backend.js";
@@ -59,9 +58,15 @@ function readQuery({ after = "", before = "", limit, since, until }: HistoryFlag
     after,
     before,
     ...(limit !== undefined && { limit: Number(limit) }),
-    ...(since !== undefined && { since: timestampFromMs(requireMoment("--since", since)) }),
-    ...(until !== undefined && { until: timestampFromMs(requireMoment("--until", until)) }),
+    ...(since !== undefined && { since: toTime(requireMoment("--since", since)) }),
+    ...(until !== undefined && { until: toTime(requireMoment("--until", until)) }),
   };
+}
+
+/** @param moment - in milliseconds since the epoch */
+function toTime(moment: number) {
+  const seconds = Math.floor(moment / 1_000);
+  return { seconds: BigInt(seconds), nanos: (moment - seconds * 1_000) * 1_000_000 };
 }
 
 function formatPayload({ payload }: TopicMessage): Buffer {
@@ -80,7 +85,7 @@ function formatJson({ event, id, payload, position, time, topic }: TopicMessage)
     ...content,
     id,
     ...(event !== "" && { event }),
-    time: timestampDate(time).toISOString(),
+    time: new Date(Number(time.seconds) * 1_000 + time.nanos / 1_000_000).toISOString(),
     position,
   };
   return `${JSON.stringify(frame)}\n`;

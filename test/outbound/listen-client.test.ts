@@ -217,15 +217,23 @@ test("O8: reports why it cannot connect", async () => {
   expect(story.lines).toEqual(["refused: the server answers 404: no WebSocket endpoint at /nowhere"]);
 });
 
+const pong: Answer = (webSocket) => webSocket.send('{"topic":"@pong","id":"settled"}');
+
+const terminate: Answer = (webSocket) => webSocket.terminate();
+
+/** Answers a join with a position, then sends the frames. */
+function joinAt(position: string, ...frames: readonly string[]): Answer {
+  return (webSocket) => {
+    webSocket.send(`{"topic":"@join","payload":["foo"],"id":1,"positions":{"foo":"${position}"}}`);
+    for (const frame of frames) webSocket.send(frame);
+  };
+}
+
+function joinAfter(position: string): string {
+  return JOIN.replace("}", `,"recover":{"foo":"${position}"}}`);
+}
+
 test("H2: recovers from the last message, or from the position of a join whose stored messages have arrived", async () => {
-  const pong: Answer = (webSocket) => webSocket.send('{"topic":"@pong","id":"settled"}');
-  const joinAt =
-    (position: string, ...frames: readonly string[]): Answer =>
-    (webSocket) => {
-      webSocket.send(`{"topic":"@join","payload":["foo"],"id":1,"positions":{"foo":"${position}"}}`);
-      for (const frame of frames) webSocket.send(frame);
-    };
-  const terminate: Answer = (webSocket) => webSocket.terminate();
   const { commands, url } = await scripted(
     // The connection is lost before the stored messages have certainly arrived.
     joinAt("p1"),
@@ -243,6 +251,5 @@ test("H2: recovers from the last message, or from the position of a join whose s
   await story.until(13);
   const ping = '{"command":"ping","id":"settled"}';
   const rewind = '{"command":"join","topics":["foo"],"id":1,"history":{"limit":5}}';
-  const after = (position: string): string => JOIN.replace("}", `,"recover":{"foo":"${position}"}}`);
-  expect(commands.slice(0, 7)).toEqual([rewind, ping, rewind, ping, after("p1"), ping, after("p2")]);
+  expect(commands.slice(0, 7)).toEqual([rewind, ping, rewind, ping, joinAfter("p1"), ping, joinAfter("p2")]);
 });
