@@ -39,8 +39,7 @@ export class NatsHistoryStore implements HistoryStore {
   }
 
   async read({ history, topic, vhost }: StoredTopic, query: HistoryQuery): Promise<HistoryPage> {
-    const stream = this.#options.streams.find(vhost, history);
-    await stream.open();
+    const stream = await this.#open(vhost, history);
     const address = stream.addressOf(topic);
     const first = query.after === undefined ? 1 : (await this.#check(stream, address, query.after)) + 1;
     const before =
@@ -49,6 +48,17 @@ export class NatsHistoryStore implements HistoryStore {
     const last = Math.min(before - 1, newest);
     const page = await readPage(this.#options.reader, stream, address, { ...query, first, last });
     return { ...page, position };
+  }
+
+  /** @throws CarillonError unavailable */
+  async #open(vhost: string, history: HistoryClass): Promise<ClassStream> {
+    const stream = this.#options.streams.find(vhost, history);
+    try {
+      await stream.open();
+      return stream;
+    } catch (cause) {
+      throw new CarillonError("unavailable", CarillonError.from(cause).message, { cause });
+    }
   }
 
   /** Checks a position. @returns its sequence @throws CarillonError failed_precondition, unavailable */
@@ -70,9 +80,8 @@ export class NatsHistoryStore implements HistoryStore {
   }
 
   async purge({ history, topic, vhost }: StoredTopic): Promise<number> {
-    const { clock, store, streams } = this.#options;
-    const stream = streams.find(vhost, history);
-    await stream.open();
+    const { clock, store } = this.#options;
+    const stream = await this.#open(vhost, history);
     const { stream: name, subject } = stream.addressOf(topic);
     return store.run(async (connection) => {
       const manager = await connection.jetstreamManager({ timeout: store.timeout, checkAPI: false });

@@ -13,11 +13,7 @@ import { toClassSubject, toStreamName } from "./stream-names.js";
 
 /** Error codes of JetStream. Source: nats-server, server/errors.json. */
 const NAME_IN_USE = 10_058;
-const SUBJECTS_OVERLAP = 10_065;
 const TEMPORARILY_UNAVAILABLE = 10_008;
-
-/** Most streams that a class had, in a row. */
-const MAX_GENERATIONS = 100;
 
 export interface OpenStreamRequest {
   readonly prefix: string;
@@ -45,7 +41,7 @@ export async function openStream(connection: NatsConnection, request: OpenStream
     const manager = await connection.jetstreamManager({ timeout: request.timeout, checkAPI: false });
     const subject = toClassSubject(request.prefix, request.history.name, request.vhost);
     const [name] = await manager.streams.names(subject).next();
-    if (name === undefined) return await create(manager, request, 1, undefined);
+    if (name === undefined) return await create(manager, request, undefined);
     return await adapt(manager, request, name);
   } catch (cause) {
     throw toFault(cause);
@@ -63,39 +59,30 @@ async function adapt(manager: JetStreamManager, request: OpenStreamRequest, name
     const subjects = [...new Set([...wanted.subjects, ...config.subjects])];
     return opened((await manager.streams.update(name, { ...wanted, subjects })).config, undefined);
   }
-  const difference = `stream ${name} has other settings that cannot be changed (storage ${config.storage})`;
+  const difference = `stream ${name} has settings that cannot be changed, such as its storage (${config.storage})`;
   if (!mayReplace) return opened(config, `${difference}: it is used as it is`);
-  // The subjects of two streams must not overlap.
-  await manager.streams.update(name, { subjects: [`${prefix}-history.$retired.${name}`] });
-  const text = `${difference}: a new stream is used from now on, and the earlier messages stay in the old one until you delete it`;
-  return create(manager, request, 2, text);
+  await manager.streams.delete(name);
+  return create(manager, request, `${difference}: it was replaced by a new one without its messages`);
 }
 
 async function create(
   manager: JetStreamManager,
   request: OpenStreamRequest,
-  first: number,
   notice: string | undefined,
 ): Promise<OpenedStream> {
   const { history, prefix, vhost } = request;
-  for (let generation = first; generation < MAX_GENERATIONS; generation += 1) {
-    const name = toStreamName(prefix, history.name, vhost, generation);
-    const wanted = createStreamConfig(prefix, vhost, history, name);
-    try {
-      const { config } = await manager.streams.add(wanted);
-      checkSupport(config, wanted);
-      return opened(config, notice);
-    } catch (cause) {
-      if (!(cause instanceof NatsError)) throw cause;
-      const code = cause.api_error?.err_code;
-      if (code !== NAME_IN_USE && code !== SUBJECTS_OVERLAP) throw cause;
-      // Another node has created it meanwhile, or a replaced stream has the name.
-      const [other] = await manager.streams.names(toClassSubject(prefix, history.name, vhost)).next();
-      if (other !== undefined) return adapt(manager, { ...request, mayReplace: false }, other);
-      if (code === SUBJECTS_OVERLAP) throw cause;
-    }
+  const name = toStreamName(prefix, history.name, vhost);
+  const wanted = createStreamConfig(prefix, vhost, history, name);
+  try {
+    const { config } = await manager.streams.add(wanted);
+    checkSupport(config, wanted);
+    return opened(config, notice);
+  } catch (cause) {
+    const isTaken = cause instanceof NatsError && cause.api_error?.err_code === NAME_IN_USE;
+    if (!isTaken) throw cause;
+    // Another node has created it meanwhile, with other settings.
+    return adapt(manager, { ...request, mayReplace: false }, name);
   }
-  throw new CarillonError("failed_precondition", "the class had too many streams: delete the old ones");
 }
 
 /** Servers ignore settings that they do not know. */

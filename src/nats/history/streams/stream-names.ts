@@ -28,14 +28,13 @@ export function toAnchorSubject(prefix: string, className: string, vhost: string
 /**
  * Returns the name of a class's stream: `<prefix>-history_<class>`, for other vhosts than `/` with `_<vhost>`. A hash follows
  * where the parts have other characters than letters, digits and dashes.
- * @param generation - 1 for the first stream; a class that needs another stream gets the next one
  */
-export function toStreamName(prefix: string, className: string, vhost: string, generation: number): string {
+export function toStreamName(prefix: string, className: string, vhost: string): string {
   const parts = [prefix, className, ...(vhost === DEFAULT_VHOST ? [] : [toVhostToken(vhost)])];
   const readable = parts.map((part) => part.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 64));
   const [first = "", ...others] = readable;
   const hash = parts.every((part) => PLAIN.test(part)) ? "" : `_${hashOf(parts)}`;
-  return `${[`${first}-history`, ...others].join("_")}${hash}${generation === 1 ? "" : `_${generation}`}`;
+  return `${[`${first}-history`, ...others].join("_")}${hash}`;
 }
 
 function hashOf(parts: readonly string[]): string {
