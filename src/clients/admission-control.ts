@@ -73,25 +73,40 @@ export class AdmissionControl {
     try {
       const authenticated = await this.#identify(vhost, request);
       release = authenticated.release;
-      const changes = await callConnectHook(vhost, request, authenticated.principal);
-      const principal =
-        changes === undefined ? authenticated.principal : applyOverrides(changes, authenticated.principal);
-      this.#checkExpiry(principal);
-      // The settings may have changed during the hook's call.
-      if (request.credential === undefined && this.#findTokenlessPrincipal(vhost, request) === undefined)
-        throw missingToken();
-      slot.setUser(principal.user);
+      const decide = (connectionId: string): Promise<HookDecision> =>
+        this.#callHook(vhost, slot, { ...request, connectionId }, authenticated.principal);
+      const { principal, topics } = await decide(request.connectionId);
       const { user } = authenticated.principal;
       // A client with a user cannot change it, so its connect hook need not be called again.
       const connectHook = user === undefined ? createConnectHook(vhost, request) : undefined;
-      const { topics } = changes ?? {};
       const upgrade = upgradeForJoins(vhost, request);
-      return new Admission({ slot, principal, release, topics, upgrade, hookSubject: { user } }, connectHook);
+      const decideAgain = vhost.hooks?.isEnabled("connect") === true ? decide : undefined;
+      return new Admission(
+        { slot, principal, release, topics, upgrade, hookSubject: { user }, decideAgain },
+        connectHook,
+      );
     } catch (error) {
       release?.();
       slot.release();
       throw error;
     }
+  }
+
+  /** Calls the connect hook, and applies its answer. */
+  async #callHook(
+    vhost: Vhost,
+    slot: ConnectionSlot,
+    request: AdmissionRequest,
+    authenticated: Principal,
+  ): Promise<HookDecision> {
+    const changes = await callConnectHook(vhost, request, authenticated);
+    const principal = changes === undefined ? authenticated : applyOverrides(changes, authenticated);
+    this.#checkExpiry(principal);
+    // The settings may have changed during the hook's call.
+    if (request.credential === undefined && this.#findTokenlessPrincipal(vhost, request) === undefined)
+      throw missingToken();
+    slot.setUser(principal.user);
+    return { principal, topics: changes?.topics ?? [] };
   }
 
   async #identify(vhost: Vhost, request: AdmissionRequest): Promise<Authenticated> {
@@ -130,6 +145,12 @@ export class AdmissionControl {
   }
 }
 
+/** A client's principal and topics after the connect hook's answer. */
+interface HookDecision {
+  readonly principal: Principal;
+  readonly topics: readonly string[];
+}
+
 interface AdmissionFacts {
   readonly slot: ConnectionSlot;
   readonly principal: Principal;
@@ -138,28 +159,42 @@ interface AdmissionFacts {
   readonly upgrade: ForwardedUpgrade | undefined;
   /** User in the last call of the connect hook, as the token names it. Undefined: the hook was not called. */
   readonly hookSubject?: { readonly user: string | undefined };
+  /** Calls the connect hook again for another connection id. Undefined where it was not called. */
+  readonly decideAgain?: ((connectionId: string) => Promise<HookDecision>) | undefined;
 }
 
 class Admission implements AdmittedClient {
-  readonly principal: Principal;
-  readonly topics: readonly string[];
   readonly upgrade: ForwardedUpgrade | undefined;
+  #principal: Principal;
+  #topics: readonly string[];
+  readonly #decideAgain: AdmissionFacts["decideAgain"];
+  /** Replaces the id of the request; undefined where it has not changed. */
+  #connectionId: string | undefined;
   readonly #slot: ConnectionSlot;
   #releaseToken: (() => void) | undefined;
   readonly #connectHook: ConnectHook | undefined;
   #hookSubject: { readonly user: string | undefined } | undefined;
 
   constructor(
-    { hookSubject, slot, principal, release, topics = [], upgrade }: AdmissionFacts,
+    { decideAgain, hookSubject, slot, principal, release, topics = [], upgrade }: AdmissionFacts,
     connectHook?: ConnectHook,
   ) {
     this.#slot = slot;
-    this.principal = principal;
+    this.#principal = principal;
     this.#releaseToken = release;
-    this.topics = topics;
+    this.#topics = topics;
+    this.#decideAgain = decideAgain;
     this.upgrade = upgrade;
     this.#connectHook = connectHook;
     this.#hookSubject = hookSubject;
+  }
+
+  get principal(): Principal {
+    return this.#principal;
+  }
+
+  get topics(): readonly string[] {
+    return this.#topics;
   }
 
   get connectHookDone(): boolean {
@@ -169,9 +204,17 @@ class Admission implements AdmittedClient {
   async runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined> {
     if (this.#connectHook === undefined) return undefined;
     if (this.#hookSubject !== undefined && this.#hookSubject.user === user) return undefined;
-    const changes = await this.#connectHook(principal);
+    const changes = await this.#connectHook(principal, this.#connectionId);
     this.#hookSubject = { user };
     return changes;
+  }
+
+  async changeConnectionId(connectionId: string): Promise<void> {
+    this.#connectionId = connectionId;
+    if (this.#decideAgain === undefined) return;
+    const { principal, topics } = await this.#decideAgain(connectionId);
+    this.#principal = principal;
+    this.#topics = topics;
   }
 
   exchange({ principal, release }: Authenticated): void {
@@ -199,12 +242,17 @@ function upgradeForJoins({ hooks }: Vhost, { upgrade }: AdmissionRequest): Forwa
 }
 
 /** Calls the backend's connect hook for a client that authenticates after it has connected. */
-type ConnectHook = (principal: Principal) => Promise<HookChanges | undefined>;
+type ConnectHook = (
+  principal: Principal,
+  /** Replaces the id of the request; undefined for none. */
+  connectionId: string | undefined,
+) => Promise<HookChanges | undefined>;
 
 /** Creates a later call of the connect hook. Undefined without a hook, so that the upgrade request does not stay in memory. */
 function createConnectHook(vhost: Vhost, request: AdmissionRequest): ConnectHook | undefined {
   return vhost.hooks?.isEnabled("connect") === true
-    ? (principal) => callConnectHook(vhost, request, principal)
+    ? (principal, connectionId = request.connectionId) =>
+        callConnectHook(vhost, { ...request, connectionId }, principal)
     : undefined;
 }
 

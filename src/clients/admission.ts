@@ -41,4 +41,10 @@ export interface AdmittedClient {
   runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;
   /** False while the backend's connect hook must still be called for this client. */
   readonly connectHookDone: boolean;
+  /**
+   * Replaces the id of the future session, without authenticating again. Calls the connect hook again where it has been called,
+   * because backends know connections by their ids; `principal` and `topics` may then change.
+   * @throws CarillonError the backend's refusal, or a failed call; the caller must still call `release`
+   */
+  changeConnectionId(connectionId: string): Promise<void>;
 }

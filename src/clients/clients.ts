@@ -55,7 +55,8 @@ export class Clients {
 
   /** Removes a client after its connection has ended. */
   remove(client: Client, code: number, reason: string): void {
-    if (!this.#byId.delete(client.session.id)) return;
+    if (this.#byId.get(client.session.id) !== client) return;
+    this.#byId.delete(client.session.id);
     this.#hub.remove(client.session);
     this.#unindex(client);
     client.release();

@@ -25,6 +25,8 @@ export interface JoinEntry {
   readonly preferences?: JoinPreferences;
   /** Stored messages to send before the live ones. Topics that the client is in already have none. */
   readonly replay?: ReplayRequest | undefined;
+  /** Whether to refuse the join (failed_precondition) if a topic cannot be recovered. The join must have no group. */
+  readonly recoverAll?: boolean;
   /**
    * Called in the turn in which the memberships begin, after the broker has confirmed and before anything is delivered.
    * @param left - topics of the group that the session has left
@@ -42,8 +44,8 @@ const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined
  * during that round trip, so the new member does not receive them (O3).
  *
  * If the session ends meanwhile, it enters no topic, and `onEntered` is not called.
- * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal), or the error
- *   returned by `refusal`
+ * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal),
+ *   failed_precondition (a failed recovery), or the error returned by `refusal`
  */
 export async function enter(client: Client, entry: JoinEntry, context: CommandContext) {
   const { broker: name, group, refusal, topics } = entry;
@@ -98,7 +100,7 @@ interface Begun {
 /** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
-  { group, onEntered, replay, preferences = NO_PREFERENCES }: JoinEntry,
+  { group, onEntered, recoverAll, replay, preferences = NO_PREFERENCES }: JoinEntry,
   { all, fresh, left, prepared }: Begun,
   context: CommandContext,
 ): void {
@@ -107,6 +109,12 @@ function begin(
   // First, so that messages that arrived before the answer are sent before it (O3).
   for (const topic of left) hub.leave(session, topic);
   const taken = replay && prepared && takeReplays(session, prepared, replay, context);
+  const failure = recoverAll === true ? findFailure(taken?.results) : undefined;
+  if (failure !== undefined) {
+    for (const topic of fresh) interest.release(topic);
+    throw failure;
+  }
+  session.frames?.entering({ all, fresh, group });
   onEntered(
     left.map(({ name }) => name),
     taken?.results,
@@ -121,6 +129,15 @@ function begin(
   if (taken !== undefined) sendReplays(session, taken.replays, joined, context);
   groups.joined(session, all, group, joined);
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, preferences);
+}
+
+/** Returns the error of a topic that cannot be recovered; undefined if all can. */
+function findFailure(results: ReadonlyMap<string, JoinedReplay> = new Map()): CarillonError | undefined {
+  for (const [topic, { failure }] of results) {
+    if (failure !== undefined)
+      return new CarillonError("failed_precondition", `${failure}: topic ${JSON.stringify(topic)} cannot be recovered`);
+  }
+  return undefined;
 }
 
 /** Ends memberships that a change of the vhost no longer allows and no review has ended yet, so that the join renews them. */

@@ -22,6 +22,11 @@ export async function joinOnBehalf(client: Client, broker: string, topics: reado
 /** Opens an admitted client's session, and joins the topics that the connect hook has chosen. Closes it if that fails. */
 export function openClient(client: Client, { topics }: AdmittedClient, context: CommandContext): void {
   context.clients.add(client);
+  joinAdmitted(client, topics, context);
+}
+
+/** Joins the topics that the connect hook has chosen. Closes the client's connection if that fails. */
+export function joinAdmitted(client: Client, topics: readonly string[], context: CommandContext): void {
   if (topics.length === 0) return;
   joinOnBehalf(client, "", topics, context).catch((error: unknown) => {
     context.onFailedJoin(client.session.id, error);

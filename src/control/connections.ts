@@ -108,7 +108,7 @@ export class Connections {
    * @returns the number of connections closed
    */
   async disconnect(
-    { vhost }: Backend,
+    { vhost }: Pick<Backend, "vhost">,
     requested: Target | undefined,
     { code, text }: ChosenClose,
   ): Promise<PartialAnswer<number>> {

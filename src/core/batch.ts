@@ -1,4 +1,5 @@
 import type { CountedFrames, Encoding } from "./ports.js";
+import type { SessionFrames } from "./session-frames.js";
 import type { Topic } from "./topic.js";
 
 /** Frames on their way to sessions, made once and shared by all recipients. */
@@ -20,6 +21,8 @@ export interface Batch {
    * encoding does not number messages. Where it is defined, `bytes` holds templates.
    */
   readonly countedFrom: ((count: number) => Batch) | undefined;
+  /** Frame of each message, where sessions may change it. */
+  readonly frames?: readonly Uint8Array[] | undefined;
 }
 
 /** Wraps an answer to one session. */
@@ -30,14 +33,33 @@ export function answerBatch(bytes: Uint8Array): Batch {
 /** Joins the messages that a topic received in one turn of the event loop, nearly always one. */
 export function messageBatch(
   topic: Topic,
-  { countedFrames }: Encoding,
+  { countedFrames, personal }: Encoding,
   first: Uint8Array,
   more: readonly Uint8Array[] | undefined,
 ): Batch {
+  if (personal === true) return personalBatch(topic, [first, ...(more ?? [])]);
   const countedFrom = countedFrames && renumber(topic, [first, ...(more ?? [])], countedFrames);
   if (more === undefined) return createBatch(first, { topic, messages: 1, countedFrom });
   const last = createBatch(more.at(-1) ?? first, { topic, messages: 1 });
   return createBatch(Buffer.concat([first, ...more]), { topic, messages: 1 + more.length, last, countedFrom });
+}
+
+/** Returns a session's own batch of messages, or the shared one. */
+export function personalizeBatch(batch: Batch, session: SessionFrames): Batch {
+  if (batch.frames !== undefined && batch.topic !== undefined) {
+    const frames = session.personalize(batch.topic, batch.frames);
+    return frames === undefined ? batch : personalBatch(batch.topic, frames);
+  }
+  const preceding = session.preceding();
+  return preceding === undefined ? batch : answerBatch(Buffer.concat([preceding, ...piecesOf(batch)]));
+}
+
+/** Joins messages whose frames are kept for the sessions that change them. */
+function personalBatch(topic: Topic, frames: readonly Uint8Array[]): Batch {
+  const [only = NOTHING] = frames;
+  const messages = frames.length;
+  const last = messages === 1 ? undefined : createBatch(frames[messages - 1] ?? NOTHING, { topic, messages: 1 });
+  return { ...createBatch(messages === 1 ? only : Buffer.concat(frames), { topic, messages, last }), frames };
 }
 
 /** Bytes to write, in sequence. */

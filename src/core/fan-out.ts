@@ -87,7 +87,7 @@ export class FanOut {
   sendMessage(session: Session, frame: Uint8Array): void {
     this.delivered.messages += 1;
     this.delivered.bytes += frame.length;
-    this.send(session, session.counted(frame));
+    this.send(session, session.ownFrame(frame));
   }
 
   /** Hands the gathered frames to the group's current members. They are written at the end of the turn. */

@@ -51,6 +51,8 @@ export class Hub {
       if (moved !== undefined) moved.place = place;
     }
     if (group.members.length === 0) topic.groups.splice(topic.groups.indexOf(group), 1);
+    // A session that ends keeps what it had joined, so that its client can come back to that.
+    if (this.#sessions.has(session)) session.frames?.left(topic);
     this.#onLeft(topic, session);
   }
 

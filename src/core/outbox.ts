@@ -1,7 +1,8 @@
 import { Backlog } from "./backlog.js";
-import { type Batch, piecesOf } from "./batch.js";
+import { type Batch, personalizeBatch, piecesOf } from "./batch.js";
 import type { Drops } from "./drops.js";
 import type { Encoding, Sink } from "./ports.js";
+import type { SessionFrames } from "./session-frames.js";
 
 /** Largest number of bytes written to a connection beyond those it has accepted. */
 const LARGEST_WINDOW = 64 * 1024;
@@ -33,6 +34,8 @@ export class OutboxContext {
  */
 export class Outbox {
   readonly encoding: Encoding;
+  /** Undefined where the session gets the frames that all sessions with its encoding share. */
+  readonly frames: SessionFrames | undefined;
   readonly #sink: Sink;
   readonly #context: OutboxContext;
   // Most turns bring a session one batch; no list is allocated for it.
@@ -44,9 +47,10 @@ export class Outbox {
   /** Number of the last message, where the encoding numbers them. */
   #count = 0;
 
-  constructor(sink: Sink, encoding: Encoding, context: OutboxContext) {
+  constructor(sink: Sink, encoding: Encoding, context: OutboxContext, frames?: SessionFrames) {
     this.#sink = sink;
     this.encoding = encoding;
+    this.frames = frames;
     this.#context = context;
   }
 
@@ -80,9 +84,11 @@ export class Outbox {
     return this.#flushOne(this.#own(shared));
   }
 
-  /** Gives a message's frame the session's next number, where the encoding numbers messages. */
-  counted(frame: Uint8Array): Uint8Array {
+  /** Returns the session's own frame of a message: with its next number, where the encoding numbers messages. */
+  ownFrame(frame: Uint8Array): Uint8Array {
     const { countedFrames } = this.encoding;
+    const own = this.frames?.personalize(undefined, [frame]);
+    if (own !== undefined) return Buffer.concat(own);
     if (countedFrames === undefined) return frame;
     this.#count += 1;
     const pieces = countedFrames([frame])(this.#count);
@@ -115,8 +121,9 @@ export class Outbox {
     return true;
   }
 
-  /** Numbers the batch for this session, where the encoding numbers messages. */
+  /** Returns the session's own batch: with its numbers, where the encoding numbers messages. */
   #own(batch: Batch): Batch {
+    if (this.frames !== undefined) return personalizeBatch(batch, this.frames);
     if (batch.countedFrom === undefined) return batch;
     const first = this.#count + 1;
     this.#count += batch.messages;

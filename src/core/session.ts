@@ -1,6 +1,7 @@
 import type { ChosenClose, CloseReason } from "../errors.js";
 import { Outbox, type OutboxContext } from "./outbox.js";
 import type { Encoding, Sink } from "./ports.js";
+import type { SessionFrames } from "./session-frames.js";
 import type { Membership, Topic } from "./topic.js";
 
 export interface ClientSessionOptions {
@@ -10,6 +11,7 @@ export interface ClientSessionOptions {
   readonly encoding: Encoding;
   readonly sink: Sink;
   readonly outbox: OutboxContext;
+  readonly frames?: SessionFrames | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export class Session extends Outbox {
   #endedFor: CloseReason | ChosenClose | undefined;
 
   constructor(options: ClientSessionOptions) {
-    super(options.sink, options.encoding, options.outbox);
+    super(options.sink, options.encoding, options.outbox, options.frames);
     this.id = options.id;
     this.vhost = options.vhost;
     this.#sink = options.sink;

@@ -37,6 +37,14 @@ export class TokenIssuer {
   }
 
   /**
+   * Derives a key from the secret of the vhost's tokens, equal on all nodes that share the secret.
+   * @throws CarillonError unavailable: the store cannot be reached
+   */
+  deriveKey(purpose: string): Promise<Uint8Array> {
+    return this.#options.secret.deriveKey(purpose);
+  }
+
+  /**
    * Creates a token for one connection at a time.
    * @param only - the only dialect that accepts it; undefined for all that accept such tokens
    * @param lifetime - in milliseconds, 1 s to 5 min

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { CarillonError } from "../../errors.js";
 import type { Store, StoreEntry } from "../../store/store.js";
 import { readSecret } from "../jwt/jwt-key.js";
@@ -34,6 +34,17 @@ export class TokenSecret {
       throw error;
     });
     return this.#secret;
+  }
+
+  /**
+   * Derives a key for another purpose than tokens.
+   * @param purpose - text that no other use of the secret signs
+   * @throws CarillonError unavailable: the store cannot be reached
+   */
+  async deriveKey(purpose: string): Promise<Uint8Array> {
+    return createHmac("sha256", await this.get())
+      .update(`key\n${purpose}`)
+      .digest();
   }
 }
 

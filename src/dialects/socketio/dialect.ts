@@ -1,7 +1,7 @@
 import type { Outcome } from "../../commands/command.js";
 import type { Notice } from "../../core/notice.js";
 import { CarillonError, type ChosenClose, type CloseReason, toCloseFrame } from "../../errors.js";
-import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received, Texts } from "../dialect.js";
+import type { Conversation, Dialect, OpenRequest, Received, Texts } from "../dialect.js";
 import {
   echoedId,
   payloadOfEvent,
@@ -14,7 +14,7 @@ import {
   readSpectateRequest,
   type SocketIoRequestEvent,
 } from "./decode.js";
-import { Packets, socketIoEventEncoding } from "./encode.js";
+import { Packets, type SocketIoEventEncoding, socketIoEventEncoding } from "./encode.js";
 import { addAnswerFields, endText, failureText, toEventValue } from "./event-values.js";
 import type { SocketIoSettings } from "./settings.js";
 
@@ -28,12 +28,17 @@ export interface SocketIoRequest extends OpenRequest {
   readonly settings?: () => SocketIoSettings;
   /** Whether the client has presented a token. */
   readonly elevated?: boolean;
+  /** Whether the client's session can be recovered. */
+  readonly recoverable?: boolean;
 }
 
 /** Group of the spectated topics. Joining a group leaves its previous topics, so a client spectates one id at a time. */
-const SPECTATED = "spectate";
+export const SPECTATED = "spectate";
 
-const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [] };
+/** Event that tells a client nothing but its offset. */
+const OFFSET = "carillon.offset";
+
+const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [], recovery: false };
 
 /** Largest number of namespaces with a cached encoding. */
 const MAX_ENCODINGS = 1_000;
@@ -43,19 +48,22 @@ export class SocketIoDialect implements Dialect {
   readonly name = "socketio";
   readonly entry = "guest";
   /** Encodings by namespace, so that all sockets of a namespace share the frames of messages. */
-  readonly #encodings = new Map<string, MessageEncoding>();
+  readonly #encodings = new Map<string, SocketIoEventEncoding>();
+  /** Encodings of clients whose sessions can be recovered. */
+  readonly #recoverable = new Map<string, SocketIoEventEncoding>();
 
   open(request: SocketIoRequest): SocketIoConversation {
-    const packets = new Packets(request.namespace ?? "/");
-    return new SocketIoConversation(request, packets, this.#encodingOf(request.namespace ?? "/", packets));
+    const { namespace = "/", recoverable = false } = request;
+    return new SocketIoConversation(request, new Packets(namespace), this.#findEncoding(namespace, recoverable));
   }
 
-  #encodingOf(namespace: string, packets: Packets): MessageEncoding {
-    let encoding = this.#encodings.get(namespace);
+  #findEncoding(namespace: string, recoverable: boolean): SocketIoEventEncoding {
+    const encodings = recoverable ? this.#recoverable : this.#encodings;
+    let encoding = encodings.get(namespace);
     if (encoding === undefined) {
-      encoding = socketIoEventEncoding(packets);
-      if (this.#encodings.size >= MAX_ENCODINGS) this.#encodings.clear();
-      this.#encodings.set(namespace, encoding);
+      encoding = socketIoEventEncoding(new Packets(namespace), recoverable);
+      if (encodings.size >= MAX_ENCODINGS) encodings.clear();
+      encodings.set(namespace, encoding);
     }
     return encoding;
   }
@@ -63,13 +71,13 @@ export class SocketIoDialect implements Dialect {
 
 /** Protocol state of one socket: whether it is elevated, that is, has presented a token. */
 export class SocketIoConversation implements Conversation {
-  readonly encoding: MessageEncoding;
+  readonly encoding: SocketIoEventEncoding;
   readonly #packets: Packets;
   readonly #room: string;
   readonly #settings: () => SocketIoSettings;
   #elevated: boolean;
 
-  constructor(request: SocketIoRequest, packets: Packets, encoding: MessageEncoding) {
+  constructor(request: SocketIoRequest, packets: Packets, encoding: SocketIoEventEncoding) {
     const { connectionId, elevated = false, settings = () => USUAL } = request;
     this.encoding = encoding;
     this.#packets = packets;
@@ -113,6 +121,16 @@ export class SocketIoConversation implements Conversation {
   /** Encodes an event with the reason for which the node closes the connection, because Socket.IO itself sends no reason. */
   endText(reason: CloseReason | ChosenClose): string {
     return this.#packets.event("error", { text: endText(...toCloseFrame(reason)) });
+  }
+
+  /** Whether the client has presented a token. */
+  get elevated(): boolean {
+    return this.#elevated;
+  }
+
+  /** Encodes the event that tells a client its offset when its topics have changed. */
+  offsetText(offset: string): string {
+    return this.#packets.event(OFFSET, { text: JSON.stringify(offset) });
   }
 
   #elevate(request: SocketIoRequestEvent, acknowledge: number | undefined): Received {

@@ -34,9 +34,16 @@ export class Packets {
   }
 }
 
+/** Encoding of messages as events. */
+export interface SocketIoEventEncoding extends MessageEncoding {
+  /** Whether sessions add offsets to their messages. */
+  readonly recoverable: boolean;
+}
+
 /** Creates the encoding of messages as events of a namespace. */
-export function socketIoEventEncoding(packets: Packets): MessageEncoding {
+export function socketIoEventEncoding(packets: Packets, recoverable = false): SocketIoEventEncoding {
   return {
+    recoverable,
     textMaker:
       () =>
       ({ event, payload }: Message) =>

@@ -1,7 +1,9 @@
 import { readSettings } from "../../config/dialect-settings.js";
 import { MessageDeadlines } from "../../transport/receiving/message-deadlines.js";
+import { ignore } from "../../util/ignore.js";
 import { defineDialect } from "../module.js";
 import { SocketIoListener } from "./engine/listener.js";
+import { RECOVERED_ELSEWHERE } from "./recovery/recovered-elsewhere.js";
 import { type SocketIoSettings, socketioSettings } from "./settings.js";
 
 export const socketio = defineDialect({
@@ -9,12 +11,17 @@ export const socketio = defineDialect({
   serves: "clients",
   settings: socketioSettings,
   hasPage: true,
-  create: ({ path }, { clients, clock, config, vhosts }) => ({
+  create: ({ path }, { clients, clock, config, control, vhosts }) => ({
     clients: new SocketIoListener({
       ...clients,
       path,
       deadlines: new MessageDeadlines({ clock, timeout: config.timeouts.request }),
       settingsFor: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
+      hasHistory: (vhost) => vhosts.require(vhost).historyOf !== undefined,
+      recoveryKeyFor: (vhost) => vhosts.require(vhost).issuer.deriveKey("socketio recovery"),
+      endElsewhere: (vhost, connectionId) => {
+        control.connections.disconnect({ vhost }, { connectionId }, RECOVERED_ELSEWHERE).catch(ignore);
+      },
       ping: config.ping,
       frameBytes: config.limits.frame,
       malformedFrames: config.limits.malformed_frames,

@@ -52,6 +52,12 @@ const vhostSettings = z
         (rules) => new Set(rules.map(({ event }) => event)).size === rules.length,
         "expected each event only once",
       ),
+    recovery: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Let clients of version 4 recover their sessions after a lost connection, where all their topics have a history. A client can choose with `auth.recovery`.",
+      ),
   })
   .prefault({});
 
@@ -64,11 +70,14 @@ const VHOST_DEFAULTS = `# Socket.IO: the topics that \`spectate\` joins, and the
 #   timeout   default: 30s
 # In both cases the client needs the permission \`call\` for the event.
 #   calls: [{ event: pool_request, elevated: true, answer: pool_response, timeout: 30s }]
+# recovery: connection state recovery for clients of version 4 whose topics all have a history. Their listeners get an offset as
+# an additional last argument. A client can choose with auth.recovery.
 socketio:
   spectate:
     topics: ["{id}"]
     logs: ["{id}_logs"]
   calls: []
+  recovery: false
 `;
 
 export const socketioSettings = {

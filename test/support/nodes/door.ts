@@ -116,6 +116,7 @@ export class TestDoor {
       upgrade: undefined,
       runConnectHook: () => Promise.resolve(undefined),
       connectHookDone: true,
+      changeConnectionId: () => Promise.resolve(),
       exchange: () => {},
       release: () => this.released.push(admissionRequest.connectionId),
     };

@@ -6,6 +6,7 @@ import { CommandQueue, type CommandQueueContext, type CommandSource } from "../.
 import { createFrames } from "../../../transport/websocket/encoding.js";
 import type { Received, Texts } from "../../dialect.js";
 import type { SocketIoConversation } from "../dialect.js";
+import type { SessionIdentity } from "../recovery/recovery-key.js";
 import { packetFrames } from "./frames.js";
 import type { NamespaceSession } from "./namespace-session.js";
 
@@ -91,6 +92,19 @@ export class SocketIoConnection implements ClientConnection, CommandSource<Waiti
     this.#queue.clear();
     this.namespaceSession.connection.release(this);
     return endedWith;
+  }
+
+  /** User and elevation of the client, which its offsets prove. */
+  get identity(): SessionIdentity {
+    const { principal, session } = this.client;
+    return { sessionId: session.id, user: principal.user, elevated: this.#conversation.elevated };
+  }
+
+  /** Sends the client its offset, if its topics have changed and nothing has told it since. */
+  sendOffset(): void {
+    const { session } = this.client;
+    const frame = session.open ? session.frames?.preceding() : undefined;
+    if (frame !== undefined) this.#context.fanOut.send(session, frame);
   }
 
   /** Sends frames to this client only. Does nothing without texts. */

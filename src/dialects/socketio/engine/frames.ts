@@ -1,8 +1,8 @@
 import type { Encoding } from "../../../core/ports.js";
 import { createFrames } from "../../../transport/websocket/encoding.js";
 import { createFrameHead, createTextFrame } from "../../../transport/websocket/frame.js";
-import type { MessageEncoding } from "../../dialect.js";
-import { BINARY_PACKET, SEPARATOR, TEXT_PACKET } from "../encode.js";
+import { BINARY_PACKET, SEPARATOR, type SocketIoEventEncoding, TEXT_PACKET } from "../encode.js";
+import { createMessageFrame } from "../recovery/offset-frames.js";
 
 /**
  * Conversion of frames. A session's frames are WebSocket frames of Engine.IO 4. Most clients use these, so a batch of them is
@@ -54,15 +54,17 @@ export function packetFrames(text: string): Buffer {
  * Returns the encoding of messages as frames. It is the same object for the same dialect encoding, so that sessions share
  * bytes.
  */
-export function socketIoEncoding(encoding: MessageEncoding): Encoding {
+export function socketIoEncoding(encoding: SocketIoEventEncoding): Encoding {
   let result = known.get(encoding);
   if (result === undefined) {
     result = {
       frameMaker(topic) {
         const makeText = encoding.textMaker(topic);
-        return (message) => packetFrames(makeText(message));
+        if (!encoding.recoverable) return (message) => packetFrames(makeText(message));
+        return (message) => createMessageFrame(packetFrames, makeText(message), message.position);
       },
       countedFrames: undefined,
+      personal: encoding.recoverable,
       laggedFrame: (topic, missed) => createFrames(encoding.laggedText(topic, missed), packetFrames),
       presenceFrame: (news) => createFrames(encoding.presenceText(news), packetFrames),
     };
@@ -71,7 +73,7 @@ export function socketIoEncoding(encoding: MessageEncoding): Encoding {
   return result;
 }
 
-const known = new WeakMap<MessageEncoding, Encoding>();
+const known = new WeakMap<SocketIoEventEncoding, Encoding>();
 
 /** Splits a batch into parts for polling clients. */
 export function pollParts(frames: Uint8Array): readonly PollPart[] {

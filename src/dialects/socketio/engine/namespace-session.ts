@@ -4,14 +4,34 @@ import type { EngineConnection } from "./engine-connection.js";
 /** Client in one namespace of its connection, from its connect request until it leaves. */
 export class NamespaceSession {
   readonly connection: EngineConnection;
-  readonly admissionRequest: AdmissionRequest;
+  #admissionRequest: AdmissionRequest;
+  #onEnded: (() => void) | undefined;
   #admitted: AdmittedClient | undefined;
   #state: "pending" | "connected" | "ended" = "pending";
 
   constructor(connection: EngineConnection, admissionRequest: AdmissionRequest) {
     this.connection = connection;
-    this.admissionRequest = admissionRequest;
+    this.#admissionRequest = admissionRequest;
     connection.enter(admissionRequest.vhost, this);
+  }
+
+  get admissionRequest(): AdmissionRequest {
+    return this.#admissionRequest;
+  }
+
+  /** Admission of a client that is not connected yet; undefined before it is admitted, and when the session has ended. */
+  get admitted(): AdmittedClient | undefined {
+    return this.#state === "pending" ? this.#admitted : undefined;
+  }
+
+  /** Replaces the id of the future session. */
+  changeConnectionId(connectionId: string): void {
+    this.#admissionRequest = { ...this.#admissionRequest, connectionId };
+  }
+
+  /** Calls a function when the session ends, instead of the function of an earlier call; undefined for none. */
+  whenEnded(run: (() => void) | undefined): void {
+    this.#onEnded = run;
   }
 
   get connected(): boolean {
@@ -36,7 +56,7 @@ export class NamespaceSession {
 
   /** Ends the session when the client was refused or has left. */
   leave(): void {
-    this.connection.leave(this.admissionRequest.vhost, this);
+    this.connection.leave(this.#admissionRequest.vhost, this);
     this.end();
   }
 
@@ -44,5 +64,8 @@ export class NamespaceSession {
   end(): void {
     if (this.#state === "pending") this.#admitted?.release();
     this.#state = "ended";
+    const run = this.#onEnded;
+    this.#onEnded = undefined;
+    run?.();
   }
 }

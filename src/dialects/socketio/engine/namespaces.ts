@@ -1,7 +1,8 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { Server, Socket } from "socket.io";
 import type { AdmissionRequest, AdmittedClient } from "../../../clients/admission.js";
-import { openClient } from "../../../commands/on-behalf.js";
+import { joinAdmitted, openClient } from "../../../commands/on-behalf.js";
+import { recoverSession } from "../../../commands/recover-session.js";
 import type { OutboxContext } from "../../../core/outbox.js";
 import { Session } from "../../../core/session.js";
 import { CarillonError, type ChosenClose, type CloseReason, WEBSOCKET_CLOSE } from "../../../errors.js";
@@ -9,8 +10,15 @@ import { PendingDecision } from "../../../transport/admission/pending-decision.j
 import { READ_CHUNK_BYTES } from "../../../transport/command-queue.js";
 import type { WebSocketListenerOptions } from "../../../transport/websocket/websocket-listener.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
-import { SocketIoDialect } from "../dialect.js";
-import type { SocketIoSettings } from "../settings.js";
+import { type SocketIoConversation, SocketIoDialect, SPECTATED } from "../dialect.js";
+import { isRecoveredElsewhere } from "../recovery/recovered-elsewhere.js";
+import {
+  type EarlierSession,
+  type RecoveryOffer,
+  RecoveryOffers,
+  type RecoveryOffersOptions,
+} from "../recovery/recovery-offers.js";
+import { SessionOffsets } from "../recovery/session-offsets.js";
 import { ConnectError, createAdmissionRequest } from "./admission-request.js";
 import { SocketIoConnection, type SocketIoContext } from "./connection.js";
 import type { EngineConnection } from "./engine-connection.js";
@@ -40,16 +48,18 @@ const LOST = [1006, ""] as const;
 
 export interface NamespacesOptions
   extends Pick<
-    WebSocketListenerOptions,
-    "commandContext" | "fanOut" | "admission" | "clock" | "onFault" | "sessionIds" | "onClosed"
-  > {
+      WebSocketListenerOptions,
+      "commandContext" | "fanOut" | "admission" | "clock" | "onFault" | "sessionIds" | "onClosed"
+    >,
+    RecoveryOffersOptions {
   readonly outbox: OutboxContext;
   readonly exists: (vhost: string) => boolean;
-  readonly settingsFor: (vhost: string) => SocketIoSettings;
   readonly frameBytes: number;
   /** Number of consecutive packets without an event that ends a connection. */
   readonly malformedFrames: number;
   readonly findConnection: (socket: EngineSocket) => EngineConnection | undefined;
+  /** Ends the session with this id on other nodes, whose connection the client has lost. Never throws. */
+  readonly endElsewhere: (vhost: string, id: string) => void;
   /** @throws CarillonError unavailable */
   readonly checkCapacity: () => void;
   /** Called when a connection has left its last namespace. */
@@ -58,14 +68,32 @@ export interface NamespacesOptions
 
 type Next = (error?: Error) => void;
 
+interface RecoveredClient {
+  readonly connection: SocketIoConnection;
+  /** Topics that the connect hook has chosen. */
+  readonly topics: readonly string[];
+}
+
+interface OffsetSource {
+  readonly conversation: SocketIoConversation;
+  /** The connection is created after its offsets. */
+  readonly findConnection: () => SocketIoConnection;
+}
+
 /** Serves each vhost as a namespace. Each client in a namespace has a session. */
 export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #dialect = new SocketIoDialect();
   readonly #context: SocketIoContext;
+  readonly #offers: RecoveryOffers;
+  /** Recovered clients that the library has not connected yet. */
+  readonly #recovered = new WeakMap<NamespaceSession, RecoveredClient>();
+  /** Offers to clients that the library has not connected yet. */
+  readonly #pendingOffers = new WeakMap<NamespaceSession, RecoveryOffer>();
 
   constructor(server: Server, options: NamespacesOptions) {
     this.#options = options;
+    this.#offers = new RecoveryOffers(options);
     const { fanOut, frameBytes, malformedFrames, commandContext } = options;
     this.#context = { commandContext, fanOut, malformedFrames, waitingBytes: frameBytes + READ_CHUNK_BYTES };
     const others = server.of((name, _auth, next) => {
@@ -86,8 +114,13 @@ export class Namespaces {
     let namespaceSession: NamespaceSession | undefined;
     try {
       namespaceSession = this.#createSession(socket, connection);
+      const { auth } = socket.handshake;
+      const preparing = this.#offers.prepare(socket.nsp.name, socket.conn.protocol, auth);
+      const offer = preparing === undefined ? undefined : await preparing;
+      if (offer?.earlier !== undefined) changeId(socket, namespaceSession, offer.earlier.id);
       namespaceSession.admit(await this.#decide(namespaceSession.admissionRequest));
       this.#checkVhost(namespaceSession);
+      if (offer !== undefined) await this.#applyOffer(socket, namespaceSession, offer);
       next();
     } catch (cause) {
       if (!(cause instanceof CarillonError)) this.#options.onFault(cause);
@@ -128,6 +161,58 @@ export class Namespaces {
     return promise;
   }
 
+  /** Recovers the client's earlier session, or prepares a new one that can be recovered later. @throws CarillonError a refusal */
+  async #applyOffer(socket: Socket, namespaceSession: NamespaceSession, offer: RecoveryOffer): Promise<void> {
+    const { earlier, key } = offer;
+    if (earlier !== undefined && !(await this.#recover(socket, namespaceSession, { ...offer, earlier }))) {
+      const id = this.#options.sessionIds.next();
+      changeId(socket, namespaceSession, id);
+      await namespaceSession.admitted?.changeConnectionId(id);
+      this.#checkVhost(namespaceSession);
+    }
+    this.#pendingOffers.set(namespaceSession, { key, earlier: undefined });
+    // The library sends it with the session's id.
+    Object.assign(socket, { pid: key.createPid(socket.id) });
+  }
+
+  /** Recovers an earlier session. @returns false where that is impossible, and a new session must be created */
+  async #recover(
+    socket: Socket,
+    namespaceSession: NamespaceSession,
+    offer: RecoveryOffer & { readonly earlier: EarlierSession },
+  ): Promise<boolean> {
+    const { commandContext, endElsewhere, onFault } = this.#options;
+    const { admitted } = namespaceSession;
+    const { id, state } = offer.earlier;
+    if (admitted === undefined) return false;
+    const connection = this.#connect(socket, namespaceSession, admitted, offer);
+    const { client } = connection;
+    const { topics } = admitted;
+    if (!offer.key.isTag(state.tag, connection.identity)) return false;
+    namespaceSession.whenEnded(() => client.session.end());
+    endElsewhere(client.vhost.name, id);
+    let recovered = false;
+    const onRecovered = (): void => {
+      // The client has lost this connection, which has not been noticed yet.
+      const previous = commandContext.clients.get(id)?.connection;
+      if (previous instanceof SocketIoConnection) previous.namespaceSession.connection.cut();
+      namespaceSession.take();
+      commandContext.clients.add(client);
+      this.#recovered.set(namespaceSession, { connection, topics });
+      namespaceSession.whenEnded(() => this.#left(connection, ""));
+      recovered = true;
+    };
+    const group = { name: SPECTATED, topics: state.grouped };
+    const granted = new Set(topics);
+    try {
+      await recoverSession(client, { positions: state.positions, group, granted, onRecovered }, commandContext);
+    } catch (cause) {
+      if (!(cause instanceof CarillonError)) onFault(cause);
+    }
+    if (!recovered) namespaceSession.whenEnded(undefined);
+    return recovered;
+  }
+
   /** Checks that the vhost was not deleted during the decision. */
   #checkVhost({ admissionRequest: { vhost } }: NamespaceSession): void {
     if (!this.#options.exists(vhost)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
@@ -136,13 +221,19 @@ export class Namespaces {
   /** Creates the session of a client that the library has connected. */
   #enter(socket: Socket): void {
     const namespaceSession = this.#options.findConnection(socket.conn)?.sessions.get(socket.nsp.name);
+    const recovered = namespaceSession && this.#recovered.get(namespaceSession);
+    if (recovered !== undefined) {
+      this.#enterRecovered(socket, recovered);
+      return;
+    }
     const admitted = namespaceSession?.take();
     if (namespaceSession === undefined || admitted === undefined) {
       socket.disconnect();
       return;
     }
     try {
-      const connection = this.#connect(socket, namespaceSession, admitted);
+      const connection = this.#connect(socket, namespaceSession, admitted, this.#pendingOffers.get(namespaceSession));
+      this.#attach(socket, connection);
       openClient(connection.client, admitted, this.#options.commandContext);
     } catch (cause) {
       // The vhost may have been deleted meanwhile.
@@ -153,7 +244,23 @@ export class Namespaces {
     }
   }
 
-  #connect(socket: Socket, namespaceSession: NamespaceSession, admitted: AdmittedClient): SocketIoConnection {
+  /** Serves a recovered client that the library has connected. */
+  #enterRecovered(socket: Socket, { connection, topics }: RecoveredClient): void {
+    const { client, namespaceSession } = connection;
+    namespaceSession.whenEnded(undefined);
+    this.#attach(socket, connection);
+    const { endedFor, open } = client.session;
+    if (open) joinAdmitted(client, topics, this.#options.commandContext);
+    else if (endedFor !== undefined) end(socket, namespaceSession, endedFor);
+  }
+
+  /** Creates the session of a client. @throws CarillonError not_found: the vhost was deleted meanwhile */
+  #connect(
+    socket: Socket,
+    namespaceSession: NamespaceSession,
+    admitted: AdmittedClient,
+    offer: RecoveryOffer | undefined,
+  ): SocketIoConnection {
     const { admission, outbox, settingsFor } = this.#options;
     const { admissionRequest } = namespaceSession;
     const { connectionId: id, vhost } = admissionRequest;
@@ -164,6 +271,7 @@ export class Namespaces {
       namespace: vhost,
       settings: () => settingsFor(vhost),
       elevated,
+      recoverable: offer !== undefined,
     });
     const sink: SocketIoSink = new SocketIoSink(socket.conn, namespaceSession.connection.queue, (reason) => {
       sink.write(packetFrames(conversation.endText(reason)));
@@ -172,13 +280,34 @@ export class Namespaces {
       queueMicrotask(() => end(socket, namespaceSession, reason));
     });
     const encoding = socketIoEncoding(conversation.encoding);
-    const session = new Session({ id, vhost, encoding, sink, outbox });
-    const connection = new SocketIoConnection(
+    const frames =
+      offer && this.#createOffsets(vhost, offer, { conversation, findConnection: () => connection });
+    const session = new Session({ id, vhost, encoding, sink, outbox, frames });
+    const connection: SocketIoConnection = new SocketIoConnection(
       { session, ...admission.describeClient(admissionRequest, admitted) },
       namespaceSession,
       conversation,
       this.#context,
     );
+    return connection;
+  }
+
+  #createOffsets(vhost: string, { earlier, key }: RecoveryOffer, { conversation, findConnection }: OffsetSource) {
+    const { brokers } = this.#options.commandContext;
+    return new SessionOffsets({
+      positions: earlier?.state.positions ?? new Map(),
+      grouped: earlier?.state.grouped ?? new Set(),
+      tag: key.createTagger(() => findConnection().identity),
+      isRecoverable: ({ broker }) => brokers.resolve(vhost, "").name === broker,
+      offsetFrame: (offset) => packetFrames(conversation.offsetText(offset)),
+      onOutdated: () => {
+        // Deferred, because an answer that follows in this turn is sent after the offset.
+        queueMicrotask(() => findConnection().sendOffset());
+      },
+    });
+  }
+
+  #attach(socket: Socket, connection: SocketIoConnection): void {
     const onEvent: ClientEvent = (text, acknowledge, attachments) => {
       connection.receive({ text, acknowledge, attachments });
     };
@@ -186,7 +315,6 @@ export class Namespaces {
     socket.on("disconnect", (reason) => {
       this.#left(connection, reason);
     });
-    return connection;
   }
 
   #left(connection: SocketIoConnection, reason: string): void {
@@ -201,7 +329,7 @@ export class Namespaces {
 
 /** Ends a socket after the written packets, and its connection if it has no other namespace. */
 function end(socket: Socket, { connection }: NamespaceSession, reason: CloseReason | ChosenClose): void {
-  const reconnects = RECONNECT_REASONS.has(reason);
+  const reconnects = RECONNECT_REASONS.has(reason) || isRecoveredElsewhere(reason);
   if (!reconnects) socket.disconnect();
   if (reconnects || !connection.connected) connection.close();
 }
@@ -215,6 +343,12 @@ function rename(socket: Socket, id: string): void {
   sockets.delete(socket.id);
   Object.assign(socket, { id });
   sockets.set(id, socket);
+}
+
+/** Gives a socket and its future session another id. */
+function changeId(socket: Socket, namespaceSession: NamespaceSession, id: string): void {
+  namespaceSession.changeConnectionId(id);
+  rename(socket, id);
 }
 
 /** Returns the namespace's sockets before admission, a private map of the library. */
