@@ -2,7 +2,6 @@ import type { CarillonError, ChosenClose, CloseReason } from "../errors.js";
 import type { HistoryClass, HistoryStore, StoredReceipt, TopicLog } from "./history.js";
 import type { Message, Publication, Stage } from "./message.js";
 import type { PresenceNews } from "./notice.js";
-import type { SessionFrames } from "./session-frames.js";
 
 /** Interfaces that the core needs from its environment. Implementations (drivers, sinks, dialects) do not know each other. */
 
@@ -128,7 +127,7 @@ export interface Encoding {
   frameMaker(topic: string): FrameMaker;
   /** Numbers messages by session: frame makers then make shared templates. Undefined where all sessions get the same frames. */
   readonly countedFrames?: CountedFrames | undefined;
-  /** Whether sessions change the frames of messages by their {@link SessionFrames}, so that each frame must be kept. */
+  /** Whether sessions change the frames of messages by their own `SessionFrames`, so that each frame must be kept. */
   readonly personal?: boolean;
   /** Encodes the notice that a client missed messages of a topic; undefined where the dialect has none. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;

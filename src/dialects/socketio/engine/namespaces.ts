@@ -280,8 +280,7 @@ export class Namespaces {
       queueMicrotask(() => end(socket, namespaceSession, reason));
     });
     const encoding = socketIoEncoding(conversation.encoding);
-    const frames =
-      offer && this.#createOffsets(vhost, offer, { conversation, findConnection: () => connection });
+    const frames = offer && this.#createOffsets(vhost, offer, { conversation, findConnection: () => connection });
     const session = new Session({ id, vhost, encoding, sink, outbox, frames });
     const connection: SocketIoConnection = new SocketIoConnection(
       { session, ...admission.describeClient(admissionRequest, admitted) },

@@ -1,9 +1,9 @@
 import type { ConfigInput } from "../../../../src/index.js";
+import { SECRET } from "../../../access/jwts.js";
 import { publish } from "../../../support/backends/publish.js";
 import { StockClient, type StockOptions } from "../../../support/clients/socket-io.js";
 import { startTcpProxy, type TcpProxy } from "../../../support/net/tcp-proxy.js";
 import type { TestNode } from "../../../support/nodes/node.js";
-import { SECRET } from "../../../access/jwts.js";
 
 /** Topics `room.*` and `staff.*` have a history, all others have none. */
 export const VHOST = {
@@ -30,8 +30,8 @@ export interface Delivered {
 export class ReturningClient extends StockClient {
   readonly proxy: TcpProxy;
 
-  constructor(proxy: TcpProxy, options: StockOptions) {
-    super(`http://127.0.0.1:${proxy.port}`, options);
+  constructor(proxy: TcpProxy, options: StockOptions, path: string) {
+    super(`http://127.0.0.1:${proxy.port}${path}`, options);
     this.proxy = proxy;
   }
 
@@ -78,9 +78,9 @@ export class ReturningClient extends StockClient {
 }
 
 /** Connects a stock client to a node, through a proxy. */
-export async function connectReturning(node: TestNode, options: StockOptions = {}): Promise<ReturningClient> {
+export async function connectReturning(node: TestNode, options: StockOptions = {}, path = "/") {
   const proxy = await startTcpProxy(Number(new URL(node.http).port));
-  return (await new ReturningClient(proxy, options).connected()) as ReturningClient;
+  return new ReturningClient(proxy, options, path).connected();
 }
 
 /** Publishes numbers on a topic. */
