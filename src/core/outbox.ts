@@ -1,8 +1,7 @@
 import { Backlog } from "./backlog.js";
-import { type Batch, personalizeBatch, piecesOf } from "./batch.js";
+import { type Batch, personalizeBatch, piecesOf, type SessionFrames } from "./batch.js";
 import type { Drops } from "./drops.js";
 import type { Encoding, Sink } from "./ports.js";
-import type { SessionFrames } from "./session-frames.js";
 
 /** Largest number of bytes written to a connection beyond those it has accepted. */
 const LARGEST_WINDOW = 64 * 1024;

@@ -1,7 +1,7 @@
 import type { ChosenClose, CloseReason } from "../errors.js";
+import type { SessionFrames } from "./batch.js";
 import { Outbox, type OutboxContext } from "./outbox.js";
 import type { Encoding, Sink } from "./ports.js";
-import type { SessionFrames } from "./session-frames.js";
 import type { Membership, Topic } from "./topic.js";
 
 export interface ClientSessionOptions {

@@ -4,7 +4,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 const PID_PROOF = 22;
 const TAG = 16;
 
-/** Whose session it is. */
+/** Identity of a session's client. */
 export interface SessionIdentity {
   readonly sessionId: string;
   /** Undefined for a client without a user. */

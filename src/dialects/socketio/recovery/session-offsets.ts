@@ -1,4 +1,4 @@
-import type { EnteredTopics, SessionFrames } from "../../../core/session-frames.js";
+import type { EnteredTopics, SessionFrames } from "../../../core/batch.js";
 import type { Topic } from "../../../core/topic.js";
 import { createTopicPart, offsetFits } from "./offset.js";
 import { addOffset, positionOf } from "./offset-frames.js";

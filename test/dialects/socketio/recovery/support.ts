@@ -66,7 +66,7 @@ export class ReturningClient extends StockClient {
     return values;
   }
 
-  /** What the client sends when it comes back. */
+  /** Members that the client sends when it comes back. */
   get state(): { pid?: string; offset?: string } {
     const { _lastOffset: offset, _pid: pid } = this.socket as unknown as { _pid?: string; _lastOffset?: string };
     return { ...(pid !== undefined && { pid }), ...(offset !== undefined && { offset }) };
