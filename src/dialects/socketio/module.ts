@@ -17,7 +17,7 @@ export const socketio = defineDialect({
       path,
       deadlines: new MessageDeadlines({ clock, timeout: config.timeouts.request }),
       settingsFor: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
-      hasHistory: (vhost) => vhosts.require(vhost).historyOf !== undefined,
+      hasHistory: (vhost) => vhosts.require(vhost).history !== undefined,
       recoveryKeyFor: (vhost) => vhosts.require(vhost).issuer.deriveKey("socketio recovery"),
       endElsewhere: (vhost, connectionId) => {
         control.connections.disconnect({ vhost }, { connectionId }, RECOVERED_ELSEWHERE).catch(ignore);
