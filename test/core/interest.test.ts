@@ -1,3 +1,4 @@
+import { MemoryDriver } from "../../src/brokers/memory/driver.js";
 import { FanOut } from "../../src/core/fan-out.js";
 import { Interest } from "../../src/core/interest.js";
 import { OutboxContext } from "../../src/core/outbox.js";
@@ -5,7 +6,6 @@ import type { BrokerDriver, Subscription, TopicSubscription } from "../../src/co
 import { TopicIndex } from "../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
 import { CarillonError } from "../../src/errors.js";
-import { NO_HISTORY } from "../../src/history/no-history.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 /** Records subscriptions, and refuses topics that start with "forbidden". */
@@ -17,7 +17,7 @@ class NotingDriver implements BrokerDriver {
   stop = (): Promise<void> => Promise.resolve();
   settle = (): Promise<void> => Promise.resolve();
   admit(): void {}
-  readonly history = NO_HISTORY;
+  readonly history = new MemoryDriver({ clock: new ManualClock() }).history;
   publish = () => Promise.resolve({ stage: "flushed", stored: new Map() } as const);
 
   subscribeBelow = (): Subscription => ({ refusal: undefined, close: () => {} });
