@@ -5,6 +5,7 @@ import { invalidArgument } from "../../errors.js";
 import { allowCredentials, answerPreflight } from "../../net/http-handler.js";
 import { refuseUpgrade } from "../../transport/admission/refuse.js";
 import { type AdmittedClientRequest, RequestAdmission } from "../../transport/admission/request-admission.js";
+import { claimConnection } from "../../transport/http/http-stream.js";
 import { refuseMethod } from "../../transport/http/methods.js";
 import { parseRequestUrl } from "../../transport/http/request-url.js";
 import { Heartbeat, type HeartbeatOptions } from "../../transport/websocket/heartbeat.js";
@@ -114,6 +115,7 @@ export class EventsListener implements ClientListener {
         throw invalidArgument(String(received.answer));
       const { answer, command } = received;
       const join = { command, answer: (outcome: Outcome) => String(answer(outcome)) };
+      claimConnection(response);
       this.#admission.handle(request, url, response, (client) => {
         this.#enter(client, conversation, join);
       });

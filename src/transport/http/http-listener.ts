@@ -12,7 +12,7 @@ import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.j
 import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
 import type { HostCheck } from "./host.js";
-import { isStreaming } from "./http-stream.js";
+import { isClaimed } from "./http-stream.js";
 import type { OriginCheck } from "./origin.js";
 import { parseRequestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
@@ -137,7 +137,7 @@ export class HttpListener {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#port.settle(request.socket);
-    if (isStreaming(request.socket)) {
+    if (isClaimed(request.socket)) {
       request.socket.destroy();
       return;
     }
@@ -190,7 +190,7 @@ export class HttpListener {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#port.settle(socket);
     this.#unused.release(socket);
-    if (isStreaming(socket)) {
+    if (isClaimed(socket)) {
       socket.destroy();
       return;
     }

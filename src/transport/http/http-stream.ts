@@ -2,15 +2,23 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { runOnceDrained } from "../run-once-drained.js";
 
-/** Sockets whose current response is a stream. */
-const streaming = new WeakSet<Duplex>();
+/** Sockets whose current request is for a stream. */
+const claimed = new WeakSet<Duplex>();
 
 /**
- * Whether the current response of a connection is a stream. The stream has announced the end of the connection, so a further
- * request on it must not be processed (RFC 9112 §9.6). It would wait for as long as the stream lasts.
+ * Claims the connection of a response for a stream, until the response has ended. The stream announces the end of the
+ * connection, so a further request on it must not be processed (RFC 9112 §9.6): it would wait for as long as the stream lasts.
  */
-export function isStreaming(socket: Duplex): boolean {
-  return streaming.has(socket);
+export function claimConnection(response: ServerResponse): void {
+  const { socket } = response;
+  if (socket === null) return;
+  claimed.add(socket);
+  response.once("close", () => claimed.delete(socket));
+}
+
+/** Whether the connection is claimed for a stream. */
+export function isClaimed(socket: Duplex): boolean {
+  return claimed.has(socket);
 }
 
 /**
@@ -41,7 +49,6 @@ export class HttpStream {
     const response = this.#response;
     const { socket } = response;
     if (socket === null || !socket.writable) return;
-    streaming.add(socket);
     // Otherwise the body would be chunked.
     response.removeHeader("transfer-encoding");
     response.writeHead(200, { ...headers, connection: "close" });

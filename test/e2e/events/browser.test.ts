@@ -1,8 +1,8 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { TestBackend } from "../../support/backends/backend.js";
+import { publish, say } from "../../support/backends/publish.js";
 import { inBrowser, openPage, type TestPage } from "../../support/clients/browser.js";
 import { startSite } from "../../support/clients/site.js";
-import { publish, say } from "../../support/backends/publish.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startJetStream } from "../../support/nats/store.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
@@ -27,10 +27,10 @@ interface Page {
 async function openInPage(node: TestNode, path: string, names: readonly string[] = []): Promise<TestPage> {
   const opened = await openPage(await startSite(), { expected: /ERR_|status of 503/ });
   await opened.page.evaluate(
-    ([url, ...events]) => {
+    ({ names: events, url }) => {
       const page = globalThis as unknown as Page;
       page.heard = [];
-      page.source = new EventSource(String(url), { withCredentials: true });
+      page.source = new EventSource(url, { withCredentials: true });
       for (const name of ["message", "carillon.recovery", "carillon.close", ...events]) {
         page.source.addEventListener(name, ({ type: event, data, lastEventId: id }: MessageEvent<string>) => {
           page.heard.push({ event, data, id });
@@ -40,7 +40,7 @@ async function openInPage(node: TestNode, path: string, names: readonly string[]
         page.source.addEventListener("open", resolve, { once: true });
       }).then(() => undefined);
     },
-    [node.http + path, ...names],
+    { url: node.http + path, names },
   );
   return opened;
 }
@@ -94,7 +94,10 @@ inBrowser("in a browser", () => {
     const { port } = new URL(node.http);
     await node.carillon.stop();
     const next = await startNode({ ...ANY, vhosts: VHOSTS, http: `127.0.0.1:${port}` });
-    expect(await heard(page)).toMatchObject({ event: "carillon.close", data: '{"code":1012,"reason":"service restart"}' });
+    expect(await heard(page)).toMatchObject({
+      event: "carillon.close",
+      data: '{"code":1012,"reason":"service restart"}',
+    });
     expect(await heard(page)).toMatchObject({ event: "carillon.recovery", data: '{"room.a":"unknown_position"}' });
     await say(next, "room.a", "after");
     expect(await heard(page)).toMatchObject({ data: "after" });
