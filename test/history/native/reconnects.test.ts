@@ -84,7 +84,7 @@ async function readAll(node: TestNode, topic: string, start: string): Promise<st
   return payloads;
 }
 
-test("H2, H4: gives clients that lose their connections at any moment every message once, in the stored order", async () => {
+test("O11, H2, H4: gives clients that lose their connections at any moment every message once, in the stored order", async () => {
   const node = await startNode({ vhosts: { "/": { ...ROOMS, history: { chat: { messages: 1_000 } } } } });
   let runs = 0;
   const losses = fc.array(fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 8 }), { minLength: 2, maxLength: 5 });
