@@ -51,11 +51,11 @@ export class ReturningClient extends StockClient {
     return this.connected();
   }
 
-  /** Returns the next message, without offsets. */
+  /** Returns the next message, without offsets. Skips the reasons for which a node has ended the connection. */
   async nextMessage(): Promise<unknown> {
     for (;;) {
       const { event, value } = await this.heard.next();
-      if (event !== "carillon.offset") return Array.isArray(value) ? value[0] : value;
+      if (event !== "carillon.offset" && event !== "error") return Array.isArray(value) ? value[0] : value;
     }
   }
 
