@@ -56,7 +56,8 @@ export async function prepareFromStore(
     // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice.
     if (result.through > chain.sequence) await log.check();
     if (result.through > chain.sequence) return failedReplay(log, "unavailable");
-    return complete(log, start, limits, result);
+    // Everything up to `known` has been read, also where the topic's end is another anchor than that of the position.
+    return complete(log, start, limits, { messages: result.messages, through: Math.max(known, result.through) });
   }
   const range = {
     first: 1,
