@@ -8,7 +8,7 @@ import type { NatsOptions } from "./options.js";
 export const RECONNECT_WAIT = 250;
 export const RECONNECT_JITTER = 250;
 const CONNECT_TIMEOUT = 5_000;
-/** Interval of pings, in milliseconds. A server with two unanswered pings counts as dead when the third is due. */
+/** Minimum interval of pings, in milliseconds. A server with two unanswered pings counts as dead when the third is due. */
 const PING_INTERVAL = 5_000;
 
 /** @throws CarillonError failed_precondition for a file that is unreadable or has invalid content */
@@ -24,7 +24,8 @@ export function createConnectionOptions(options: NatsOptions): ConnectionOptions
     reconnectTimeWait: RECONNECT_WAIT,
     reconnectJitter: RECONNECT_JITTER,
     reconnectJitterTLS: RECONNECT_JITTER,
-    pingInterval: PING_INTERVAL,
+    // A silent server must not count as dead while a confirmation may still arrive in time.
+    pingInterval: Math.max(PING_INTERVAL, options.confirmTimeout / 2),
     // A password that is temporarily wrong, during a rotation, must not end the connection for good.
     ignoreAuthErrorAbort: true,
   };
