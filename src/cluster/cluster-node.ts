@@ -22,7 +22,7 @@ const TICKS_PER_HEARTBEAT = 4;
 /** Maximum wait of a new node for heartbeats of the others, in milliseconds. */
 const GREETING_WAIT = 300;
 /** Timeout of a request to all nodes, in milliseconds. */
-const ASK_TIMEOUT = 2_000;
+export const ASK_TIMEOUT = 2_000;
 
 type Handler = (body: Json, from: string) => Json | Promise<Json>;
 

@@ -1,9 +1,13 @@
-import { dispatchContract } from "../contract/dispatch.js";
+import { dispatchContract, type SetUpOptions } from "../contract/dispatch.js";
 import { startNats } from "../support/nats/server.js";
-import { startLocalDispatch, startNatsDispatches } from "./support.js";
+import { patientClock, startLocalDispatch, startNatsDispatches, type TestDispatch } from "./support.js";
 
 dispatchContract("memory", async (options) => [await startLocalDispatch(options)]);
 
-dispatchContract("two nodes on nats", async (options) => startNatsDispatches((await startNats()).url, 2, options));
+dispatchContract("two nodes on nats", (options) => startNodes(2, options));
 
-dispatchContract("three nodes on nats", async (options) => startNatsDispatches((await startNats()).url, 3, options));
+dispatchContract("three nodes on nats", (options) => startNodes(3, options));
+
+async function startNodes(size: number, options?: SetUpOptions): Promise<readonly TestDispatch[]> {
+  return startNatsDispatches((await startNats()).url, size, { ...options, clock: patientClock });
+}

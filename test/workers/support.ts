@@ -1,6 +1,7 @@
 import type { Bus } from "../../src/cluster/bus.js";
-import { ClusterNode } from "../../src/cluster/cluster-node.js";
+import { ASK_TIMEOUT, ClusterNode } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
+import { PEER_TICK } from "../../src/cluster/peers.js";
 import type { Clock } from "../../src/core/ports.js";
 import type { CarillonError, ErrorCode } from "../../src/errors.js";
 import { systemClock } from "../../src/util/system-clock.js";
@@ -15,6 +16,7 @@ import type {
   WorkerRegistration,
 } from "../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS, type DispatchLimits } from "../../src/workers/limits.js";
+import { DISPATCH_TICK } from "../../src/workers/ticker.js";
 import { cleanUp } from "../support/clean-up.js";
 import { startNatsBus } from "../support/nats/bus.js";
 import { Queue } from "../support/queue.js";
@@ -85,8 +87,32 @@ export async function startNatsDispatches(
 ): Promise<TestDispatch[]> {
   const started: TestDispatch[] = [];
   while (started.length < size) started.push(await startDispatch((await startNatsBus(url)).bus, options));
+  await Promise.all(started.map(({ member }) => knows(member, size)));
   return started;
 }
+
+/** Resolves when a node knows this number of nodes. A start awaits only those that answer within 300 ms. */
+export async function knows(member: ClusterNode, size: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const check = (): void => {
+      if (member.nodes.size === size) resolve();
+    };
+    member.onNodes(check);
+    check();
+  });
+}
+
+/**
+ * Clock whose ticks and timeouts between nodes take ten times as long, so that nodes on a busy machine do not give up on
+ * each other. Timers of other lengths are unchanged.
+ */
+export const patientClock: Clock = {
+  ...systemClock,
+  after: (milliseconds, run) => {
+    const isPatient = milliseconds === PEER_TICK || milliseconds === DISPATCH_TICK || milliseconds === ASK_TIMEOUT;
+    return systemClock.after(isPatient ? 10 * milliseconds : milliseconds, run);
+  },
+};
 
 /** Result of a task, as its caller sees it. */
 export type Outcome =
