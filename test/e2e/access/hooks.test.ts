@@ -1,14 +1,11 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import type { OnConnectRequest, OnDisconnectRequest, OnJoinRequest } from "../../../gen/carillon/v1/hook_pb.js";
-import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
 import type { ConfigInput } from "../../../src/index.js";
-import { allowAll, allowAtEnd, BACKENDS, type Backend, nextHookCall } from "../../outbound/hooks/backend.js";
+import { allowAtEnd, BACKENDS, type Backend, nextHookCall } from "../../outbound/hooks/backend.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
 import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
-import { Queue } from "../../support/queue.js";
-import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
 const control = ControlService.method;
 
@@ -301,28 +298,4 @@ describe.each(BACKENDS)("A9: a backend called by %s", (_protocol, startBackend) 
     for (const joined of joins) expect((await joined).topic).toBe("@join");
     expect(await metric(node, calls("join", "allowed"))).toBe(6);
   });
-});
-
-test("A9: refuses clients beyond the queue at once, without affecting the others", async () => {
-  const [, startBackend] = BACKENDS[1] ?? [];
-  if (startBackend === undefined) throw new Error("no backend");
-  const backend = await startBackend();
-  const node = await start(backend, { concurrency: 4, timeout: "8s", events: ["connect"] });
-  const beyond = 5;
-  const total = 4 + MAX_WAITING.request + beyond;
-  const answers = new Queue<number>();
-  // Connected before the first call, and few are awaited, because waiting calls have only the hook's timeout.
-  const clients = await Promise.all(Array.from({ length: total }, () => connectRaw(node.http)));
-  for (const client of clients) {
-    client.send(upgradeRequest());
-    void client.response().then(
-      ({ status }) => answers.push(status),
-      () => {},
-    );
-  }
-  for (let count = 0; count < beyond; count += 1) expect(await answers.next()).toBe(429);
-  void allowAll(backend);
-  for (let count = 0; count < 20; count += 1) expect(await answers.next()).toBe(101);
-  expect(await metric(node, calls("connect", "overload"))).toBe(beyond);
-  expect(await metric(node, BREAKER_OPEN)).toBe(0);
 });

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { MAX_WAITING } from "../../../src/access/hooks/concurrency-limit.js";
 import type { HookCaller, Verdict } from "../../../src/access/hooks/hook-caller.js";
 import { Queue } from "../../support/queue.js";
-import { CLIENT, hooksOf, JOIN } from "./support.js";
+import { CLIENT, CONNECT, hooksOf, JOIN } from "./support.js";
 
 interface Pending {
   readonly what: string;
@@ -117,14 +117,15 @@ test("allows everything at once while the breaker is open with on_failure: allow
 test.each([
   ["refuse", "resource_exhausted"],
   ["allow", "ok"],
-] as const)("bounds running and queued calls, and applies on_failure: %s beyond them", async (on_failure, beyond) => {
+] as const)("A9: bounds running and queued calls, and applies on_failure beyond: %s", async (on_failure, beyond) => {
   const caller = new SlowCaller();
   const { counts, hooks } = hooksOf(caller, { on_failure });
   const outcomes = Array.from({ length: 4 + MAX_WAITING.request }, () => codeOf(hooks.onJoin(JOIN)));
   await nextTurn();
   expect(caller.underWay).toBe(4);
   expect(await codeOf(hooks.onJoin(JOIN))).toBe(beyond);
-  expect(counts.calls("join", "overload")).toBe(1);
+  expect(await codeOf(hooks.onConnect(CONNECT))).toBe(beyond);
+  expect([counts.calls("join", "overload"), counts.calls("connect", "overload")]).toEqual([1, 1]);
   for (const _ of outcomes) (await caller.pending.next()).answer();
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["ok"]));
   expect([caller.most, caller.underWay]).toEqual([4, 0]);
