@@ -16,4 +16,6 @@ export default {
   // Modules of finished test files stay in memory. A worker that has grown to this is replaced; without the limit, one process
   // would run all files on a machine with two cores, and die of memory.
   workerIdleMemoryLimit: "1GB",
+  // The default of 500 ms is too short on a busy machine, where jest would report a leak that there is not.
+  workerGracefulExitTimeout: 30_000,
 };
