@@ -9,7 +9,8 @@ export interface ConfigFlags {
 }
 
 /**
- * Prints every setting with its default, or checks whether a node could start with a file and the files that it names.
+ * Prints every setting with its default, or checks whether a node could start with a file and the files that it names, and
+ * whether the NATS servers can keep its history.
  */
 export async function configCommand({ check, printDefaults }: ConfigFlags, help: () => void): Promise<void> {
   if (printDefaults === true) {
@@ -19,7 +20,9 @@ export async function configCommand({ check, printDefaults }: ConfigFlags, help:
     process.exitCode = EXIT.usage;
   } else {
     try {
-      await checkConfig(configReader.load({ file: check }), createLog({ level: "silent", format: "json" }));
+      const config = configReader.load({ file: check });
+      const notes = await checkConfig(config, createLog({ level: "silent", format: "json" }));
+      for (const note of notes) process.stdout.write(`note: ${note}\n`);
       process.stdout.write(`${check}: valid\n`);
     } catch (error) {
       fail(error, EXIT.usage);

@@ -1,10 +1,12 @@
-import type { Config } from "../config/schema.js";
+import type { BrokerConfig, Config } from "../config/schema.js";
 import { CarillonError } from "../errors.js";
+import { type HistoryProbe, probeHistory } from "../nats/history/probe-history.js";
 import { createNatsAuthenticator, readTlsOptions } from "../nats/link/credentials.js";
 import { LimitedLog } from "../observe/limited-log.js";
 import type { Logger } from "../observe/log.js";
 import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
+import { createHistoryClasses } from "../vhosts/history-classes.js";
 import { tryVhostSettings } from "../vhosts/parts.js";
 import { checkDialects } from "./create/create-dialects.js";
 import { createCertificates } from "./create/create-listeners.js";
@@ -12,12 +14,17 @@ import { createPartsContext } from "./create/create-vhosts.js";
 import { natsOptions } from "./create/nats-options.js";
 import { DIALECTS } from "./dialects.js";
 
+/** Time that a NATS server has to connect, and for each answer, in milliseconds. */
+const PROBE_TIMEOUT = 2_000;
+
 /**
- * Checks the settings, and the files that they name, like a start does, but without listening or network access.
+ * Checks the settings, and the files that they name, like a start does, but without listening. Where vhosts have history
+ * classes, asks the NATS servers whether they can keep them; nothing else uses the network.
  * @param log - receives a record only when a part reports a fault
+ * @returns notes about checks that were not possible
  * @throws CarillonError invalid_argument that names every fault, one per line
  */
-export async function checkConfig(config: Config, log: Logger): Promise<void> {
+export async function checkConfig(config: Config, log: Logger): Promise<readonly string[]> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });
   const context = createPartsContext({ log, limitedLog: new LimitedLog(log, systemClock), store, dialects: DIALECTS });
   const faults: string[] = [];
@@ -37,7 +44,27 @@ export async function checkConfig(config: Config, log: Logger): Promise<void> {
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
   attempt(() => checkDialects(config, DIALECTS));
   await tryCertificates(config, log).catch(note);
+  const notes: string[] = [];
+  // Credentials that cannot be read are reported above.
+  if (faults.length === 0) {
+    for (const [name, broker] of Object.entries(config.brokers)) {
+      const { faults: found, unreachable } = await probeBroker(config, name, broker);
+      if (unreachable !== undefined) {
+        notes.push(`brokers.${name}: not reachable, so its history was not checked: ${unreachable}`);
+      }
+      faults.push(...found.map((fault) => `brokers.${name}: ${fault}`));
+    }
+  }
   if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+  return notes;
+}
+
+/** Asks a NATS broker whether it can keep the history classes of the vhosts that use it. */
+async function probeBroker(config: Config, name: string, broker: BrokerConfig): Promise<HistoryProbe> {
+  const vhosts = Object.values(config.vhosts).filter(({ brokers }) => brokers?.includes(name) !== false);
+  const classes = vhosts.flatMap((settings) => [...createHistoryClasses(settings).values()]);
+  if (broker.driver === "memory" || classes.length === 0) return { unreachable: undefined, faults: [] };
+  return probeHistory(natsOptions(broker), classes, PROBE_TIMEOUT);
 }
 
 function tryBroker(name: string, broker: Config["brokers"][string]): void {

@@ -6,6 +6,8 @@ import { checkConfig } from "../../src/server/check-config.js";
 import { type ConfigInput, parseConfig } from "../../src/server/config.js";
 import { Server } from "../../src/server/server.js";
 import { cleanUp } from "../support/clean-up.js";
+import { connectNats } from "../support/nats/client.js";
+import { startNats } from "../support/nats/server.js";
 import { TestAuthority } from "../support/net/certificates.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 
@@ -14,7 +16,7 @@ const PORTS = { http: "127.0.0.1:0", grpc: "127.0.0.1:0" };
 
 async function faultsOf(input: ConfigInput): Promise<string> {
   return checkConfig(parseConfig({ ...PORTS, ...input }), log).then(
-    () => "none",
+    (notes) => (notes.length === 0 ? "none" : `note: ${notes.join("\n")}`),
     ({ message }: Error) => message,
   );
 }
@@ -107,4 +109,50 @@ test("accepts a valid configuration without network access", async () => {
   // A request to the issuer would have arrived before this.
   await fetch(url);
   expect(asked).toBe(1);
+});
+
+function historyOn(url: string, history: Record<string, object>): ConfigInput {
+  return { brokers: { far: { driver: "nats", servers: [url] } }, vhosts: { "/shop": { history } } };
+}
+
+test("reports what a NATS server cannot do for the history, and changes nothing there", async () => {
+  const folder = temporaryFolder();
+  const single = await startNats(`jetstream { store_dir: "${folder}" }`);
+  expect(await faultsOf(historyOn(single.url, { chat: {} }))).toBe("none");
+  expect(await faultsOf(historyOn(single.url, { chat: { replicas: 3 }, price: {} }))).toBe(
+    'brokers.far: history class "chat": the server is not in a cluster, but replicas is 3',
+  );
+  const connection = await connectNats(single);
+  const streams = await (await connection.jetstreamManager()).streams.list().next();
+  expect(streams).toEqual([]);
+
+  const limited = await startNats(
+    `jetstream { store_dir: "${temporaryFolder()}" }
+     accounts { A { users: [{ user: u, password: p }], jetstream { max_file: 32MiB, max_mem: 1GiB, max_streams: 1 } } }`,
+  );
+  const url = limited.url.replace("nats://", "nats://u:p@");
+  expect((await faultsOf(historyOn(url, { chat: {}, price: { storage: "memory" } }))).split("\n")).toEqual([
+    expect.stringMatching(
+      /^brokers\.far: the history classes need 67108864 bytes of file storage, the account's limit is 3/,
+    ),
+    "brokers.far: 2 history classes need as many streams, the account's limit is 1",
+  ]);
+});
+
+test("reports a NATS server without JetStream only where a vhost that uses it has history", async () => {
+  const { url } = await startNats();
+  expect(await faultsOf(historyOn(url, { chat: {} }))).toMatch(/^brokers\.far: history requires JetStream/);
+  expect(await faultsOf(historyOn(url, {}))).toBe("none");
+  const near = {
+    brokers: { near: { driver: "memory" }, far: { driver: "nats", servers: [url] } },
+  } satisfies ConfigInput;
+  expect(await faultsOf({ ...near, vhosts: { "/shop": { history: { chat: {} }, brokers: ["near"] } } })).toBe("none");
+});
+
+test("notes that a NATS server cannot be reached, and accepts the configuration", async () => {
+  const nats = await startNats();
+  await nats.kill();
+  expect(await faultsOf(historyOn(nats.url, { chat: {} }))).toMatch(
+    /^note: brokers\.far: not reachable, so its history was not checked: /,
+  );
 });

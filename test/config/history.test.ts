@@ -86,11 +86,11 @@ test.each<[string, object, RegExp]>([
     { history: Object.fromEntries(Array.from({ length: 33 }, (_, number) => [`c${number}`, { bytes: "1MiB" }])) },
     /^vhosts\.\/shop\.history: expected at most 32 classes$/,
   ],
-])("refuses %s", (_, vhost, expected) => {
+])("L21: refuses %s", (_, vhost, expected) => {
   expect(read(vhost)).toMatch(expected);
 });
 
-test("refuses classes of all vhosts that exceed the node's limit for the memory broker", () => {
+test("L21: refuses classes of all vhosts that exceed the node's limit for the memory broker", () => {
   const vhosts = { "/a": { history: { chat: {} } }, "/b": { history: { chat: {} } } };
   const limits = { history: "127MiB" };
   expect(() => parseConfig({ vhosts, limits })).toThrow(

@@ -100,7 +100,7 @@ test("keeps the object of a class that new settings do not change", async () => 
   expect(vhost.historyClasses[1]).toMatchObject({ name: "price", messages: 2 });
 });
 
-test("refuses to create or update vhosts beyond the node's limit, and changes nothing", async () => {
+test("L21: refuses to create or update vhosts beyond the node's limit, and changes nothing", async () => {
   const { administration, vhosts } = createWorld({ history: { chat: {} } }, { history: "192MiB" });
   await vhosts.start();
   const small = { history: { chat: {} } };

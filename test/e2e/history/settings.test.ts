@@ -124,3 +124,25 @@ test("reports a class that the broker cannot keep once, also after a reconnect, 
     { msg: "the history of topics can be stored" },
   ]);
 });
+
+test("L20: bounds the messages that a join requests", async () => {
+  const node = await startNode({
+    limits: { replay_messages: 2 },
+    vhosts: { "/": { history: { chat: {} }, default_history: "chat" } },
+  });
+  const backend = new TestBackend(node);
+  const first = await connect(`${node.ws}/ws`);
+  const joined = await first.ask({ command: "join", topics: ["a"], recover: {}, id: 1 });
+  const { positions } = joined as { readonly positions?: Readonly<Record<string, string>> };
+  const recover = async () => {
+    const client = await connect(`${node.ws}/ws`);
+    return client.ask({ command: "join", topics: ["a"], recover: positions, id: 1 });
+  };
+  for (const text of ["one", "two"]) await backend.say("a", text);
+  expect(await recover()).toMatchObject({ recovered: { a: true } });
+  await backend.say("a", "three");
+  expect(await recover()).toMatchObject({ recovered: { a: false }, reasons: { a: "too_many" } });
+  const rewound = await connect(`${node.ws}/ws`);
+  await rewound.ask({ command: "join", topics: ["a"], history: 10, id: 1 });
+  expect([await heard(rewound), await heard(rewound)].map(({ payload }) => payload)).toEqual(["two", "three"]);
+});
