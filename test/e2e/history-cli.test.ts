@@ -99,7 +99,7 @@ test("O8: carillon history and listen print the reason of invalid options, and o
 
 test("W24, W25: carillon listen --since begins with a number of messages, a moment, or a position", async () => {
   const node = await startNodeWithHistory();
-  const [first = ""] = [
+  const [first] = [
     await publish(node, "room", "1"),
     await publish(node, "room", "2"),
     await publish(node, "room", "3"),
