@@ -108,7 +108,8 @@ export class NatsDriver implements BrokerDriver {
     deliver: (message: Message) => void,
     history?: HistoryClass,
   ): TopicSubscription {
-    const createLog = (of: HistoryClass) => this.#history.subscribe(vhost, topic, of, deliver);
+    const createLog = (of: HistoryClass, hasMembers: boolean) =>
+      this.#history.subscribe(vhost, topic, of, deliver, hasMembers);
     const subscription = new NatsTopicSubscription(deliver, createLog, history);
     const subject = toSubject(this.#options.nats.prefix, vhost, topic);
     const subscribed = this.#subscribeTo(

@@ -10,20 +10,20 @@ import type { SubjectSubscription } from "./subscription.js";
 /** Subscription of a topic, with or without history. The class of the history may change meanwhile. */
 export class NatsTopicSubscription implements TopicSubscription {
   readonly #deliver: (message: Message) => void;
-  readonly #createLog: (history: HistoryClass) => LoggedTopic;
+  readonly #createLog: (history: HistoryClass, hasMembers: boolean) => LoggedTopic;
   #subscription: SubjectSubscription | undefined;
   #history: HistoryClass | undefined;
   #logged: LoggedTopic | undefined;
 
   constructor(
     deliver: (message: Message) => void,
-    createLog: (history: HistoryClass) => LoggedTopic,
+    createLog: (history: HistoryClass, hasMembers: boolean) => LoggedTopic,
     history: HistoryClass | undefined,
   ) {
     this.#deliver = deliver;
     this.#createLog = createLog;
     this.#history = history;
-    this.#logged = history && createLog(history);
+    this.#logged = history && createLog(history, false);
   }
 
   get refusal(): CarillonError | undefined {
@@ -53,7 +53,7 @@ export class NatsTopicSubscription implements TopicSubscription {
     // Other settings of the same class are those of its stream, which the log follows.
     if (before?.name === history?.name) return;
     this.#logged?.close();
-    this.#logged = history && this.#createLog(history);
+    this.#logged = history && this.#createLog(history, true);
     this.#logged?.onActive();
   }
 

@@ -46,7 +46,12 @@ export class NatsHistoryStore implements HistoryStore {
       query.before === undefined ? Number.POSITIVE_INFINITY : await this.#check(stream, address, query.before);
     const { newest, position } = await this.#end(stream, address);
     const last = Math.min(before - 1, newest);
-    const page = await readPage(this.#options.reader, stream, address, { ...query, first, last });
+    const page = await readPage(this.#options.reader, stream, address, {
+      ...query,
+      first,
+      last,
+      known: last === newest && newest >= first ? newest : 0,
+    });
     return { ...page, position };
   }
 

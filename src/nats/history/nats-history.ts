@@ -100,10 +100,17 @@ export class NatsHistory {
     });
   }
 
-  subscribe(vhost: string, topic: string, history: HistoryClass, deliver: (message: Message) => void): LoggedTopic {
+  /** @param hasMembers - whether the topic had another log before, or none */
+  subscribe(
+    vhost: string,
+    topic: string,
+    history: HistoryClass,
+    deliver: (message: Message) => void,
+    hasMembers: boolean,
+  ): LoggedTopic {
     const { clock } = this.#options;
     const context = { fresh: this.#fresh, clock, counts: this.counts };
-    const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver);
+    const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver, hasMembers);
     this.#checks.add(sequencer);
     const replays = {
       reader: this.#reader,

@@ -62,6 +62,7 @@ export async function prepareFromStore(
   const range = {
     first: 1,
     before: known + 1,
+    known: chain.newest?.sequence ?? 0,
     since: start.since,
     messages: Math.min(start.limit, limits.messages),
     bytes: limits.bytes,

@@ -17,6 +17,12 @@ import { type MergedNews, mergeNews } from "./merge-news.js";
 const RETRY_WAIT = 100;
 const MAX_RETRY_WAIT = 2_000;
 
+/** Longest wait for a message that is stored and has not arrived yet, and the pause between two looks, in milliseconds. */
+const ARRIVAL_WAIT = 1_000;
+const ARRIVAL_PAUSE = 20;
+/** Age above which a message has arrived if it was to arrive at all, in milliseconds. Allows for other clocks. */
+const RECENT = 10_000;
+
 export interface SequencerContext {
   /** Reads without sharing, because each read must see what was stored before it began. */
   readonly fresh: SubjectReader;
@@ -45,9 +51,19 @@ export class LogSequencer {
   #isClosed = false;
   #verifiedAt = Number.NEGATIVE_INFINITY;
   #wait = RETRY_WAIT;
+  /** Whether the topic may have members, for whom nothing that is on its way may be skipped. */
+  #hasMembers: boolean;
   #cancelRetry: (() => void) | undefined;
 
-  constructor(context: SequencerContext, stream: ClassStream, topic: string, deliver: (message: Message) => void) {
+  /** @param hasMembers - whether the topic had another log before, or none */
+  constructor(
+    context: SequencerContext,
+    stream: ClassStream,
+    topic: string,
+    deliver: (message: Message) => void,
+    hasMembers: boolean,
+  ) {
+    this.#hasMembers = hasMembers;
     this.#context = context;
     this.#deliver = deliver;
     this.#topic = topic;
@@ -121,7 +137,7 @@ export class LogSequencer {
     if (continuation === "next") this.#append(stored.message);
     else if (continuation === "repeated") this.#context.counts.repeated += 1;
     else {
-      this.#context.counts.gaps += 1;
+      if (stored.message.sequence > this.chain.sequence) this.#context.counts.gaps += 1;
       this.#held.push(arrival);
       void this.#read(() => this.#catchUp());
     }
@@ -174,6 +190,8 @@ export class LogSequencer {
   #retryLater(): void {
     // The stream may have been lost; if it was not, opening it is one request.
     this.stream.lose();
+    // Joins do not wait for it any longer.
+    this.#hasMembers = true;
     if (this.#isClosed) return;
     this.#cancelRetry = this.#context.clock.after(this.#wait, () => {
       void this.#read(() => this.#continue());
@@ -193,6 +211,7 @@ export class LogSequencer {
     }
     const { address, chain } = this;
     const newest = await fresh.last(address, this.stream.isReplicated ? "leader" : "any");
+    if (newest !== undefined && this.#hasMembers) await this.#awaitArrival(newest);
     if (this.#isClosed || this.#isCatchingUp || address !== this.#address) return;
     if (newest === undefined && chain.newest === undefined) {
       chain.beginAfter(anchor, address);
@@ -207,6 +226,18 @@ export class LogSequencer {
     }
     this.#proof = anchor;
     this.#verifiedAt = began;
+  }
+
+  /** Lets a recent message arrive by itself: those before it may be on their way too, and begin the log then. */
+  async #awaitArrival({ storedAt }: NatsStoredMessage): Promise<void> {
+    const { clock } = this.#context;
+    if (Math.abs(clock.now() - storedAt) > RECENT) return;
+    const until = clock.monotonic() + ARRIVAL_WAIT;
+    while (!this.chain.isKnown && !this.#isClosed && clock.monotonic() < until) {
+      await new Promise<void>((resolve) => {
+        clock.after(ARRIVAL_PAUSE, resolve);
+      });
+    }
   }
 
   #hasDelivered(message: NatsStoredMessage): boolean {

@@ -2,7 +2,7 @@ import type { NatsStoredMessage } from "../nats-stored-message.js";
 import type { StreamAddress } from "../position.js";
 import type { ClassStream } from "../streams/class-stream.js";
 import { type ForwardResult, readForward } from "./forward-reader.js";
-import type { SubjectReader } from "./subject-reader.js";
+import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
 export interface BackwardRange {
   /** Sequence at which the range begins. */
@@ -11,6 +11,8 @@ export interface BackwardRange {
   readonly before: number;
   /** Oldest time, in milliseconds since the epoch; undefined for any. */
   readonly since: number | undefined;
+  /** Sequence of the newest message of the topic that is known to be in the range; 0 for none. */
+  readonly known: number;
   readonly messages: number;
   readonly bytes: number;
 }
@@ -19,26 +21,40 @@ export interface BackwardRange {
 const STEP_MESSAGES = 1_024;
 const STEP_BYTES = 8 * 1_024 * 1_024;
 
-/** Reads the newest messages of a range, oldest first. @throws CarillonError unavailable */
+/**
+ * Reads the newest messages of a range, oldest first.
+ * @throws CarillonError unavailable
+ */
 export async function readBackward(
   reader: SubjectReader,
   stream: ClassStream,
   address: StreamAddress,
-  { before, bytes, first: begin, messages: wanted, since = Number.NEGATIVE_INFINITY }: BackwardRange,
+  range: BackwardRange,
 ): Promise<ForwardResult> {
+  const result = await readNewest(reader, address, range, "any");
+  // A replica that lags lacks the newest messages.
+  if (!stream.isReplicated || result.through >= range.known) return result;
+  return readNewest(reader, address, range, "leader");
+}
+
+async function readNewest(
+  reader: SubjectReader,
+  address: StreamAddress,
+  { before, bytes, first: begin, messages: wanted, since = Number.NEGATIVE_INFINITY }: BackwardRange,
+  from: ReadFrom,
+): Promise<ForwardResult & { readonly through: number }> {
   let newest: readonly NatsStoredMessage[] = [];
   let first = begin;
   let isCut = false;
   for (;;) {
     const range = { first, last: before - 1, messages: STEP_MESSAGES, bytes: STEP_BYTES };
-    const { messages, more } = await readForward(reader, address, range, stream.isReplicated ? "leader" : "any");
+    const { messages, more } = await readForward(reader, address, range, from);
     const usable = messages.filter(({ isMark, time }) => !isMark && time >= since);
     const all = [...newest, ...usable];
     newest = newestWithin(all, wanted, bytes);
     isCut ||= newest.length < all.length;
-    const last = messages.at(-1);
-    if (!more || last === undefined) return { messages: newest, more: isCut };
-    first = last.sequence + 1;
+    first = (messages.at(-1)?.sequence ?? first - 1) + 1;
+    if (!more || messages.length === 0) return { messages: newest, more: isCut, through: first - 1 };
   }
 }
 

@@ -20,6 +20,12 @@ export interface ForwardResult {
   readonly more: boolean;
 }
 
+/** Most messages that are read one by one where a server has no batches, because a consumer costs about as much. */
+const SINGLE_READS = 8;
+/** Most messages and bytes of one request. */
+const STEP_MESSAGES = 512;
+const STEP_BYTES = 2 * 1_024 * 1_024;
+
 /** Reads the messages of a subject in order. @throws CarillonError unavailable */
 export async function readForward(
   reader: SubjectReader,
@@ -31,11 +37,32 @@ export async function readForward(
   let sequence = first;
   let bytes = 0;
   for (;;) {
-    const message = await reader.next(address, sequence, from);
-    if (message === undefined || message.sequence > last) return { messages, more: false };
-    bytes += message.payload.length;
-    if (messages.length >= maxMessages || (bytes > maxBytes && messages.length > 0)) return { messages, more: true };
-    messages.push(message);
-    sequence = message.sequence + 1;
+    const most = Math.min(STEP_MESSAGES, maxMessages - messages.length + 1);
+    const range = { first: sequence, last, messages: most, bytes: STEP_BYTES };
+    const step = await readStep(reader, address, range, messages.length < SINGLE_READS, from);
+    for (const message of step.messages) {
+      bytes += message.payload.length;
+      if (messages.length >= maxMessages || (bytes > maxBytes && messages.length > 0)) return { messages, more: true };
+      messages.push(message);
+      sequence = message.sequence + 1;
+    }
+    if (!step.more || step.messages.length === 0) return { messages, more: false };
+    if (messages.length >= maxMessages) return { messages, more: true };
   }
+}
+
+async function readStep(
+  reader: SubjectReader,
+  address: StreamAddress,
+  range: ForwardRange,
+  few: boolean,
+  from: ReadFrom,
+): Promise<ForwardResult> {
+  // Only single reads can be asked of the leader.
+  const many = from === "any" ? await reader.many(address, range, few) : undefined;
+  if (many !== undefined) return many;
+  const message = await reader.next(address, range.first, from);
+  if (message === undefined || message.sequence > (range.last ?? message.sequence))
+    return { messages: [], more: false };
+  return { messages: [message], more: true };
 }

@@ -3,6 +3,9 @@ import type { Clock } from "../../../core/ports.js";
 import type { HistoryCounts } from "../../../history/history-counts.js";
 import { HeaderReader, NatsStoredMessage } from "../nats-stored-message.js";
 import type { StreamAddress } from "../position.js";
+import { readBatch, supportsBatches } from "./batch-reader.js";
+import { readByConsumer } from "./consumer-reader.js";
+import type { ForwardRange, ForwardResult } from "./forward-reader.js";
 import type { StoreConnection } from "./store-connection.js";
 
 /** Which replica answers: any of them, which may lag behind, or the leader. */
@@ -67,6 +70,45 @@ export class SubjectReader {
   async next(address: StreamAddress, sequence: number, from: ReadFrom): Promise<NatsStoredMessage | undefined> {
     const query = { seq: Math.max(1, sequence), next_by_subj: address.subject };
     return (await this.#get(address, query, from))?.message;
+  }
+
+  /**
+   * Reads some messages of a subject at once, fewer than the range has where they are many.
+   * @param few - whether single reads may be better on a server without batches
+   * @returns undefined where single messages must be read
+   * @throws CarillonError unavailable
+   */
+  many(address: StreamAddress, range: ForwardRange, few: boolean): Promise<ForwardResult | undefined> {
+    const read = async (connection: NatsConnection): Promise<ForwardResult | undefined> => {
+      const decode = (msg: Msg): NatsStoredMessage => this.decode(address, msg).message;
+      if (supportsBatches(connection)) {
+        this.#counts.reads.batch += 1;
+        const batch = await readBatch(connection, address, range, this.#store.timeout, decode);
+        if (batch !== undefined) return batch;
+      }
+      if (few) return undefined;
+      this.#counts.reads.consumer += 1;
+      const { first, last = Number.POSITIVE_INFINITY, messages: most } = range;
+      const { msgs, pending } = await readByConsumer(connection, address, first, most, this.#store.timeout);
+      const all = msgs.map((msg) => this.#decodeDelivered(address, msg));
+      const messages = all.filter(({ sequence }) => sequence <= last);
+      return { messages, more: pending > 0 && messages.length === all.length };
+    };
+    if (!this.#isShared) return this.#store.run(read);
+    return this.#store.share(`many ${few} ${address.stream} ${address.subject} ${JSON.stringify(range)}`, read);
+  }
+
+  /** Decodes a message of a consumer. Its reply subject has the sequence. Source: NATS ADR-15. */
+  #decodeDelivered(address: StreamAddress, msg: Msg): NatsStoredMessage {
+    const tokens = (msg.reply ?? "").split(".");
+    const [sequence, , nanoseconds] = tokens.slice(tokens.length < 11 ? 5 : 7).map(Number);
+    const content = {
+      sequence: sequence ?? 0,
+      headers: new HeaderReader(msg.headers),
+      payload: new Uint8Array(msg.data),
+      storedAt: Math.floor((nanoseconds ?? 0) / 1_000_000),
+    };
+    return new NatsStoredMessage(address, content, this.#clock.now());
   }
 
   /** Returns the sequence of the newest message of the stream, on any subject. @throws CarillonError unavailable */
