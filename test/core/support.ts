@@ -1,3 +1,4 @@
+import type { SessionFrames } from "../../src/core/batch.js";
 import type { Drops } from "../../src/core/drops.js";
 import { FanOut } from "../../src/core/fan-out.js";
 import { Hub } from "../../src/core/hub.js";
@@ -101,9 +102,9 @@ export class Bench {
     });
   }
 
-  session(sink: Sink, encoding: Encoding): Session {
+  session(sink: Sink, encoding: Encoding, frames?: SessionFrames): Session {
     this.#sessions += 1;
-    const session = new Session({ id: `s${this.#sessions}`, vhost: "/", encoding, sink, outbox: this.outbox });
+    const session = new Session({ id: `s${this.#sessions}`, vhost: "/", encoding, sink, outbox: this.outbox, frames });
     this.hub.add(session);
     return session;
   }

@@ -20,12 +20,6 @@ export const VHOST = {
 
 export const CONFIG: ConfigInput = { vhosts: { "/": VHOST } };
 
-/** Event as a listener gets it. */
-export interface Delivered {
-  readonly event: string;
-  readonly values: readonly unknown[];
-}
-
 /** Stock client whose connection a test can cut. */
 export class ReturningClient extends StockClient {
   readonly proxy: TcpProxy;
@@ -36,7 +30,7 @@ export class ReturningClient extends StockClient {
   }
 
   get recovered(): boolean {
-    return this.socket.recovered === true;
+    return Boolean(this.socket.recovered);
   }
 
   /** Cuts the connection. No packet announces it. */
