@@ -30,7 +30,8 @@ export class ReturningClient extends StockClient {
   }
 
   get recovered(): boolean {
-    return Boolean(this.socket.recovered);
+    // Undefined, against its type, where the node has offered no recovery.
+    return (this.socket as { readonly recovered?: boolean }).recovered ?? false;
   }
 
   /** Cuts the connection. No packet announces it. */
