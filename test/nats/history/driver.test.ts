@@ -99,3 +99,36 @@ test("N10: plain NATS clients hear topics with history, and what they publish on
   expect((await topic.next(2)).toSorted()).toEqual(["live", "stored"]);
   expect(textsOf((await topic.rewind(10)).messages)).toEqual(["stored"]);
 });
+
+test("N12: a stored message has its id in Carillon-Id, and the id and the topic in Nats-Msg-Id", async () => {
+  const { driver, server } = await startStore();
+  const inbox = await listenTo(await connectNats(server), "carillon._.a");
+  const { message, ...publication } = storedPublication("a", "1", chat, { event: "state" });
+
+  await store(driver, { ...publication, message });
+
+  const { headers } = await inbox.next();
+  expect(headers?.get("Carillon-Id")).toBe(message.id);
+  expect(headers?.get("Nats-Msg-Id")).toBe(`${message.id} a`);
+  expect(headers?.get("Carillon-Event")).toBe("state");
+  expect(headers?.get("Nats-Subject")).toBe("carillon-history.chat._.a");
+});
+
+test("N13: a position is no longer valid when another message has the sequence", async () => {
+  const { driver, server } = await startStore();
+  const manager = await (await connectNats(server)).jetstreamManager();
+  const receipts = [
+    await store(driver, storedPublication("a", "1", chat)),
+    await store(driver, storedPublication("a", "2", chat)),
+  ];
+  await manager.streams.delete("carillon-history_chat");
+  const other = await startNatsDriver({ servers: [server.url] });
+  await other.driver.history.prepareClasses("/", [chat]);
+  for (const text of ["1", "2", "3"]) await store(other.driver, storedPublication("a", text, chat));
+
+  const topic = await follow(other.driver, "a", chat);
+
+  for (const { position } of receipts) {
+    expect(await topic.recover(position)).toMatchObject({ messages: [], failure: "unknown_position" });
+  }
+});

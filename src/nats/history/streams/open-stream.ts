@@ -15,6 +15,8 @@ import { toClassSubject, toStreamName } from "./stream-names.js";
 const NAME_IN_USE = 10_058;
 const TEMPORARILY_UNAVAILABLE = 10_008;
 
+const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEnabled, NatsErrorCode.NoResponders]);
+
 export interface OpenStreamRequest {
   readonly prefix: string;
   readonly vhost: string;
@@ -100,7 +102,7 @@ function toFault(cause: unknown): unknown {
   if (!(cause instanceof NatsError)) return cause;
   const { api_error: api, code } = cause;
   if (api?.err_code === TEMPORARILY_UNAVAILABLE) return cause;
-  if (code === NatsErrorCode.JetStreamNotEnabled || code === NatsErrorCode.NoResponders) {
+  if (NO_JETSTREAM.has(code)) {
     const text = "history requires JetStream, which does not answer: start nats-server with --jetstream";
     return new CarillonError("failed_precondition", text, { cause });
   }
