@@ -43,14 +43,15 @@ export function takeReplays(
   session: Session,
   prepared: PreparedReplays,
   { recover }: ReplayRequest,
-  { recoveries }: Pick<CommandContext, "recoveries">,
+  { recoveries, replayLimits }: Pick<CommandContext, "recoveries" | "replayLimits">,
 ) {
+  const budget = { ...replayLimits };
   const replays = new Map<Topic, Replay>();
   const results = new Map<string, JoinedReplay>();
   for (const [topic, each] of prepared) {
     // The backend may have joined the client meanwhile. It has received live messages, before which nothing can be sent.
     if (session.memberships.has(topic)) continue;
-    const replay = each.take();
+    const replay = withinBudget(each.take(), budget);
     replays.set(topic, replay);
     results.set(topic.name, { position: replay.position, requested: recover.has(topic.name), failure: replay.failure });
   }
@@ -61,6 +62,17 @@ export function takeReplays(
     recoveries.count(known === undefined ? "unknown_position" : known.failure);
   }
   return { replays, results };
+}
+
+/** Fails a replay that exceeds what the other topics of the join have left of the limits. */
+function withinBudget(replay: Replay, budget: { messages: number; bytes: number }): Replay {
+  const bytes = replay.messages.reduce((sum, { payload }) => sum + payload.length, 0);
+  if (replay.messages.length > budget.messages || bytes > budget.bytes) {
+    return { messages: [], position: replay.position, failure: "too_many" };
+  }
+  budget.messages -= replay.messages.length;
+  budget.bytes -= bytes;
+  return replay;
 }
 
 /**

@@ -23,6 +23,8 @@ export interface Publication {
   readonly message: Message;
   /** Class of the topic's history; undefined for a topic without history. */
   readonly history?: HistoryClass | undefined;
+  /** Whether the message's id was generated, so that it cannot be a duplicate. */
+  readonly hasGeneratedId?: boolean | undefined;
 }
 
 /**

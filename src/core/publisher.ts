@@ -252,7 +252,7 @@ export class Publisher {
       for (const topic of topics) {
         const history = findHistory?.(topic);
         if (history !== undefined) isStored = true;
-        batch.push({ vhost: source.vhost, topic, message, history });
+        batch.push({ vhost: source.vhost, topic, message, history, hasGeneratedId: draft.id === "" });
       }
       messages.push({ id, driver, publications: isStored ? batch.slice(begin) : undefined });
     }

@@ -113,7 +113,7 @@ export class MemoryDriver implements BrokerDriver {
         this.#deliver(vhost, topic, message);
         continue;
       }
-      const appended = this.history.append(vhost, topic, history, message);
+      const appended = this.history.append(history, publication);
       stored ??= new Map();
       stored.set(publication, appended.receipt);
       if (appended.message !== undefined) this.#deliver(vhost, topic, appended.message);

@@ -43,8 +43,8 @@ export class MemoryHistory implements HistoryStore {
     throw invalidArgument(`payload: ${size} bytes with metadata, the limit of ${where} is ${limit}`);
   }
 
-  append(vhost: string, topic: string, history: HistoryClass, message: Publication["message"]): Appended {
-    return this.classFor(vhost, history).append(topic, message);
+  append(history: HistoryClass, publication: Publication): Appended {
+    return this.classFor(publication.vhost, history).append(publication);
   }
 
   async read({ history, topic, vhost }: StoredTopic, query: HistoryQuery): Promise<HistoryPage> {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { HistoryClass, StoredReceipt } from "../../core/history.js";
-import type { Message } from "../../core/message.js";
+import type { Publication } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
 import { RecentIds } from "../../history/recent-ids.js";
@@ -73,12 +73,12 @@ export class StoredClass {
   }
 
   /** Stores a message, unless it repeats the id of a recent one. */
-  append(topic: string, message: Message): Appended {
+  append({ hasGeneratedId = false, message, topic }: Publication): Appended {
     const { clock, counts, sequences } = this.#options;
     const now = clock.monotonic();
     const window = now - this.#settings.deduplication;
     this.#ids.expire(window, 2);
-    const first = this.#ids.find(topic, message.id, window);
+    const first = hasGeneratedId ? undefined : this.#ids.find(topic, message.id, window);
     const log = this.#findOrAdd(topic);
     if (first !== undefined) {
       this.#dropUnused(log);
@@ -87,7 +87,8 @@ export class StoredClass {
     }
     sequences.last += 1;
     const stored = new MemoryMessage(log, sequences.last, message, now);
-    this.#ids.add(topic, message.id, { sequence: stored.sequence, at: now });
+    // Generated ids never repeat. They would shorten the window of the others.
+    if (!hasGeneratedId) this.#ids.add(topic, message.id, { sequence: stored.sequence, at: now });
     log.ring.push(stored);
     stored.entry = this.#order.add(stored);
     counts.stored += 1;
