@@ -56,7 +56,7 @@ function hideSecrets(packet: string): string {
 const OPEN = '0{"sid":"SID","upgrades":[],"pingInterval":3600000,"pingTimeout":8000,"maxPayload":1048576}';
 const PLAIN = ['431[{"ok":true}]', '42["created",{"a":1.0}]', '42["message","text"]', '431[{"ok":true}]'];
 
-describe("I22", () => {
+describe("I22: clients that can recover", () => {
   test("adds an offset to messages while all topics have a history, and tells it before joins and leaves are answered", async () => {
     expect(await packetsAt(CONFIG, "", ["room.a", "room.b"])).toEqual([
       OPEN,
