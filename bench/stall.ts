@@ -20,8 +20,18 @@ const ATTACKS: readonly Attack[] = [...COMMANDS, ...UPGRADES, ...FRAMES, ...POLL
 export const stall: Benchmark = async (options) => {
   const results = new Map<Attack, LoopDelay[]>();
   const attacks = ATTACKS.filter(({ name }) => name.includes(options.only ?? ""));
+  const add = async (attack: Attack, target: Target): Promise<void> => {
+    results.set(attack, [...(results.get(attack) ?? []), await measure(attack, target, options)]);
+  };
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const attack of attacks) results.set(attack, [...(results.get(attack) ?? []), await measure(attack, options)]);
+    if (options.toy) {
+      // Starting a node for each input would take most of the time.
+      await withTarget(async (target) => {
+        for (const attack of attacks) await add(attack, target);
+      });
+    } else {
+      for (const attack of attacks) await withTarget((target) => add(attack, target));
+    }
   }
   const rows = [...results].map(([{ name }, delays]) => [
     name,
@@ -47,7 +57,13 @@ export const stall: Benchmark = async (options) => {
   };
 };
 
-async function measure({ run }: Attack, { toy }: Options): Promise<LoopDelay> {
+interface Target {
+  readonly node: StallNode;
+  readonly tokens: Tokens;
+}
+
+/** Starts a node, and stops it when the function has ended. */
+async function withTarget(use: (target: Target) => Promise<void>): Promise<void> {
   const issuers = { hmac: createHmacIssuer(), rsa: createRsaIssuer(), ed: createEdwardsIssuer() };
   const tokens = await createTokens(issuers);
   const cookie = "c".repeat(40);
@@ -68,17 +84,21 @@ async function measure({ run }: Attack, { toy }: Options): Promise<LoopDelay> {
   };
   const node: StallNode = { webrocketAdmin: "", webrocketCookie: cookie, ...(await startNode({ config })) };
   try {
-    // The first, smaller run warms the process up.
-    const end = await run(node, toy ? 0.01 : 0.1, tokens);
-    end?.();
-    await node.child.ask("watchLoop");
-    const endAll = await run(node, toy ? 0.02 : 1, tokens);
-    const delay = await node.child.ask<LoopDelay>("loopDelay");
-    endAll?.();
-    return delay;
+    await use({ node, tokens });
   } finally {
     await node.child.stop();
   }
+}
+
+async function measure({ run }: Attack, { node, tokens }: Target, { toy }: Options): Promise<LoopDelay> {
+  // The first, smaller run warms the process up.
+  const end = await run(node, toy ? 0.01 : 0.1, tokens);
+  end?.();
+  await node.child.ask("watchLoop");
+  const endAll = await run(node, toy ? 0.02 : 1, tokens);
+  const delay = await node.child.ask<LoopDelay>("loopDelay");
+  endAll?.();
+  return delay;
 }
 
 async function createToken(issuer: Issuer, permissions: object): Promise<string> {
