@@ -23,7 +23,7 @@ async function startThree(): Promise<{ readonly third: SourceProcess; readonly w
   for (const [position, { presence }] of nodes.entries()) presence.enter(PLACE, someone(`own-${position}`), false);
   const watchers = nodes.map(({ presence }) => new Watcher(presence));
   await Promise.all(watchers.map((watcher) => watcher.counts(2)));
-  const third = runSource(PROGRAM, [s2.url, "third", "1000"]);
+  const third = runSource(PROGRAM, [s2.url, "third", "1000", "3"]);
   await Promise.all(watchers.map((watcher) => watcher.counts(1_002)));
   await third.printed(/^\+third-999$/);
   expect(third.lines.filter((line) => !line.startsWith("+"))).toEqual(["found 2"]);

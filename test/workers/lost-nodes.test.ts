@@ -4,6 +4,7 @@ import { startNatsBus } from "../support/nats/bus.js";
 import { startNatsCluster } from "../support/nats/cluster.js";
 import { type NatsServer, startNats } from "../support/nats/server.js";
 import { startTcpProxy } from "../support/net/tcp-proxy.js";
+import { knowsNodes } from "../support/nodes/knows-nodes.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import {
   ask,
@@ -19,10 +20,12 @@ import {
 const PROGRAM = join(__dirname, "programs/node.ts");
 const TASKS = 100;
 
-/** Starts a node in its own process, with a worker that holds its tasks. */
-async function startProcess(server: NatsServer, node: string): Promise<SourceProcess> {
-  const started = runSource(PROGRAM, [server.url, node]);
+/** Starts a node in its own process, with a worker that holds its tasks. Resolves when all nodes know each other. */
+async function startProcess(server: NatsServer, node: string, ...others: TestDispatch[]): Promise<SourceProcess> {
+  const size = others.length + 1;
+  const started = runSource(PROGRAM, [server.url, node, String(size)]);
   await started.printed(/^started$/);
+  await Promise.all(others.map(({ member }) => knowsNodes(member, size)));
   return started;
 }
 
@@ -49,7 +52,7 @@ test("gives the 100 tasks of a killed node to others within 4 s, as second attem
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
-  const killed = await startProcess(server, "killed");
+  const killed = await startProcess(server, "killed", near);
   const asked = await askProcess(near, killed, TASKS);
   const attempts: number[] = [];
   await enterEcho(near, ["work"], { capacity: 10 }, ({ attempt }) => {
@@ -69,7 +72,7 @@ test("fails all tasks when the only node with workers is killed", async () => {
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
-  const killed = await startProcess(server, "killed");
+  const killed = await startProcess(server, "killed", near);
   const asked = await askProcess(near, killed, TASKS);
   killed.child.kill("SIGKILL");
   for (const { outcome } of asked) expect(await outcome).toMatchObject({ code: "unavailable" });
@@ -80,7 +83,7 @@ test("gives the 100 tasks of a frozen node to others, and ignores its answers wh
   const server = await startNats();
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
-  const frozen = await startProcess(server, "frozen");
+  const frozen = await startProcess(server, "frozen", near);
   const asked = await askProcess(near, frozen, TASKS);
   frozen.child.kill("SIGSTOP");
   await enterEcho(near, ["work"], { capacity: 10 }, () => "second");
@@ -100,7 +103,7 @@ test("offers the tasks that a frozen node does not take in time to other nodes",
   const server = await startNats();
   const [near, far] = await startNatsDispatches(server.url, 2);
   if (near === undefined || far === undefined) throw new Error("no nodes");
-  const frozen = await startProcess(server, "frozen");
+  const frozen = await startProcess(server, "frozen", near, far);
   await enterEcho(far, ["work"], { capacity: 100 }, () => "far");
   frozen.child.kill("SIGSTOP");
   const asked = Array.from({ length: 50 }, () => ask(near.dispatch, "work"));
@@ -111,7 +114,7 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
-  const caller = await startProcess(server, "caller");
+  const caller = await startProcess(server, "caller", far);
   const worker = await enter(far, ["other"], { capacity: 10 });
   const waits = await enter(far, ["waits"]);
   caller.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
@@ -135,7 +138,7 @@ test("offers the tasks of a frozen calling node again when it resumes", async ()
   const server = await startNats();
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
-  const caller = await startProcess(server, "caller");
+  const caller = await startProcess(server, "caller", far);
   const first = await enter(far, ["other"]);
   const second = await enter(far, ["other"]);
   caller.child.stdin?.write("ask other\n");
@@ -159,6 +162,7 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   const near = await startDispatch(bus);
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
+  await Promise.all([near, far].map(({ member }) => knowsNodes(member, 2)));
   const worker = await enter(far, ["far"], { capacity: 10 });
   await enterEcho(near, ["near"]);
   const kept = ask(near.dispatch, "far");
@@ -194,6 +198,7 @@ test("gives a worker tasks from all nodes of a three-server cluster after its re
   const servers = await startNatsCluster(3);
   const nodes: TestDispatch[] = [];
   for (const { url } of servers) nodes.push(await startDispatch((await startNatsBus(url)).bus));
+  await Promise.all(nodes.map(({ member }) => knowsNodes(member, nodes.length)));
   for (const node of nodes) {
     for (const { dispatch } of nodes) {
       const registration = await enterEcho(node, ["a"], {}, () => node.member.node);

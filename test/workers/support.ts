@@ -19,6 +19,7 @@ import { DEFAULT_LIMITS, type DispatchLimits } from "../../src/workers/limits.js
 import { DISPATCH_TICK } from "../../src/workers/ticker.js";
 import { cleanUp } from "../support/clean-up.js";
 import { startNatsBus } from "../support/nats/bus.js";
+import { knowsNodes } from "../support/nodes/knows-nodes.js";
 import { Queue } from "../support/queue.js";
 
 export interface DispatchOptions {
@@ -87,19 +88,8 @@ export async function startNatsDispatches(
 ): Promise<TestDispatch[]> {
   const started: TestDispatch[] = [];
   while (started.length < size) started.push(await startDispatch((await startNatsBus(url)).bus, options));
-  await Promise.all(started.map(({ member }) => knows(member, size)));
+  await Promise.all(started.map(({ member }) => knowsNodes(member, size)));
   return started;
-}
-
-/** Resolves when a node knows this number of nodes. A start awaits only those that answer within 300 ms. */
-export async function knows(member: ClusterNode, size: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const check = (): void => {
-      if (member.nodes.size === size) resolve();
-    };
-    member.onNodes(check);
-    check();
-  });
 }
 
 /**

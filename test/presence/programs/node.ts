@@ -1,16 +1,21 @@
 import { ClusterPresence } from "../../../src/presence/cluster-presence.js";
 import { systemClock } from "../../../src/util/system-clock.js";
+import { knowsNodes } from "../../support/nodes/knows-nodes.js";
 import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
-/** A node with the given number of members in a room, until it is killed. Prints who joins and leaves the room. */
+/**
+ * A node with a number of members in a room, until it is killed. It takes part when it knows the given number of nodes. Prints
+ * who joins and leaves the room.
+ */
 const { args, bus, member: cluster, node } = createMemberProgram(8 << 20);
-const members = Number(args[0]);
+const [members = 0, nodes = 1] = args.map(Number);
 const presence = new ClusterPresence({ cluster, clock: systemClock, endOfTurn: setImmediate, onError: say });
 const place = { vhost: "/", broker: "memory", topic: "room" };
 
 async function main(): Promise<void> {
   await bus.start();
   await cluster.start();
+  await knowsNodes(cluster, nodes);
   await presence.start();
   say(`found ${presence.count(place)}`);
   presence.watch(place, ({ joined, left }) => {

@@ -3,13 +3,15 @@ import { systemClock } from "../../../src/util/system-clock.js";
 import { ClusterDispatch } from "../../../src/workers/cluster-dispatch.js";
 import type { WorkerRegistration } from "../../../src/workers/dispatch.js";
 import { DEFAULT_LIMITS } from "../../../src/workers/limits.js";
+import { knowsNodes } from "../../support/nodes/knows-nodes.js";
 import { createMemberProgram, runProgram, say } from "../../support/nodes/member-program.js";
 
 /**
  * A node with a worker for the event `work`, which prints its tasks and answers all of them when it reads a line `answer`. On
- * a line `ask EVENT` or `trigger EVENT` the node sends a task, and prints its outcome.
+ * a line `ask EVENT` or `trigger EVENT` the node sends a task, and prints its outcome. It takes part when it knows the number
+ * of nodes in its third argument.
  */
-const { bus, member: cluster, node } = createMemberProgram();
+const { args, bus, member: cluster, node } = createMemberProgram();
 const dispatch = new ClusterDispatch({
   cluster,
   bus,
@@ -49,6 +51,7 @@ function obey(line: string): void {
 async function main(): Promise<void> {
   await bus.start();
   await cluster.start();
+  await knowsNodes(cluster, Number(args[0]));
   await dispatch.start();
   registration = await dispatch.enter(
     { vhost: "/", events: ["work"], capacity: 1_000, name: node },
