@@ -108,7 +108,14 @@ async function runAll({ scenarios, size }: Arguments): Promise<boolean> {
     );
     try {
       const result = await run(size);
-      rows.push(toRow(name, result, (performance.now() - begin) / 1_000));
+      const row = toRow(name, result, (performance.now() - begin) / 1_000);
+      rows.push(row);
+      progress(
+        `${name}: ${row
+          .slice(1)
+          .map((cell, column) => `${HEAD[column + 1]} ${cell}`)
+          .join(" · ")}`,
+      );
       if (countFaults(result) > 0) isClean = false;
       for (const text of result.texts) process.stderr.write(`${name}: ${text}\n`);
     } catch (cause) {

@@ -11,7 +11,7 @@ import { temporaryFolder } from "../../support/temporary-files.js";
 const TOPIC = "room";
 
 /** Problem that the browser reports for each failed attempt to connect. */
-const NO_CONNECTION = /Error in connection establishment|Unexpected response code/;
+const NO_CONNECTION = /^console: WebSocket connection to .* failed/;
 
 /** Script of a chat page, written with a WebSocket and the native frames only. */
 function chatScript(urls: readonly string[]): string {
