@@ -1,17 +1,29 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-/** Running processes of this program. They are killed by their ids when the program ends for any reason. */
+/** Running processes of this program, and its temporary folders. Both are removed when the program ends for any reason. */
 const running = new Set<ChildProcess>();
+const folders = new Set<string>();
 
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     process.exit(1);
   });
+}
+
+/** Creates a folder that is removed at the end of the program. */
+export function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "carillon-chaos-"));
+  folders.add(folder);
+  return folder;
 }
 
 /** Longest wait for a process to print what it is expected to, in milliseconds. */

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pause } from "../../support/pause.js";
 import { progress } from "../../support/progress.js";
 import { ChaosClient } from "./chaos-client.js";
@@ -9,6 +6,7 @@ import { ChaosPublisher } from "./chaos-publisher.js";
 import { judge, type Verdict } from "./judge.js";
 import { NatsCluster } from "./nats-cluster.js";
 import { Observations } from "./observations.js";
+import { createFolder } from "./processes.js";
 import { StoredLog } from "./stored-log.js";
 
 /** Size of a run. */
@@ -90,7 +88,7 @@ export class World {
 
   /** Starts servers, nodes, clients and publishers, calls `run`, and always stops them. */
   static async run(options: WorldOptions, run: (world: World) => Promise<void>): Promise<ChaosResult> {
-    const folder = mkdtempSync(join(tmpdir(), "carillon-chaos-"));
+    const folder = createFolder();
     let cluster: NatsCluster | undefined;
     const nodes: ChaosNode[] = [];
     let world: World | undefined;
@@ -110,7 +108,6 @@ export class World {
       await Promise.all((world?.publishers ?? []).map((publisher) => publisher.halt()));
       await Promise.all(nodes.map((node) => node.close()));
       await cluster?.stop();
-      rmSync(folder, { recursive: true, force: true });
     }
   }
 
