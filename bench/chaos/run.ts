@@ -41,6 +41,7 @@ const HEAD = [
   "repeated",
   "recovered",
   "refused",
+  "again after refusal",
   "lost",
   "duplicated",
   "misordered",
@@ -73,7 +74,8 @@ function readArguments(): Arguments | undefined {
 }
 
 function countFaults({ faults, verdict }: ChaosResult): number {
-  return Object.values(verdict).reduce((sum: number, count: number) => sum + count, faults);
+  const { duplicated, falselyRecovered, lost, misordered, unknown } = verdict;
+  return lost + duplicated + misordered + falselyRecovered + unknown + faults;
 }
 
 function toRow(name: string, result: ChaosResult, seconds: number): string[] {
@@ -87,6 +89,7 @@ function toRow(name: string, result: ChaosResult, seconds: number): string[] {
     String(duplicates),
     String(recovered),
     reasons.length === 0 ? "0" : reasons.join(", "),
+    String(verdict.repeatedAfterRefusal),
     ...numbers.map(String),
     String(faults + verdict.unknown),
     seconds.toFixed(0),

@@ -148,7 +148,7 @@ export class ChaosClient {
         journal.recover();
       } else {
         if (hasResult) this.#refused(topic, reasons[topic]);
-        journal.begin(positions[topic]);
+        journal.begin(positions[topic], reasons[topic]);
         if (positions[topic] !== undefined) this.positions.set(topic, positions[topic]);
         else this.positions.delete(topic);
       }

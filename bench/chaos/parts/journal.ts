@@ -2,6 +2,8 @@
 export interface Run {
   /** Position in the answer to the join; undefined where there was none. */
   readonly from: string | undefined;
+  /** Reason of the refused recovery with which the run began; undefined for none. */
+  readonly refusal: string | undefined;
   readonly messages: string[];
   /** Numbers of messages received before each successful recovery. */
   readonly recoveries: number[];
@@ -14,9 +16,9 @@ export class Journal {
   readonly runs: Run[] = [];
 
   /** Begins a run: the first one, or one after a recovery that was refused. */
-  begin(from: string | undefined): void {
+  begin(from: string | undefined, refusal?: string): void {
     this.end();
-    this.runs.push({ from, messages: [], recoveries: [], ended: false });
+    this.runs.push({ from, refusal, messages: [], recoveries: [], ended: false });
   }
 
   /** Continues the run after a successful recovery. */

@@ -8,6 +8,11 @@ export interface Verdict {
   misordered: number;
   /** Recoveries that were confirmed although messages are missing after them. */
   falselyRecovered: number;
+  /**
+   * Messages received again after a recovery was refused because the store did not answer. The client then continues from the
+   * position of a node that may be behind the one it came from, so these are no faults.
+   */
+  repeatedAfterRefusal: number;
   /** Received messages that are not stored. */
   unknown: number;
 }
@@ -28,13 +33,14 @@ export interface Judged {
 /** Compares what a client received on a topic with what is stored. */
 export function judge({ runs }: Journal, judged: Judged, verdict: Verdict): void {
   const seen = new Set<string>();
-  let floor = 0;
-  for (const run of runs) floor = judgeRun(run, judged, verdict, seen, floor);
+  for (const run of runs) judgeRun(run, judged, verdict, seen);
 }
 
-function judgeRun(run: Run, judged: Judged, verdict: Verdict, seen: Set<string>, floor: number): number {
+/** @param seen - messages of earlier runs; those of this run are added */
+function judgeRun(run: Run, judged: Judged, verdict: Verdict, seen: Set<string>): void {
   const { explain, numbers, stored, topic } = judged;
   const recoveries = new Set(run.recoveries);
+  const own = new Set<string>();
   let next = startOf(run, judged);
   const miss = (count: number, position: number): void => {
     const isFalse = recoveries.has(position);
@@ -47,20 +53,31 @@ function judgeRun(run: Run, judged: Judged, verdict: Verdict, seen: Set<string>,
     if (number === undefined) {
       verdict.unknown += 1;
       explain(`${topic}: ${message} is not stored`);
-    } else if (seen.has(message)) {
+    } else if (own.has(message)) {
       verdict.duplicated += 1;
       explain(`${topic}: ${message} came twice`);
-    } else if (number < (next ?? floor)) {
+    } else if (next !== undefined && number < next) {
       verdict.misordered += 1;
       explain(`${topic}: ${message} came late`);
     } else {
+      if (seen.has(message)) countAgain(run, message, judged, verdict);
       if (next !== undefined && number > next) miss(number - next, position);
       next = number + 1;
     }
-    seen.add(message);
+    own.add(message);
   }
   if (!run.ended && next !== undefined && next < stored.length) miss(stored.length - next, run.messages.length);
-  return Math.max(floor, next ?? 0);
+  for (const message of own) seen.add(message);
+}
+
+/** Counts a message that the client has received in an earlier run. */
+function countAgain({ refusal }: Run, message: string, { explain, topic }: Judged, verdict: Verdict): void {
+  if (refusal === "unavailable") {
+    verdict.repeatedAfterRefusal += 1;
+  } else {
+    verdict.duplicated += 1;
+    explain(`${topic}: ${message} came again after a new join${refusal === undefined ? "" : ` (${refusal})`}`);
+  }
 }
 
 /** Returns the number of the first message that a run must have; undefined where its position does not tell. */

@@ -212,7 +212,14 @@ export class World {
 
   #compare(): ChaosResult {
     const falselyRecovered = this.#falseRecoveries.length;
-    const verdict: Verdict = { lost: 0, duplicated: 0, misordered: 0, falselyRecovered, unknown: 0 };
+    const verdict: Verdict = {
+      lost: 0,
+      duplicated: 0,
+      misordered: 0,
+      falselyRecovered,
+      repeatedAfterRefusal: 0,
+      unknown: 0,
+    };
     const texts = this.#falseRecoveries.slice(0, REPORTED);
     for (const reason of this.#expected) {
       if (!this.observed.refused.has(reason)) this.observed.fault(`H3: no client was told ${reason}`);
