@@ -57,7 +57,7 @@ export class NatsHistory {
   readonly #logReader: LogReader;
   readonly #checks: LogChecks;
   #isStopped = false;
-  /** Logs whose position is not known yet. */
+  /** Logs whose position is not known yet, or may be behind. */
   readonly #starting = new Set<Promise<void>>();
 
   constructor(options: NatsHistoryOptions) {
@@ -125,10 +125,10 @@ export class NatsHistory {
         sequencer.receive(msg, plain);
       },
       onActive: () => {
-        const check = sequencer.check();
-        if (sequencer.chain.isKnown) return;
-        this.#starting.add(check);
-        void check.finally(() => this.#starting.delete(check));
+        // After a reconnect, joins wait until the log has caught up: messages stored before them are not for them (rule O3).
+        const ready = sequencer.chain.isKnown ? within(clock, SETTLE_WAIT, sequencer.caughtUp()) : sequencer.check();
+        this.#starting.add(ready);
+        void ready.finally(() => this.#starting.delete(ready));
       },
       close: () => {
         this.#checks.remove(sequencer);
@@ -137,7 +137,7 @@ export class NatsHistory {
     };
   }
 
-  /** Waits, within a limit, until the logs of new subscriptions know their positions. */
+  /** Waits, within a limit, until the logs of new or resumed subscriptions know their positions. */
   async settle(): Promise<void> {
     if (this.#starting.size === 0) return;
     await within(this.#options.clock, SETTLE_WAIT, Promise.all(this.#starting));

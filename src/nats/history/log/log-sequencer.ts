@@ -54,6 +54,7 @@ export class LogSequencer {
   /** Whether the topic may have members, for whom nothing that is on its way may be skipped. */
   #hasMembers: boolean;
   #cancelRetry: (() => void) | undefined;
+  readonly #onCaughtUp: (() => void)[] = [];
 
   /** @param hasMembers - whether the topic had another log before, or none */
   constructor(
@@ -164,6 +165,15 @@ export class LogSequencer {
     return this.#reading ?? this.#read(() => this.#continue());
   }
 
+  /** Resolves when the log has been compared with the store, and has everything that the store had, or is closed. */
+  caughtUp(): Promise<void> {
+    const done = new Promise<void>((resolve) => {
+      this.#onCaughtUp.push(resolve);
+    });
+    void this.check();
+    return done;
+  }
+
   #continue(): Promise<void> {
     return this.#isCatchingUp ? this.#catchUp() : this.#verify();
   }
@@ -175,6 +185,7 @@ export class LogSequencer {
       .then(
         () => {
           this.#wait = RETRY_WAIT;
+          this.#endWaits();
         },
         () => {
           this.#retryLater();
@@ -185,6 +196,10 @@ export class LogSequencer {
       });
     this.#reading = reading;
     return reading;
+  }
+
+  #endWaits(): void {
+    for (const resolve of this.#onCaughtUp.splice(0)) resolve();
   }
 
   #retryLater(): void {
@@ -319,6 +334,7 @@ export class LogSequencer {
   close(): void {
     this.#isClosed = true;
     this.#cancelRetry?.();
+    this.#endWaits();
     for (const { plain, stored } of this.#held.first(Number.POSITIVE_INFINITY)) {
       if (stored?.message.isMark !== true) this.#deliver(stored?.message ?? plain);
     }
