@@ -170,6 +170,8 @@ export class LogSequencer {
     const done = new Promise<void>((resolve) => {
       this.#onCaughtUp.push(resolve);
     });
+    // After a reconnect the store is back soon, however long it was away.
+    this.#wait = RETRY_WAIT;
     void this.check();
     return done;
   }
