@@ -44,7 +44,7 @@ export async function measureScrollback(
       for (let round = rounds === 1 ? 1 : 0; round <= rounds; round += 1) {
         progress(`history: scrollback, ${name}, ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}`);
         const times = new Histogram();
-        for (let page = 0; page < (toy ? 20 : 500); page += 1) {
+        for (let page = 0; page < (toy ? 20 : 100); page += 1) {
           const before = positions.at(-1 - behind(page));
           const begin = microseconds();
           const messages = await client.read(topic, { limit: PAGE, ...(before !== undefined && { before }) });
