@@ -18,7 +18,7 @@ const root = join(__dirname, "..");
 const walks = readWalks(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
 
 function readWalks(page: string): ReadonlyMap<string, readonly Step[]> {
-  const section = page.slice(page.indexOf("## Four walks"), page.indexOf("## Where to add"));
+  const section = page.slice(page.indexOf("## Five walks"), page.indexOf("## Where to add"));
   const found = new Map<string, readonly Step[]>();
   for (const [, title = "", lines = ""] of section.matchAll(/^\*\*(.+?)\*\*[^\n]*\n\n((?:\d+\. .*\n)+)/gm)) {
     found.set(title, lines.trim().split("\n").map(readStep));
@@ -37,14 +37,14 @@ function read(file: string): string {
 }
 
 function declares(text: string, { name, owner }: Step): boolean {
-  if (owner === undefined) return new RegExp(`^export (async )?function ${name}\\(`, "m").test(text);
+  if (owner === undefined) return new RegExp(`^export (async )?function ${name}[(<]`, "m").test(text);
   return (
     new RegExp(`^export class ${owner}\\b`, "m").test(text) && new RegExp(`^  (async )?${name}[(<]`, "m").test(text)
   );
 }
 
-test("the architecture page walks through a publish, a join, a connect and a call", () => {
-  expect([...walks.keys()]).toEqual(["A publish", "A join", "A connect", "A call"]);
+test("the architecture page walks through a publish, a join, a recovery, a connect and a call", () => {
+  expect([...walks.keys()]).toEqual(["A publish", "A join", "A recovery", "A connect", "A call"]);
 });
 
 describe.each([...walks])("%s", (_title, steps) => {
