@@ -4,7 +4,7 @@ import type { StoredMessage } from "../core/history.js";
 export interface LoggedMessage extends StoredMessage {
   /** Greater than that of every earlier message of the log. Not consecutive. */
   readonly sequence: number;
-  /** Bytes that it counts towards bounds, as in {@link messageSize}. */
+  /** Bytes that it counts towards bounds, as in {@link computeMessageSize}. */
   readonly size: number;
 }
 
@@ -12,7 +12,7 @@ export interface LoggedMessage extends StoredMessage {
 const OVERHEAD = 256;
 
 /** Returns the number of bytes that a message in memory counts towards bounds. */
-export function messageSize({ event, id, payload }: Pick<StoredMessage, "event" | "id" | "payload">): number {
+export function computeMessageSize({ event, id, payload }: Pick<StoredMessage, "event" | "id" | "payload">): number {
   return payload.length + id.length + event.length + OVERHEAD;
 }
 

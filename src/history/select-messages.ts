@@ -45,7 +45,7 @@ function countNewest<Stored extends StoredMessage>(
 }
 
 /** Sum of the payloads' sizes. */
-export function payloadBytes(messages: readonly StoredMessage[]): number {
+export function sumPayloadBytes(messages: readonly StoredMessage[]): number {
   return messages.reduce((sum, { payload }) => sum + payload.length, 0);
 }
 

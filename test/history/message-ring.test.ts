@@ -1,5 +1,5 @@
 import { array, assert, integer, property } from "fast-check";
-import { type LoggedMessage, MessageRing, messageSize } from "../../src/history/message-ring.js";
+import { computeMessageSize, type LoggedMessage, MessageRing } from "../../src/history/message-ring.js";
 
 function logged(sequence: number): LoggedMessage {
   const message = {
@@ -10,7 +10,7 @@ function logged(sequence: number): LoggedMessage {
     payload: Buffer.from("x"),
     position: `p${sequence}`,
   };
-  return { ...message, sequence, size: messageSize(message) };
+  return { ...message, sequence, size: computeMessageSize(message) };
 }
 
 test("H2: has all messages after its base, and none where some were removed", () => {

@@ -3,7 +3,7 @@ import type { Publication } from "../../core/message.js";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import { HistoryCounts } from "../../history/history-counts.js";
-import { messageSize } from "../../history/message-ring.js";
+import { computeMessageSize } from "../../history/message-ring.js";
 import { selectPage } from "../../history/select-messages.js";
 import { Positions } from "./positions.js";
 import { type Appended, StoredClass } from "./stored-class.js";
@@ -37,7 +37,7 @@ export class MemoryHistory implements HistoryStore {
   admit({ history, message, topic }: Publication): void {
     if (history === undefined) return;
     const limit = Math.min(history.bytes, history.topicBytes ?? Number.POSITIVE_INFINITY);
-    const size = messageSize(message);
+    const size = computeMessageSize(message);
     if (size <= limit) return;
     const where = `history ${JSON.stringify(history.name)} of topic ${JSON.stringify(topic)}`;
     throw invalidArgument(`payload: ${size} bytes with metadata, the limit of ${where} is ${limit}`);

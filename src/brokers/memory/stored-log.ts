@@ -1,6 +1,6 @@
 import type { StoredMessage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
-import { type LoggedMessage, MessageRing, messageSize } from "../../history/message-ring.js";
+import { computeMessageSize, type LoggedMessage, MessageRing } from "../../history/message-ring.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
 import type { LogAddress, Positions } from "./positions.js";
 
@@ -48,7 +48,7 @@ export class MemoryMessage implements StoredMessage, LoggedMessage {
     this.sender = sender;
     this.time = time;
     this.payload = copyOut(payload);
-    this.size = messageSize(this);
+    this.size = computeMessageSize(this);
   }
 
   get position(): string {

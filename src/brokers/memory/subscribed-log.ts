@@ -1,5 +1,5 @@
 import type { PreparedReplay, Replay, ReplayLimits, ReplayStart, TopicLog } from "../../core/history.js";
-import { payloadBytes, selectReplay } from "../../history/select-messages.js";
+import { selectReplay, sumPayloadBytes } from "../../history/select-messages.js";
 import type { MemoryHistory } from "./memory-history.js";
 import type { StoredClass } from "./stored-class.js";
 import type { StoredLog } from "./stored-log.js";
@@ -28,7 +28,7 @@ export class SubscribedLog implements TopicLog {
     if (start.kind === "after" || start.limit > 0) this.#history.counts.replays.ring += 1;
     return {
       count: messages.length,
-      bytes: payloadBytes(messages),
+      bytes: sumPayloadBytes(messages),
       // Everything is in memory, so the replay is read again, with the messages that have arrived meanwhile.
       take: () => {
         const log = this.#current();

@@ -3,7 +3,7 @@ import type { Notice } from "../../core/notice.js";
 import { CarillonError } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } from "../dialect.js";
 import { readStreamQuery } from "./decode.js";
-import { beginText, eventEncoding, eventEncodingWithMetadata, noticeText } from "./encode.js";
+import { encodeBegin, eventEncoding, eventEncodingWithMetadata, noticeText } from "./encode.js";
 import { StreamPositions } from "./positions.js";
 
 /** Request for a stream. */
@@ -50,7 +50,7 @@ export class EventsConversation implements Conversation {
       const answer = (outcome: Outcome): string | undefined => {
         if (!outcome.ok) return undefined;
         const replays = outcome.result?.kind === "joined" ? outcome.result.replays : undefined;
-        return beginText(this.#positions.begin(replays ?? new Map(), recover, latest !== undefined));
+        return encodeBegin(this.#positions.begin(replays ?? new Map(), recover, latest !== undefined));
       };
       return { kind: "command", command, answer };
     } catch (cause) {

@@ -40,7 +40,7 @@ export interface StreamBegin {
 }
 
 /** Encodes the first block of a stream. The first event, if there is one, tells which topics are not complete. */
-export function beginText({ failures, id }: StreamBegin): string {
+export function encodeBegin({ failures, id }: StreamBegin): string {
   const retry = `retry: ${RECONNECTION_TIME}\n`;
   if (failures.size === 0) return id === "" ? `${retry}\n` : `${retry}id: ${id}\n\n`;
   // An empty id makes clients forget an id that cannot be used.
@@ -48,12 +48,12 @@ export function beginText({ failures, id }: StreamBegin): string {
 }
 
 /** Encodes an id without an event: clients store it. */
-export function idText(id: string): string {
+export function encodeId(id: string): string {
   return `id: ${id}\n\n`;
 }
 
 /** Encodes the reason why the node ends a stream. @param retry - milliseconds after which the client should reconnect; undefined: unchanged */
-export function closeEventText(code: number, reason: string, retry: number | undefined): string {
+export function encodeClose(code: number, reason: string, retry: number | undefined): string {
   return `${retry === undefined ? "" : `retry: ${retry}\n`}${ownEvent("carillon.close", { code, reason })}`;
 }
 

@@ -50,7 +50,7 @@ export function toSuffix(entries: Iterable<string>, limit: number): string {
 }
 
 /** Returns the key of an entry. */
-export function keyOf(entry: string): string {
+export function readKey(entry: string): string {
   return entry.slice(0, KEY_LENGTH);
 }
 
@@ -61,5 +61,5 @@ export function parseEventId(id: string): EventId | undefined {
   const isPartial = entries.at(-1) === OTHERS;
   if (isPartial) entries.pop();
   if (!entries.every((entry) => ENTRY.test(entry))) return undefined;
-  return { positions: new Map(entries.map((entry) => [keyOf(entry), entry.slice(KEY_LENGTH)])), isPartial };
+  return { positions: new Map(entries.map((entry) => [readKey(entry), entry.slice(KEY_LENGTH)])), isPartial };
 }

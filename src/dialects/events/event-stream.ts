@@ -21,7 +21,7 @@ import {
 import { HttpStream } from "../../transport/http/http-stream.js";
 import type { HeartbeatWatch, Pulse } from "../../transport/websocket/heartbeat.js";
 import type { EventsConversation } from "./dialect.js";
-import { COMMENT, closeEventText } from "./encode.js";
+import { COMMENT, encodeClose } from "./encode.js";
 import { ID_FRAME } from "./positions.js";
 import { EventStreamSink, getEventStreamEncoding } from "./sink.js";
 
@@ -164,7 +164,7 @@ export class EventStream implements ClientConnection, Pulse {
     }
     const retry =
       reason === "service_restart" ? RECONNECT_AFTER + Math.floor(Math.random() * RECONNECT_SPREAD) : undefined;
-    this.#stream.end(Buffer.from(closeEventText(code, text, retry)));
+    this.#stream.end(Buffer.from(encodeClose(code, text, retry)));
     this.#cancelEnd = this.#context.clock.after(END_TIMEOUT, () => {
       this.cut();
     });

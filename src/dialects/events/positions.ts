@@ -1,7 +1,7 @@
 import type { JoinedReplay } from "../../commands/command.js";
 import type { RecoveryFailure } from "../../core/history.js";
-import { idText, type StreamBegin } from "./encode.js";
-import { joinEntries, keyOf, MAX_ID_LENGTH, toSuffix, toTopicKey } from "./event-id.js";
+import { encodeId, type StreamBegin } from "./encode.js";
+import { joinEntries, MAX_ID_LENGTH, readKey, toSuffix, toTopicKey } from "./event-id.js";
 
 /** Most characters of one entry. */
 const ENTRY_LENGTH = 70;
@@ -86,7 +86,7 @@ export class StreamPositions {
   #endReplay(): Uint8Array {
     for (const [key, entry] of this.#afterReplay) this.#entries.set(key, entry);
     this.#afterReplay.clear();
-    return Buffer.from(idText(joinEntries(this.#entries.values())));
+    return Buffer.from(encodeId(joinEntries(this.#entries.values())));
   }
 
   #suffixWithout(key: string): string {
@@ -132,7 +132,7 @@ class BatchIds {
   readonly #completed = new Map<string, readonly Uint8Array[]>();
 
   constructor(bytes: Buffer, ends: readonly number[], lastEntry: string) {
-    this.key = keyOf(lastEntry);
+    this.key = readKey(lastEntry);
     this.lastEntry = lastEntry;
     this.#bytes = bytes;
     this.#ends = ends;

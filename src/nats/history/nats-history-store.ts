@@ -10,7 +10,7 @@ import type {
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { toPurgeHeaders } from "./nats-stored-message.js";
-import { anchorPosition, parsePosition, type StreamAddress } from "./position.js";
+import { createAnchorPosition, parsePosition, type StreamAddress } from "./position.js";
 import type { LogReader } from "./read/log-reader.js";
 import { readPage } from "./read/read-page.js";
 import type { StoreConnection } from "./read/store-connection.js";
@@ -80,7 +80,7 @@ export class NatsHistoryStore implements HistoryStore {
     const { fresh } = this.#options;
     const anchor = await stream.anchor();
     const newest = await fresh.last(address, readFrom(stream));
-    if (newest === undefined) return { newest: 0, position: anchorPosition(address, anchor) };
+    if (newest === undefined) return { newest: 0, position: createAnchorPosition(address, anchor) };
     return { newest: newest.sequence, position: newest.position };
   }
 

@@ -10,7 +10,7 @@ import { LogSequencer } from "./log/log-sequencer.js";
 import { NatsHistoryStore } from "./nats-history-store.js";
 import { toIdentity } from "./nats-stored-message.js";
 import { NatsTopicLog } from "./nats-topic-log.js";
-import { messagePosition } from "./position.js";
+import { createMessagePosition } from "./position.js";
 import { LogReader } from "./read/log-reader.js";
 import { StoreConnection } from "./read/store-connection.js";
 import { SubjectReader } from "./read/subject-reader.js";
@@ -150,7 +150,7 @@ export class NatsHistory {
     const found = await this.#fresh.at(address, sequence, stream.isReplicated ? "leader" : "any");
     if (found?.subject === address.subject) return found.message.position;
     // The first message has been removed meanwhile, so that its position has expired in any case.
-    return messagePosition(address, sequence, toIdentity(message, topic), message.payload);
+    return createMessagePosition(address, sequence, toIdentity(message, topic), message.payload);
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import { type MsgHdrs, MsgHdrsImpl } from "nats";
 import type { Message } from "../../core/message.js";
-import { type LoggedMessage, messageSize } from "../../history/message-ring.js";
-import { messagePosition, type StreamAddress } from "./position.js";
+import { computeMessageSize, type LoggedMessage } from "../../history/message-ring.js";
+import { createMessagePosition, type StreamAddress } from "./position.js";
 
 /** Headers of a stored message, besides those of every message. */
 const MESSAGE_ID = "Nats-Msg-Id";
@@ -106,13 +106,13 @@ export class NatsStoredMessage implements LoggedMessage {
     this.payload = payload;
     this.storedAt = storedAt ?? now;
     this.isMark = headers.get(PURGE) !== "" && payload.length === 0;
-    this.size = messageSize(this);
+    this.size = computeMessageSize(this);
     this.#address = address;
     this.#identity = messageId === "" || timeText === "" ? `\n${storedAt ?? 0}` : `${messageId}\n${timeText}`;
   }
 
   get position(): string {
-    this.#position ??= messagePosition(this.#address, this.sequence, this.#identity, this.payload);
+    this.#position ??= createMessagePosition(this.#address, this.sequence, this.#identity, this.payload);
     return this.#position;
   }
 }

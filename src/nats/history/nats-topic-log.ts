@@ -3,7 +3,7 @@ import type { Clock } from "../../core/ports.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
 import { ignore } from "../../util/ignore.js";
 import type { LogSequencer } from "./log/log-sequencer.js";
-import { failedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
+import { createFailedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
 import { within } from "./within.js";
 
 /** Longest wait of a replay for the store, in milliseconds. */
@@ -31,15 +31,15 @@ export class NatsTopicLog implements TopicLog {
 
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const replay = await within(this.#context.clock, WAIT, this.#prepare(start, limits)).catch(ignore);
-    return replay ?? failedReplay(this.#sequencer, "unavailable");
+    return replay ?? createFailedReplay(this.#sequencer, "unavailable");
   }
 
   async #prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const { clock, counts } = this.#context;
     const log = this.#sequencer;
-    if (this.#context.isStopped()) return failedReplay(log, "unavailable");
+    if (this.#context.isStopped()) return createFailedReplay(log, "unavailable");
     if (!log.chain.isKnown || this.#isStale) await log.check();
-    if (!log.chain.isKnown) return failedReplay(log, "unavailable");
+    if (!log.chain.isKnown) return createFailedReplay(log, "unavailable");
     log.ring.expire(clock.now() - log.stream.history.age);
     const fromRing = prepareFromRing(log, start, limits);
     if (fromRing !== undefined) {

@@ -33,7 +33,7 @@ export function parsePosition(text: string): ParsedPosition | undefined {
  * Creates the position of a message.
  * @param identity - text that tells the message from others with the same payload
  */
-export function messagePosition(
+export function createMessagePosition(
   { stream, subject }: StreamAddress,
   sequence: number,
   identity: string,
@@ -48,7 +48,7 @@ export function messagePosition(
  * Creates the position of a topic that has no messages after an anchor.
  * @param anchor - sequence and random id of the anchor
  */
-export function anchorPosition(
+export function createAnchorPosition(
   { stream, subject }: StreamAddress,
   { id, sequence }: { readonly id: string; readonly sequence: number },
 ): string {

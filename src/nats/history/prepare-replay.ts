@@ -1,5 +1,5 @@
 import type { PreparedReplay, RecoveryFailure, Replay, ReplayLimits, ReplayStart } from "../../core/history.js";
-import { payloadBytes, selectReplay } from "../../history/select-messages.js";
+import { selectReplay, sumPayloadBytes } from "../../history/select-messages.js";
 import type { LogSequencer } from "./log/log-sequencer.js";
 import type { NatsStoredMessage } from "./nats-stored-message.js";
 import { parsePosition } from "./position.js";
@@ -52,10 +52,10 @@ export async function prepareFromStore(
   const known = chain.sequence;
   if (start.kind === "after") {
     const result = await logReader.after(stream, address, start.position, known, limits);
-    if (result.failure !== undefined) return failedReplay(log, result.failure);
+    if (result.failure !== undefined) return createFailedReplay(log, result.failure);
     // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice.
     if (result.through > chain.sequence) await log.check();
-    if (result.through > chain.sequence) return failedReplay(log, "unavailable");
+    if (result.through > chain.sequence) return createFailedReplay(log, "unavailable");
     // Everything up to `known` has been read, also where the topic's end is another anchor than that of the position.
     return complete(log, start, limits, { messages: result.messages, through: Math.max(known, result.through) });
   }
@@ -71,7 +71,7 @@ export async function prepareFromStore(
   return complete(log, start, limits, { messages, through: Math.max(known, messages.at(-1)?.sequence ?? 0) });
 }
 
-export function failedReplay(log: LogSequencer, failure: RecoveryFailure): PreparedReplay {
+export function createFailedReplay(log: LogSequencer, failure: RecoveryFailure): PreparedReplay {
   return { count: 0, bytes: 0, take: () => ({ messages: [], position: log.chain.position, failure }) };
 }
 
@@ -80,7 +80,7 @@ function complete(log: LogSequencer, start: ReplayStart, limits: ReplayLimits, r
   const more = log.ring.after(read.through) ?? NOTHING;
   return {
     count: read.messages.length + more.length,
-    bytes: payloadBytes(read.messages) + payloadBytes(more),
+    bytes: sumPayloadBytes(read.messages) + sumPayloadBytes(more),
     take(): Replay {
       const { position } = log.chain;
       // The topic has another class, and with it another log.

@@ -8,7 +8,7 @@ import { withResolvers } from "../../util/with-resolvers.js";
 import { computePublishedSize } from "../broker/metadata.js";
 import { describeConnectFailure } from "../link/connect.js";
 import { toIdentity, toStoredHeaders } from "./nats-stored-message.js";
-import { messagePosition } from "./position.js";
+import { createMessagePosition } from "./position.js";
 import type { ClassStream } from "./streams/class-stream.js";
 
 /** Pause before a publish is repeated, in milliseconds. */
@@ -208,7 +208,7 @@ export class StorePublisher {
     } else {
       const { message, topic } = pending.publication;
       const address = { stream, subject: pending.subject };
-      const position = messagePosition(address, seq, toIdentity(message, topic), message.payload);
+      const position = createMessagePosition(address, seq, toIdentity(message, topic), message.payload);
       this.#complete(number, pending, { position, duplicate });
     }
   }

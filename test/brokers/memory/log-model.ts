@@ -7,7 +7,7 @@ import type {
 } from "../../../src/core/history.js";
 import type { Message } from "../../../src/core/message.js";
 import type { Clock } from "../../../src/core/ports.js";
-import { messageSize } from "../../../src/history/message-ring.js";
+import { computeMessageSize } from "../../../src/history/message-ring.js";
 
 interface ModelMessage {
   readonly topic: string;
@@ -48,7 +48,15 @@ export class LogModel {
     this.#count += 1;
     const { id, payload, time } = message;
     const number = this.#count;
-    this.#messages.push({ topic, id, time, size: messageSize(message), bytes: payload.length, number, position });
+    this.#messages.push({
+      topic,
+      id,
+      time,
+      size: computeMessageSize(message),
+      bytes: payload.length,
+      number,
+      position,
+    });
     this.#positions.set(position, { topic, number });
     this.#trim(topic);
     return { position, duplicate: false };

@@ -1,5 +1,5 @@
 import type { NatsStoredMessage } from "../nats-stored-message.js";
-import { anchorPosition, type StreamAddress } from "../position.js";
+import { createAnchorPosition, type StreamAddress } from "../position.js";
 import type { Anchor } from "../streams/class-stream.js";
 import type { StoredArrival } from "./arrival.js";
 import type { HotRing } from "./hot-ring.js";
@@ -46,7 +46,7 @@ export class Chain {
   beginAfter(anchor: Anchor, address: StreamAddress): void {
     if (!this.isKnown) this.#ring.reset(anchor.sequence, true);
     this.#newest = undefined;
-    this.#anchor = { sequence: anchor.sequence, position: anchorPosition(address, anchor) };
+    this.#anchor = { sequence: anchor.sequence, position: createAnchorPosition(address, anchor) };
   }
 
   /** Forgets the log. */

@@ -1,6 +1,6 @@
 import type { RecoveryFailure, ReplayLimits } from "../../../core/history.js";
 import type { NatsStoredMessage } from "../nats-stored-message.js";
-import { anchorPosition, type ParsedPosition, parsePosition, type StreamAddress } from "../position.js";
+import { createAnchorPosition, type ParsedPosition, parsePosition, type StreamAddress } from "../position.js";
 import type { ClassStream } from "../streams/class-stream.js";
 import { readForward } from "./forward-reader.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
@@ -76,7 +76,9 @@ export class LogReader {
       return found.subject === address.subject && found.message.position === position ? undefined : "unknown_position";
     }
     const id = stream.toAnchorId(found.subject);
-    return id !== undefined && anchorPosition(address, { id, sequence }) === position ? undefined : "unknown_position";
+    return id !== undefined && createAnchorPosition(address, { id, sequence }) === position
+      ? undefined
+      : "unknown_position";
   }
 
   /** A sequence that the stream has not reached was never given out by this log. */

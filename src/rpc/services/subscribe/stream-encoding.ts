@@ -13,7 +13,7 @@ export const FIELD = { subscribed: 1, messages: 2, dropped: 3 } as const;
 
 /** Encodes the messages of a topic for the streams of backends. */
 export const streamEncoding: Encoding = {
-  frameMaker: (topic) => (message) => messageFrame(topic, message),
+  frameMaker: (topic) => (message) => encodeMessage(topic, message),
   laggedFrame: (topic, missed) => {
     const writer = new BinaryWriter().tag(FIELD.dropped, WireType.LengthDelimited).fork();
     writeText(writer, 1, topic);
@@ -23,7 +23,7 @@ export const streamEncoding: Encoding = {
 };
 
 /** Encodes the first answer of a stream. */
-export function subscribedFrame(replays: ReadonlyMap<string, JoinedReplay>): Buffer {
+export function encodeSubscribed(replays: ReadonlyMap<string, JoinedReplay>): Buffer {
   const writer = new BinaryWriter().tag(FIELD.subscribed, WireType.LengthDelimited).fork();
   for (const [topic, { position }] of replays) {
     if (position !== undefined) writeEntry(writer, 1, topic, (entry) => writeText(entry, 2, position));
@@ -38,7 +38,7 @@ export function subscribedFrame(replays: ReadonlyMap<string, JoinedReplay>): Buf
   return finish(writer.join());
 }
 
-function messageFrame(topic: string, { event, id, payload, position, time }: Message): Buffer {
+function encodeMessage(topic: string, { event, id, payload, position, time }: Message): Buffer {
   const writer = new BinaryWriter().tag(FIELD.messages, WireType.LengthDelimited).fork();
   writeText(writer, 1, topic);
   if (payload.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(payload);

@@ -11,7 +11,7 @@ import type { Clock } from "../../../core/ports.js";
 import { Session } from "../../../core/session.js";
 import { CarillonError } from "../../../errors.js";
 import type { RpcCall } from "../../service.js";
-import { streamEncoding, subscribedFrame } from "./stream-encoding.js";
+import { encodeSubscribed, streamEncoding } from "./stream-encoding.js";
 import { StreamSink } from "./stream-sink.js";
 import { readSubscribeRequest, type StreamRequest } from "./subscribe-request.js";
 
@@ -96,8 +96,8 @@ export class SubscribeImplementation {
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
-      const onEntered = (replays: Parameters<typeof subscribedFrame>[0]): void => {
-        fanOut.send(session, subscribedFrame(replays));
+      const onEntered = (replays: Parameters<typeof encodeSubscribed>[0]): void => {
+        fanOut.send(session, encodeSubscribed(replays));
       };
       await subscribe(session, { ...wanted, onEntered }, context);
       this.#sinks.add(sink);
