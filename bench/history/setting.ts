@@ -13,6 +13,7 @@ export const PLAIN_TOPIC = 0;
 /** A topic with history, with sessions in it. */
 export const STORED_TOPIC = 1;
 
+/** Name of the history class of the stored topics. */
 export const HISTORY_CLASS = "log";
 
 /** The class as nodes read it from the configuration below. */
@@ -35,6 +36,10 @@ export interface HistorySetting {
   readonly stop: () => Promise<void>;
 }
 
+/**
+ * Starts the NATS server and the nodes.
+ * @param profiles - folder for CPU profiles; undefined for none
+ */
 export async function startHistorySetting(profiles: string | undefined): Promise<HistorySetting> {
   const folder = mkdtempSync(join(tmpdir(), "carillon-bench-"));
   const server = await startNats(["-js", "-sd", folder]);

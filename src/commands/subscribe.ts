@@ -15,6 +15,7 @@ export interface SubscriptionEntry {
   readonly onEntered: (replays: ReadonlyMap<string, JoinedReplay>) => void;
 }
 
+/** Parts of the node that a backend's subscription needs. */
 export type SubscriptionContext = Pick<
   CommandContext,
   "brokers" | "fanOut" | "hub" | "index" | "interest" | "recoveries" | "replayLimits" | "topicsPerConnection"

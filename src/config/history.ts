@@ -36,6 +36,7 @@ const historyClass = z
   .refine(({ bytes: all, topic_bytes: topic = 0 }) => topic <= all, { message: "topic_bytes: expected at most bytes" })
   .refine(({ age, deduplication = 0 }) => deduplication <= age, { message: "deduplication: expected at most age" });
 
+/** A history class as the configuration has it. */
 export type HistoryClassSettings = z.output<typeof historyClass>;
 
 const className = z

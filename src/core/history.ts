@@ -2,7 +2,7 @@ import type { Message } from "./message.js";
 
 /**
  * Interfaces for stored messages. A broker driver implements them; test/contract/history.ts has the suite that every driver
- * passes. Source of the promises: docs/protocol/history.md (rules H1 to H7).
+ * passes. Source of the promises: docs/protocol/history.md (rules H1 to H10).
  */
 
 /** How many messages of a topic are kept, and for how long. Topic rules choose a class by its name. */
@@ -116,6 +116,7 @@ export interface HistoryQuery {
   readonly from: "oldest" | "newest";
 }
 
+/** Stored messages in the answer to one read. */
 export interface HistoryPage {
   /** Oldest first. */
   readonly messages: readonly StoredMessage[];

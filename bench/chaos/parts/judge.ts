@@ -17,6 +17,7 @@ export interface Verdict {
   unknown: number;
 }
 
+/** Messages that clients should have received on a topic. */
 export interface Judged {
   readonly topic: string;
   /** Stored messages, oldest first. */

@@ -17,6 +17,7 @@ export interface ChaosSize {
   readonly seconds: number;
 }
 
+/** Topics and configuration of a scenario. */
 export interface WorldOptions {
   readonly size: ChaosSize;
   /** History classes of the topics. Topics are named after their class, such as `keep.0`. */
@@ -35,6 +36,7 @@ export const KEEP = {
   deduplication: "10m",
 } as const;
 
+/** Counts and verdict of a scenario. */
 export interface ChaosResult {
   readonly clients: number;
   readonly stored: number;

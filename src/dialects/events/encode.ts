@@ -57,6 +57,7 @@ export function encodeClose(code: number, reason: string, retry: number | undefi
   return `${retry === undefined ? "" : `retry: ${retry}\n`}${ownEvent("carillon.close", { code, reason })}`;
 }
 
+/** Encodes a notice as an event of the server; undefined for one that streams do not report. */
 export function noticeText({ kind, topics }: Notice): string | undefined {
   return kind === "unwatched" ? undefined : ownEvent(`carillon.${kind}`, topics);
 }

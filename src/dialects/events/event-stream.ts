@@ -61,6 +61,7 @@ export interface EventStreamContext {
   readonly onClosed: (stream: EventStream, code: number) => void;
 }
 
+/** An admitted request for a stream. */
 export interface EventStreamRequest {
   readonly response: ServerResponse;
   readonly conversation: EventsConversation;

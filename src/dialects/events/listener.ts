@@ -17,6 +17,7 @@ import { EventStream, type EventStreamContext, type StreamJoin } from "./event-s
 
 const METHODS = "GET";
 
+/** Settings of the listener, and what all listeners for clients get. */
 export interface EventsListenerOptions extends ClientContext {
   /** Path prefix, such as `/events`. */
   readonly base: string;

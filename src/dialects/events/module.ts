@@ -6,6 +6,7 @@ const nodeSettings = z
   .strictObject({ base: pathPrefix("/events").describe("Path prefix of server-sent events.") })
   .prefault({});
 
+/** The dialect of server-sent events. */
 export const events = defineDialect({
   name: "events",
   serves: "clients",

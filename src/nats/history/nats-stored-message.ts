@@ -34,6 +34,7 @@ export function toPurgeHeaders(id: string, time: number): MsgHdrs {
   return MsgHdrsImpl.fromRecord({ [MESSAGE_ID]: [id], [TIME]: [String(time)], [PURGE]: ["1"] });
 }
 
+/** Returns the text that tells a message from others with the same payload, for the fingerprint in its position (rule N13). */
 export function toIdentity({ id, time }: Message, topic: string): string {
   return `${toMessageId(id, topic)}\n${time}`;
 }

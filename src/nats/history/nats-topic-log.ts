@@ -9,6 +9,7 @@ import { within } from "./within.js";
 /** Longest wait of a replay for the store, in milliseconds. */
 const WAIT = 2_000;
 
+/** Objects that the logs of a broker's topics share. */
 export interface TopicLogContext extends ReplayReaders {
   readonly clock: Clock;
   readonly counts: HistoryCounts;

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
  * they are valid only while the message at the sequence is stored and is still the same.
  */
 
+/** A position's parts. Its fingerprint is verified by comparing the whole text. */
 export interface ParsedPosition {
   readonly kind: "message" | "anchor";
   readonly sequence: number;

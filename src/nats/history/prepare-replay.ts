@@ -7,6 +7,7 @@ import { readBackward } from "./read/backward-reader.js";
 import type { LogReader } from "./read/log-reader.js";
 import type { SubjectReader } from "./read/subject-reader.js";
 
+/** Readers of the store for replays. */
 export interface ReplayReaders {
   readonly reader: SubjectReader;
   readonly logReader: LogReader;
@@ -71,6 +72,7 @@ export async function prepareFromStore(
   return complete(log, start, limits, { messages, through: Math.max(known, messages.at(-1)?.sequence ?? 0) });
 }
 
+/** Creates a replay without messages, which tells the reason and the current position. */
 export function createFailedReplay(log: LogSequencer, failure: RecoveryFailure): PreparedReplay {
   return { count: 0, bytes: 0, take: () => ({ messages: [], position: log.chain.position, failure }) };
 }

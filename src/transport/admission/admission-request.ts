@@ -20,12 +20,14 @@ export interface UpgradePolicy {
   forwardedParts(vhost: string): readonly HookForward[];
 }
 
+/** Objects from which a listener creates the admission requests of all its clients. */
 export interface AdmissionRequestOptions {
   readonly admission: UpgradePolicy;
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;
 }
 
+/** The number of a node's clients, and its limit. */
 export interface CapacityOptions {
   /** Number of connected clients. */
   readonly clientCount: () => number;
@@ -75,6 +77,7 @@ export function checkCapacity({ clientCount, limit }: CapacityOptions, waiting: 
   }
 }
 
+/** Creates the refusal of a node that is stopping (unavailable). */
 export function createStoppingError(): CarillonError {
   return new CarillonError("unavailable", "this node is stopping");
 }

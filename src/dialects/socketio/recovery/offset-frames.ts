@@ -25,6 +25,7 @@ export function createMessageFrame(toFrame: (text: string) => Uint8Array, text: 
   return frame;
 }
 
+/** Returns the position of the message in a frame; undefined for a frame without a stored message. */
 export function positionOf(frame: Uint8Array): string | undefined {
   return known.get(frame)?.position;
 }

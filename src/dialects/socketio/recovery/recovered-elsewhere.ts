@@ -6,6 +6,7 @@ import type { ChosenClose, CloseReason } from "../../../errors.js";
  */
 export const RECOVERED_ELSEWHERE: ChosenClose = { code: 1_000, text: "recovered on another connection" };
 
+/** Whether a session ended because its client has come back on another connection. */
 export function isRecoveredElsewhere(reason: CloseReason | ChosenClose): boolean {
   if (typeof reason === "string") return false;
   return reason.code === RECOVERED_ELSEWHERE.code && reason.text === RECOVERED_ELSEWHERE.text;

@@ -25,6 +25,7 @@ export interface RecoveryOffer {
   readonly earlier: EarlierSession | undefined;
 }
 
+/** The session that a client had before, as its offset describes it. */
 export interface EarlierSession {
   readonly id: string;
   readonly state: SessionState;

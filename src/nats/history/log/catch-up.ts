@@ -19,6 +19,7 @@ export interface News {
   readonly isReset: boolean;
 }
 
+/** The end of the log that a node knows, from which it reads on. */
 export interface NewsRequest {
   readonly stream: ClassStream;
   readonly address: StreamAddress;

@@ -23,6 +23,7 @@ const ARRIVAL_PAUSE = 20;
 /** Age above which a message has arrived if it was to arrive at all, in milliseconds. Allows for other clocks. */
 const RECENT = 10_000;
 
+/** Objects that the sequencers of a broker share. */
 export interface SequencerContext {
   /** Reads without sharing, because each read must see what was stored before it began. */
   readonly fresh: SubjectReader;

@@ -4,6 +4,7 @@ import type { ClassStream } from "../streams/class-stream.js";
 import { type ForwardResult, readForward } from "./forward-reader.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
+/** Messages of a topic that are read from the newest backwards, within limits. */
 export interface BackwardRange {
   /** Sequence at which the range begins. */
   readonly first: number;
@@ -13,7 +14,9 @@ export interface BackwardRange {
   readonly since: number | undefined;
   /** Sequence of the newest message of the topic that is known to be in the range; 0 for none. */
   readonly known: number;
+  /** Most messages. */
   readonly messages: number;
+  /** Most bytes of their payloads. */
   readonly bytes: number;
 }
 

@@ -2,6 +2,7 @@ import type { NatsStoredMessage } from "../nats-stored-message.js";
 import type { StreamAddress } from "../position.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
+/** Messages of a topic that are read from the oldest forwards, within limits. */
 export interface ForwardRange {
   /** Sequence at which reading begins. */
   readonly first: number;
@@ -13,6 +14,7 @@ export interface ForwardRange {
   readonly bytes: number;
 }
 
+/** Messages of a range that have been read. */
 export interface ForwardResult {
   /** In the order of the log. */
   readonly messages: readonly NatsStoredMessage[];

@@ -7,6 +7,7 @@ import { readBackward } from "./backward-reader.js";
 import { type ForwardResult, readForward } from "./forward-reader.js";
 import type { ReadFrom, SubjectReader } from "./subject-reader.js";
 
+/** A page's query, with its bounds as sequences of the stream. */
 export interface PageRange extends HistoryQuery {
   /** Sequences between which the messages are, both inclusive. */
   readonly first: number;

@@ -17,15 +17,18 @@ const TEMPORARILY_UNAVAILABLE = 10_008;
 
 const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEnabled, NatsErrorCode.NoResponders]);
 
+/** The class whose stream is opened. */
 export interface OpenStreamRequest {
   readonly prefix: string;
   readonly vhost: string;
   readonly history: HistoryClass;
   /** Whether a stream whose settings cannot be changed is replaced. */
   readonly mayReplace: boolean;
+  /** Maximum wait for each answer, in milliseconds. */
   readonly timeout: number;
 }
 
+/** A stream that stores a class. */
 export interface OpenedStream {
   readonly name: string;
   readonly replicas: number;

@@ -21,6 +21,10 @@ export type ClassStreamConfig = Pick<
   | "discard"
 > & { readonly republish: { readonly src: string; readonly dest: string } };
 
+/**
+ * Creates the settings of a class's stream.
+ * @param name - of the stream
+ */
 export function createStreamConfig(
   prefix: string,
   vhost: string,

@@ -12,8 +12,10 @@ import { toMilliseconds, toTimestamp } from "../../values.js";
 
 /** Messages of carillon.v1.HistoryService. */
 
-/** Largest and default number of messages of a page. */
+/** Largest number of messages of a page. */
 export const MAX_MESSAGES = 1_000;
+
+/** Number of messages of a page whose request names none. */
 const DEFAULT_MESSAGES = 100;
 
 /** Largest size of the payloads of a page, in bytes. */

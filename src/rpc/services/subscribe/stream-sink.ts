@@ -3,8 +3,10 @@ import type { Sink } from "../../../core/ports.js";
 import { CarillonError, type ChosenClose, type CloseReason } from "../../../errors.js";
 import { FIELD } from "./stream-encoding.js";
 
-/** Size up to which small frames are joined to one response, and above which a response is split, in bytes. gRPC clients accept 4 MiB by default. */
+/** Size up to which small frames are joined to one response, in bytes. */
 const JOINED_BYTES = 65_536;
+
+/** Size above which a response is split, in bytes. gRPC clients accept 4 MiB by default. */
 const MAX_RESPONSE = 1_048_576;
 
 /** Wire type of all fields of a response. */
