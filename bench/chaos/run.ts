@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { progress } from "../support/progress.js";
 import { table } from "../support/table.js";
-import type { ChaosResult, ChaosSize } from "./parts/world.js";
+import type { ChaosResult } from "./parts/compare-with-store.js";
+import type { ChaosSize } from "./parts/world.js";
 import { away } from "./scenarios/away.js";
 import { foreignPositions } from "./scenarios/foreign-positions.js";
 import { linkCut, nodeKill, rollingRestart } from "./scenarios/nodes.js";

@@ -3,7 +3,7 @@ import { progress } from "../../support/progress.js";
 import { ChaosClient } from "./chaos-client.js";
 import { ChaosNode, type NodeSettings } from "./chaos-node.js";
 import { ChaosPublisher } from "./chaos-publisher.js";
-import { judge, type Verdict } from "./judge.js";
+import { type ChaosResult, compareWithStore } from "./compare-with-store.js";
 import { NatsCluster } from "./nats-cluster.js";
 import { Observations } from "./observations.js";
 import { createFolder } from "./processes.js";
@@ -36,20 +36,6 @@ export const KEEP = {
   deduplication: "10m",
 } as const;
 
-/** Counts and verdict of a scenario. */
-export interface ChaosResult {
-  readonly clients: number;
-  readonly stored: number;
-  readonly retries: number;
-  readonly duplicates: number;
-  readonly recovered: number;
-  readonly refused: ReadonlyMap<string, number>;
-  readonly verdict: Verdict;
-  /** Number of other violations of rules, and the first of them. */
-  readonly faults: number;
-  readonly texts: readonly string[];
-}
-
 const NODES = 3;
 /** Share of clients that never ask for positions. */
 const PLAIN = 0.1;
@@ -57,7 +43,6 @@ const PLAIN = 0.1;
 const INTERRUPTED = 8;
 /** Longest wait for clients and publishers, in milliseconds. */
 const PATIENCE = 90_000;
-const REPORTED = 10;
 
 /** Nodes, NATS servers, clients and publishers of a scenario. */
 export class World {
@@ -195,7 +180,7 @@ export class World {
         [...journals].every(([topic, { isOver, last }]) => isOver || last === ends.get(topic)),
       );
     await this.#until(isDone, undefined);
-    return this.#compare();
+    return compareWithStore(this, { falseRecoveries: this.#falseRecoveries, expected: this.#expected });
   }
 
   /** Notes a recovery from a position that is not the topic's. */
@@ -210,70 +195,6 @@ export class World {
 
   storedOf(topic: string): readonly string[] {
     return this.logs.get(topic.slice(0, topic.lastIndexOf(".")))?.of(topic) ?? [];
-  }
-
-  #compare(): ChaosResult {
-    const falselyRecovered = this.#falseRecoveries.length;
-    const verdict: Verdict = {
-      lost: 0,
-      duplicated: 0,
-      misordered: 0,
-      falselyRecovered,
-      repeatedAfterRefusal: 0,
-      unknown: 0,
-    };
-    const texts = this.#falseRecoveries.slice(0, REPORTED);
-    for (const reason of this.#expected) {
-      if (!this.observed.refused.has(reason)) this.observed.fault(`H3: no client was told ${reason}`);
-    }
-    const explain = (text: string): void => {
-      if (texts.length < REPORTED) texts.push(text);
-    };
-    for (const topic of this.topics) {
-      const stored = this.storedOf(topic);
-      const judged = {
-        topic,
-        stored,
-        numbers: new Map(stored.map((message, number) => [message, number])),
-        messageAt: (position: string) => this.observed.messageAt(topic, position),
-        isComplete: !this.trimmed.has(topic),
-        explain,
-      };
-      for (const { journals } of this.clients) {
-        const journal = journals.get(topic);
-        if (journal !== undefined) judge(journal, judged, verdict);
-      }
-      this.#checkReceipts(topic, judged.numbers);
-    }
-    for (const { repeated } of this.logs.values())
-      for (const text of repeated) this.observed.fault(`H5: stored twice: ${text}`);
-    const sum = (pick: (publisher: ChaosPublisher) => number): number =>
-      this.publishers.reduce((total, publisher) => total + pick(publisher), 0);
-    return {
-      clients: this.clients.length,
-      stored: this.topics.reduce((total, topic) => total + this.storedOf(topic).length, 0),
-      retries: sum(({ retries }) => retries),
-      duplicates: sum(({ duplicates }) => duplicates),
-      recovered: this.observed.recovered,
-      refused: this.observed.refused,
-      verdict,
-      faults: this.observed.faultCount,
-      texts: [...texts, ...this.observed.faults],
-    };
-  }
-
-  /** Checks that every receipt is kept, and that the store has each publisher's order. */
-  #checkReceipts(topic: string, numbers: ReadonlyMap<string, number>): void {
-    for (const publisher of this.publishers) {
-      if (publisher.topic !== topic) continue;
-      let last = -1;
-      for (const message of publisher.stored) {
-        const number = numbers.get(message);
-        if (number === undefined) this.observed.fault(`H1: ${message} has a receipt and is not stored`);
-        else if (number <= last) this.observed.fault(`O1: ${message} is stored out of order`);
-        last = Math.max(last, number ?? last);
-      }
-    }
   }
 
   async #until(isDone: () => boolean, fault: string | undefined): Promise<void> {

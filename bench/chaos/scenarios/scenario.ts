@@ -1,4 +1,5 @@
-import type { ChaosResult, ChaosSize } from "../parts/world.js";
+import type { ChaosResult } from "../parts/compare-with-store.js";
+import type { ChaosSize } from "../parts/world.js";
 
 /** Scenario of the fault suite. */
 export interface Scenario {
