@@ -1,10 +1,11 @@
 import type { PreparedReplay, Replay, ReplayStart } from "../core/history.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
+import { sumPayloadBytes } from "../history/select-messages.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
 
-/** Number of topics whose stored messages are read at the same time for one join. They may exceed the limits together. */
+/** Number of topics whose stored messages are read at the same time for one join. `takeReplays` applies the limits to their sum. */
 const CONCURRENT_READS = 16;
 
 /** The stored messages that a join has requested, by topic. */
@@ -66,7 +67,7 @@ export function takeReplays(
 
 /** Fails a replay that exceeds what the other topics of the join have left of the limits. */
 function withinBudget(replay: Replay, budget: { messages: number; bytes: number }): Replay {
-  const bytes = replay.messages.reduce((sum, { payload }) => sum + payload.length, 0);
+  const bytes = sumPayloadBytes(replay.messages);
   if (replay.messages.length > budget.messages || bytes > budget.bytes) {
     return { messages: [], position: replay.position, failure: "too_many" };
   }
