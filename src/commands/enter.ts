@@ -5,7 +5,7 @@ import { CarillonError } from "../errors.js";
 import { throwIfRefused } from "./checks.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
-import { type PreparedReplays, prepareReplays, sendReplays, takeReplays } from "./replays.js";
+import { type PreparedReplays, prepareReplays, sendReplays, settleLogs, takeReplays } from "./replays.js";
 import type { JoinPreferences } from "./state/attendance.js";
 
 /** Topics that a client enters, by its own join or on its behalf. */
@@ -68,6 +68,7 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   let prepared: PreparedReplays | undefined;
   try {
     await broker.driver.settle();
+    await settleLogs(fresh);
     if (entry.replay !== undefined) prepared = await prepareReplays(fresh, entry.replay, context);
     // The checks come last, so that nothing can change between them and the beginning of the memberships.
     const ahead = entry.ahead?.();

@@ -11,6 +11,16 @@ const CONCURRENT_READS = 16;
 /** The stored messages that a join has requested, by topic. */
 export type PreparedReplays = ReadonlyMap<Topic, PreparedReplay>;
 
+/** Waits, within a limit, until the logs of the topics have delivered what was stored before. */
+export async function settleLogs(topics: readonly Topic[]): Promise<void> {
+  let pending: Promise<void>[] | undefined;
+  for (const { subscription } of topics) {
+    const settled = subscription?.log?.settle();
+    if (settled !== undefined) (pending ??= []).push(settled);
+  }
+  if (pending !== undefined) await Promise.all(pending);
+}
+
 /**
  * Reads the stored messages for a join. All topics of the join share the limits. Never rejects: a replay that fails says so.
  */

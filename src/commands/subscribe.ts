@@ -3,7 +3,7 @@ import { CarillonError } from "../errors.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
 import { checkPlace } from "./enter.js";
-import { type PreparedReplays, prepareReplays, sendReplays, takeReplays } from "./replays.js";
+import { type PreparedReplays, prepareReplays, sendReplays, settleLogs, takeReplays } from "./replays.js";
 
 /** Topics that a session without a client subscribes to, such as the stream of a backend. */
 export interface SubscriptionEntry {
@@ -45,6 +45,7 @@ export async function subscribe(
   let prepared: PreparedReplays;
   try {
     await broker.driver.settle();
+    await settleLogs(topics);
     prepared = await prepareReplays(topics, replay, context);
     for (const topic of topics) checkPlace(topic);
   } catch (error) {

@@ -97,6 +97,11 @@ export interface PreparedReplay {
 export interface TopicLog {
   /** Position after the newest delivered message, also of a topic without messages. Undefined while the store does not answer. */
   readonly position: string | undefined;
+  /**
+   * Waits, within a limit, until everything that was stored before has been delivered. Undefined where it has been. A membership
+   * that begins afterwards receives nothing that was stored before (rule O3). Never rejects.
+   */
+  settle(): Promise<void> | undefined;
   /** Reads what a replay needs from the store. Concurrent equal reads are shared. Never rejects; failures are in the replay. */
   prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay>;
 }

@@ -41,8 +41,7 @@ export interface BrokerDriver {
 
   /**
    * Resolves when every earlier subscribe has taken effect: messages published from then on arrive, and those published
-   * before have arrived. Concurrent calls share one round trip. For topics with history, it also waits, within a limit, for
-   * the store to tell their positions.
+   * before have arrived. Concurrent calls share one round trip. The logs of topics with history settle by themselves.
    * @throws CarillonError unavailable
    */
   settle(): Promise<void>;

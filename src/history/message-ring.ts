@@ -67,6 +67,17 @@ export class MessageRing<Entry extends LoggedMessage> {
     this.#bytes += entry.size;
   }
 
+  /**
+   * Adds messages before the oldest one.
+   * @param entries - all messages of the log after `base` up to the ring's base, oldest first
+   */
+  prepend(entries: readonly Entry[], base: number): void {
+    this.#entries = [...entries, ...this.slice()];
+    this.#head = 0;
+    this.#base = base;
+    for (const { size } of entries) this.#bytes += size;
+  }
+
   /** Removes the oldest message. */
   shift(): Entry | undefined {
     const entry = this.oldest;

@@ -23,6 +23,11 @@ export class SubscribedLog implements TopicLog {
     return this.#history.up ? this.#history.positionOf(this.#log) : undefined;
   }
 
+  /** The memory broker delivers a message when it stores it. */
+  settle(): undefined {
+    return undefined;
+  }
+
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const { messages } = this.#read(start, limits);
     if (start.kind === "after" || start.limit > 0) this.#history.counts.replays.ring += 1;

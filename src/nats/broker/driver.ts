@@ -163,7 +163,6 @@ export class NatsDriver implements BrokerDriver {
   async settle(): Promise<void> {
     if (!this.up) throw this.#notConnected();
     await this.#rounds.confirm(0);
-    await this.#history.settle();
   }
 
   admit(publications: readonly Publication[]): void {

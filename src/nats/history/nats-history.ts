@@ -16,10 +16,6 @@ import { StoreConnection } from "./read/store-connection.js";
 import { SubjectReader } from "./read/subject-reader.js";
 import { type DuplicateCopy, StorePublisher } from "./store-publisher.js";
 import { ClassStreams } from "./streams/class-streams.js";
-import { within } from "./within.js";
-
-/** Longest wait of a join for the positions of its topics, in milliseconds. */
-const SETTLE_WAIT = 2_000;
 
 export interface NatsHistoryOptions {
   /** Name of the broker, for errors. */
@@ -57,8 +53,6 @@ export class NatsHistory {
   readonly #logReader: LogReader;
   readonly #checks: LogChecks;
   #isStopped = false;
-  /** Logs whose position is not known yet, or may be behind. */
-  readonly #starting = new Set<Promise<void>>();
 
   constructor(options: NatsHistoryOptions) {
     const { broker, checkInterval, clock, connection, events, nats, onOverdue } = options;
@@ -125,22 +119,13 @@ export class NatsHistory {
         sequencer.receive(msg, plain);
       },
       onActive: () => {
-        // After a reconnect, joins wait until the log has caught up: messages stored before them are not for them (rule O3).
-        const ready = sequencer.chain.isKnown ? within(clock, SETTLE_WAIT, sequencer.caughtUp()) : sequencer.check();
-        this.#starting.add(ready);
-        void ready.finally(() => this.#starting.delete(ready));
+        sequencer.activate();
       },
       close: () => {
         this.#checks.remove(sequencer);
         sequencer.close();
       },
     };
-  }
-
-  /** Waits, within a limit, until the logs of new or resumed subscriptions know their positions. */
-  async settle(): Promise<void> {
-    if (this.#starting.size === 0) return;
-    await within(this.#options.clock, SETTLE_WAIT, Promise.all(this.#starting));
   }
 
   /** Reads the position of a stored message whose id was published again. */

@@ -6,8 +6,9 @@ import type { LogSequencer } from "./log/log-sequencer.js";
 import { createFailedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
 import { within } from "./within.js";
 
-/** Longest wait of a replay for the store, in milliseconds. */
-const WAIT = 2_000;
+/** Longest wait of a join until the log is current, and of a replay, in milliseconds. */
+const SETTLE_WAIT = 2_000;
+const REPLAY_WAIT = 5_000;
 
 /** Objects that the logs of a broker's topics share. */
 export interface TopicLogContext extends ReplayReaders {
@@ -20,6 +21,8 @@ export interface TopicLogContext extends ReplayReaders {
 export class NatsTopicLog implements TopicLog {
   readonly #context: TopicLogContext;
   readonly #sequencer: LogSequencer;
+  /** The replay that reads the store. */
+  #reading: Promise<void> | undefined;
 
   constructor(context: TopicLogContext, sequencer: LogSequencer) {
     this.#context = context;
@@ -30,8 +33,14 @@ export class NatsTopicLog implements TopicLog {
     return this.#sequencer.chain.position;
   }
 
+  settle(): Promise<void> | undefined {
+    const { clock, isStopped } = this.#context;
+    if (this.#sequencer.isCurrent || isStopped()) return undefined;
+    return within(clock, SETTLE_WAIT, this.#sequencer.becomeCurrent());
+  }
+
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
-    const replay = await within(this.#context.clock, WAIT, this.#prepare(start, limits)).catch(ignore);
+    const replay = await within(this.#context.clock, REPLAY_WAIT, this.#prepare(start, limits)).catch(ignore);
     return replay ?? createFailedReplay(this.#sequencer, "unavailable");
   }
 
@@ -42,13 +51,23 @@ export class NatsTopicLog implements TopicLog {
     if (!log.chain.isKnown || this.#isStale) await log.check();
     if (!log.chain.isKnown) return createFailedReplay(log, "unavailable");
     log.ring.expire(clock.now() - log.stream.history.age);
-    const fromRing = prepareFromRing(log, start, limits);
-    if (fromRing !== undefined) {
-      counts.replays.ring += 1;
-      return fromRing;
+    // Replays read the store one after the other, because most find what they need in the ring after the first read.
+    for (;;) {
+      const fromRing = prepareFromRing(log, start, limits);
+      if (fromRing !== undefined) {
+        counts.replays.ring += 1;
+        return fromRing;
+      }
+      if (this.#reading === undefined) break;
+      await this.#reading;
     }
     counts.replays.store += 1;
-    return prepareFromStore(this.#context, log, start, limits);
+    const replay = prepareFromStore(this.#context, log, start, limits);
+    const reading = replay.then(ignore, ignore).finally(() => {
+      if (this.#reading === reading) this.#reading = undefined;
+    });
+    this.#reading = reading;
+    return replay;
   }
 
   /** Whether the end of the log may expire soon, so that its position would be of little use. */

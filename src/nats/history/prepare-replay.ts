@@ -32,6 +32,9 @@ export function prepareFromRing(
   if (start.kind === "after") {
     if (start.position === chain.position)
       return complete(log, start, limits, { messages: NOTHING, through: chain.sequence });
+    if (start.position === ring.basePosition) {
+      return complete(log, start, limits, { messages: NOTHING, through: ring.base });
+    }
     const parsed = parsePosition(start.position);
     if (parsed?.kind !== "message" || ring.find(parsed.sequence)?.position !== start.position) return undefined;
     return complete(log, start, limits, { messages: NOTHING, through: parsed.sequence });
@@ -49,14 +52,19 @@ export async function prepareFromStore(
   start: ReplayStart,
   limits: ReplayLimits,
 ): Promise<PreparedReplay> {
-  const { address, chain, stream } = log;
+  const { address, chain, epoch, ring, stream } = log;
   const known = chain.sequence;
+  // Later replays are served from the ring, unless it has moved on meanwhile.
+  const keep = (messages: readonly NatsStoredMessage[], base: number, position: string | undefined): void => {
+    if (epoch === log.epoch && ring.base <= known) ring.extend(messages, base, position, stream.history.messages);
+  };
   if (start.kind === "after") {
     const result = await logReader.after(stream, address, start.position, known, limits);
     if (result.failure !== undefined) return createFailedReplay(log, result.failure);
     // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice.
     if (result.through > chain.sequence) await log.check();
     if (result.through > chain.sequence) return createFailedReplay(log, "unavailable");
+    keep(result.messages, parsePosition(start.position)?.sequence ?? known, start.position);
     // Everything up to `known` has been read, also where the topic's end is another anchor than that of the position.
     return complete(log, start, limits, { messages: result.messages, through: Math.max(known, result.through) });
   }
@@ -69,6 +77,8 @@ export async function prepareFromStore(
     bytes: limits.bytes,
   };
   const { messages } = await readBackward(reader, stream, address, range);
+  const [oldest] = messages;
+  if (oldest !== undefined) keep(messages, oldest.sequence - 1, undefined);
   return complete(log, start, limits, { messages, through: Math.max(known, messages.at(-1)?.sequence ?? 0) });
 }
 

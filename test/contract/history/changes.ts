@@ -33,6 +33,7 @@ export const changeSuite: HistorySuite = (world) => {
 
     listener.subscription.changeHistory(other);
     await topic.driver.settle();
+    await listener.subscription.log?.settle();
     const [third = ""] = await changed.publishTexts(["3", "4"]);
 
     expect(await listener.texts(2)).toEqual(["3", "4"]);
@@ -50,10 +51,12 @@ export const changeSuite: HistorySuite = (world) => {
 
     listener.subscription.changeHistory(undefined);
     await topic.driver.settle();
+    await listener.subscription.log?.settle();
     expect(listener.subscription.log).toBeUndefined();
     await publishPlain("1");
     listener.subscription.changeHistory(CHAT);
     await topic.driver.settle();
+    await listener.subscription.log?.settle();
     const start = listener.position;
     await topic.publishTexts(["2"]);
 
@@ -88,6 +91,7 @@ export const changeSuite: HistorySuite = (world) => {
 
     listener.subscription.changeHistory(other);
     await topic.driver.settle();
+    await listener.subscription.log?.settle();
     await topic.with({ history: other }).publishTexts(["3"]);
 
     const { failure, messages } = prepared.take();

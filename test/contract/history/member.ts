@@ -18,6 +18,7 @@ export class Member {
     const member = new Member();
     const subscription = driver.subscribe(topic.vhost, topic.topic, member.#hear, topic.history);
     await driver.settle();
+    await subscription.log?.settle();
     const prepared = await subscription.log?.prepare(start, AMPLE);
     const replay = prepared?.take();
     member.#isMember = true;

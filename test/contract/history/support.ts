@@ -168,6 +168,7 @@ export class TestTopic implements StoredTopic {
   async listen(driver = this.driver): Promise<Listener> {
     const listener = new Listener(driver, this);
     await driver.settle();
+    await listener.subscription.log?.settle();
     return listener;
   }
 

@@ -66,6 +66,7 @@ export async function follow(driver: BrokerDriver, topic: string, history: Histo
   const heard = new Queue<Message>();
   const subscription = driver.subscribe("/", topic, (message) => heard.push(message), history);
   await driver.settle();
+  await subscription.log?.settle();
   const replay = async (...start: Parameters<NonNullable<TopicSubscription["log"]>["prepare"]>): Promise<Replay> => {
     const prepared = await subscription.log?.prepare(...start);
     if (prepared === undefined) throw new Error("the topic has no log");

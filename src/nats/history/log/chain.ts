@@ -44,9 +44,10 @@ export class Chain {
 
   /** Continues or begins with a log that has no messages: none are stored any more, or none were yet. */
   beginAfter(anchor: Anchor, address: StreamAddress): void {
-    if (!this.isKnown) this.#ring.reset(anchor.sequence, true);
+    const position = createAnchorPosition(address, anchor);
+    if (!this.isKnown) this.#ring.reset(anchor.sequence, true, position);
     this.#newest = undefined;
-    this.#anchor = { sequence: anchor.sequence, position: createAnchorPosition(address, anchor) };
+    this.#anchor = { sequence: anchor.sequence, position };
   }
 
   /** Forgets the log. */

@@ -17,6 +17,7 @@ export interface RingTotals {
 export class HotRing {
   readonly #totals: RingTotals;
   #wholeSince = -1;
+  #basePosition: string | undefined;
   readonly #ring = new MessageRing<NatsStoredMessage>(0);
 
   constructor(totals: RingTotals) {
@@ -72,12 +73,44 @@ export class HotRing {
     return this.#ring.base === this.#wholeSince;
   }
 
+  /** Position at the base, where it is known: all messages after it are here. */
+  get basePosition(): string | undefined {
+    return this.#basePosition;
+  }
+
+  /**
+   * Adds messages that were read from the store, as far as they fit.
+   * @param messages - all messages of the topic after `base`, oldest first, at least up to the ring's base
+   * @param position - position at `base`, if it is known
+   * @param most - most messages of the ring
+   */
+  extend(messages: readonly NatsStoredMessage[], base: number, position: string | undefined, most: number): void {
+    if (base >= this.#ring.base) return;
+    const missing = messages.filter(({ sequence }) => sequence <= this.#ring.base);
+    let bytes = 0;
+    let first = missing.length;
+    for (let message = missing[first - 1]; message !== undefined; message = missing[first - 1]) {
+      bytes += message.size;
+      const length = this.length + missing.length - first + 1;
+      if (length > Math.min(most, TOPIC_MESSAGES) || this.bytes + bytes > TOPIC_BYTES) break;
+      if (this.#totals.bytes + bytes > NODE_BYTES) break;
+      first -= 1;
+    }
+    const added = missing.slice(first);
+    this.#ring.prepend(added, missing[first - 1]?.sequence ?? base);
+    this.#basePosition = missing[first - 1]?.position ?? position;
+    this.#totals.messages += added.length;
+    for (const { size } of added) this.#totals.bytes += size;
+  }
+
   /**
    * Removes all, and continues after `base`.
    * @param isWhole - whether the topic has no messages before
+   * @param position - position at `base`, if it is known
    */
-  reset(base: number, isWhole = false): void {
+  reset(base: number, isWhole = false, position?: string): void {
     this.#wholeSince = isWhole ? base : -1;
+    this.#basePosition = position;
     this.#totals.messages -= this.#ring.length;
     this.#totals.bytes -= this.#ring.bytes;
     this.#ring.reset(base);
@@ -86,6 +119,7 @@ export class HotRing {
   #shift(): boolean {
     const removed = this.#ring.shift();
     if (removed === undefined) return false;
+    this.#basePosition = removed.position;
     this.#totals.messages -= 1;
     this.#totals.bytes -= removed.size;
     return true;

@@ -2,6 +2,7 @@ import type { Msg } from "nats";
 import type { Message } from "../../../core/message.js";
 import type { Clock } from "../../../core/ports.js";
 import type { HistoryCounts } from "../../../history/history-counts.js";
+import { withResolvers } from "../../../util/with-resolvers.js";
 import { NatsStoredMessage } from "../nats-stored-message.js";
 import type { StreamAddress } from "../position.js";
 import type { SubjectReader } from "../read/subject-reader.js";
@@ -50,12 +51,15 @@ export class LogSequencer {
   /** Whether arrivals wait for the read. */
   #isCatchingUp = false;
   #isClosed = false;
+  /** Beginning of the last successful comparison with the store, by the monotonic clock. */
   #verifiedAt = Number.NEGATIVE_INFINITY;
+  /** Time since which live messages arrive. */
+  #activatedAt = Number.NEGATIVE_INFINITY;
   #wait = RETRY_WAIT;
   /** Whether the topic may have members, for whom nothing that is on its way may be skipped. */
   #hasMembers: boolean;
   #cancelRetry: (() => void) | undefined;
-  readonly #onCaughtUp: (() => void)[] = [];
+  readonly #onCurrent: (() => void)[] = [];
 
   /** @param hasMembers - whether the topic had another log before, or none */
   constructor(
@@ -86,6 +90,11 @@ export class LogSequencer {
   /** Changes when messages before a replay's position are no longer of this log, because of a purge or a reset. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Whether everything that was stored before has been delivered, except what is on its way. */
+  get isCurrent(): boolean {
+    return this.chain.isKnown && !this.#isCatchingUp && this.#verifiedAt >= this.#activatedAt;
   }
 
   /** Resolves when the current read has ended, successful or not; undefined where there is none. */
@@ -159,22 +168,28 @@ export class LogSequencer {
     else this.#deliver(message);
   }
 
+  /** Called when the server has confirmed the subscription, also after a reconnect: messages may have been missed before. */
+  activate(): void {
+    this.#activatedAt = this.#context.clock.monotonic();
+    // After a reconnect the store is back soon, however long it was away.
+    this.#wait = RETRY_WAIT;
+    void this.check();
+  }
+
+  /** Resolves when everything that was stored before has been delivered, or the log is closed. */
+  becomeCurrent(): Promise<void> {
+    if (this.#isClosed || this.isCurrent) return Promise.resolve();
+    const { promise, resolve } = withResolvers<void>();
+    this.#onCurrent.push(resolve);
+    void this.check();
+    return promise;
+  }
+
   /**
    * Finds the end of the log, or compares it with the store. Called when the subscription has become active, and now and then.
    */
   check(): Promise<void> {
     return this.#reading ?? this.#read(() => this.#continue());
-  }
-
-  /** Resolves when the log has been compared with the store, and has everything that the store had, or is closed. */
-  caughtUp(): Promise<void> {
-    const done = new Promise<void>((resolve) => {
-      this.#onCaughtUp.push(resolve);
-    });
-    // After a reconnect the store is back soon, however long it was away.
-    this.#wait = RETRY_WAIT;
-    void this.check();
-    return done;
   }
 
   #continue(): Promise<void> {
@@ -188,21 +203,24 @@ export class LogSequencer {
       .then(
         () => {
           this.#wait = RETRY_WAIT;
-          this.#endWaits();
         },
         () => {
           this.#retryLater();
         },
       )
       .finally(() => {
-        if (this.#reading === reading) this.#reading = undefined;
+        if (this.#reading !== reading) return;
+        this.#reading = undefined;
+        this.#afterRead();
       });
     this.#reading = reading;
     return reading;
   }
 
-  #endWaits(): void {
-    for (const resolve of this.#onCaughtUp.splice(0)) resolve();
+  #afterRead(): void {
+    if (this.#isClosed || this.isCurrent) for (const resolve of this.#onCurrent.splice(0)) resolve();
+    // The read began before the subscription was confirmed.
+    else if (this.#cancelRetry === undefined) void this.check();
   }
 
   #retryLater(): void {
@@ -337,7 +355,7 @@ export class LogSequencer {
   close(): void {
     this.#isClosed = true;
     this.#cancelRetry?.();
-    this.#endWaits();
+    this.#afterRead();
     for (const { plain, stored } of this.#held.first(Number.POSITIVE_INFINITY)) {
       if (stored?.message.isMark !== true) this.#deliver(stored?.message ?? plain);
     }
