@@ -2,13 +2,16 @@ import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../
 import type { Clock } from "../../core/ports.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
 import { ignore } from "../../util/ignore.js";
+import { withResolvers } from "../../util/with-resolvers.js";
 import type { LogSequencer } from "./log/log-sequencer.js";
 import { createFailedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
-import { within } from "./within.js";
 
 /** Longest wait of a join until the log is current, and of a replay, in milliseconds. */
 const SETTLE_WAIT = 2_000;
 const REPLAY_WAIT = 5_000;
+
+/** Number of other replays that a replay waits for. Then it reads by itself, so that invalid positions of others do not delay it. */
+const MOST_WAITS = 4;
 
 /** Objects that the logs of a broker's topics share. */
 export interface TopicLogContext extends ReplayReaders {
@@ -51,14 +54,14 @@ export class NatsTopicLog implements TopicLog {
     if (!log.chain.isKnown || this.#isStale) await log.check();
     if (!log.chain.isKnown) return createFailedReplay(log, "unavailable");
     log.ring.expire(clock.now() - log.stream.history.age);
-    // Replays read the store one after the other, because most find what they need in the ring after the first read.
-    for (;;) {
+    // A replay waits for others that read the store, because it often finds what it needs in the ring afterwards.
+    for (let waits = 0; ; waits += 1) {
       const fromRing = prepareFromRing(log, start, limits);
       if (fromRing !== undefined) {
         counts.replays.ring += 1;
         return fromRing;
       }
-      if (this.#reading === undefined) break;
+      if (this.#reading === undefined || waits === MOST_WAITS) break;
       await this.#reading;
     }
     counts.replays.store += 1;
@@ -76,5 +79,18 @@ export class NatsTopicLog implements TopicLog {
     const { age } = stream.history;
     if (unverifiedFor < age / 8) return false;
     return chain.newest === undefined || chain.newest.storedAt < this.#context.clock.now() - age / 2;
+  }
+}
+
+/** Waits for a result. @returns undefined when it takes longer than `milliseconds` @throws whatever `result` rejects with */
+async function within<T>(clock: Clock, milliseconds: number, result: Promise<T>): Promise<T | undefined> {
+  const late = withResolvers<undefined>();
+  const cancel = clock.after(milliseconds, () => {
+    late.resolve(undefined);
+  });
+  try {
+    return await Promise.race([result, late.promise]);
+  } finally {
+    cancel();
   }
 }

@@ -60,3 +60,34 @@ test("H2: serves clients that return together from memory, or by one read that t
 function sum({ batch = 0, consumer = 0, direct = 0, leader = 0 }: Readonly<Record<string, number>>): number {
   return batch + consumer + direct + leader;
 }
+
+/** Texts of the messages from a number to 29. */
+function numbersFrom(from: number): string[] {
+  return Array.from({ length: 30 - from }, (_, index) => `${from + index}`);
+}
+
+test("H2: serves later replays from the ring when one has read the store", async () => {
+  const server = await startJetStream();
+  const { driver: publisher } = await startNatsDriver({ servers: [server.url] });
+  const chat = historyClass();
+  const positions: string[] = [];
+  for (let index = 0; index < 30; index += 1) {
+    positions.push((await store(publisher, storedPublication("a", `${index}`, chat))).position);
+  }
+  const { driver } = await startNatsDriver({ servers: [server.url] });
+  const topic = await follow(driver, "a", chat);
+  const recover = async (index: number): Promise<string[]> => {
+    const { failure, messages } = await topic.recover(positions[index] ?? "");
+    expect(failure).toBeUndefined();
+    return textsOf(messages);
+  };
+
+  expect(await recover(4)).toEqual(numbersFrom(5));
+  const { direct, leader } = driver.history.counts.reads;
+  for (const index of [4, 5, 12, 29]) expect(await recover(index)).toEqual(numbersFrom(index + 1));
+  expect(textsOf((await topic.rewind(10)).messages)).toEqual(numbersFrom(20));
+  expect(driver.history.counts.reads).toMatchObject({ direct, leader });
+
+  expect(await recover(0)).toEqual(numbersFrom(1));
+  expect(await recover(1)).toEqual(numbersFrom(2));
+});
