@@ -33,7 +33,10 @@ export class ClassStream {
   #notice: string | undefined;
   #opening: Promise<void> | undefined;
   #ready = false;
-  #isPrepared = false;
+  /** Time at which the stream was created. */
+  #created = "";
+  /** Storage of the settings before their latest change, until the stream has been opened with the new ones. */
+  #replaces: HistoryClass["storage"] | undefined;
   #failure: { readonly cause: CarillonError; readonly until: number } | undefined;
   #anchor: (Anchor & { readonly writtenAt: number }) | undefined;
 
@@ -76,7 +79,7 @@ export class ClassStream {
   async open(): Promise<void> {
     if (this.#ready) return;
     if (this.#failure !== undefined && this.#failure.until > this.#options.clock.monotonic()) throw this.#failure.cause;
-    this.#opening ??= this.#open(false);
+    this.#opening ??= this.#open();
     await this.#opening;
   }
 
@@ -87,28 +90,30 @@ export class ClassStream {
   }
 
   /**
-   * Opens the stream with these settings, and changes it as they require. A stream whose settings cannot be changed is replaced
-   * only when this node's settings have changed; otherwise nodes with different settings would replace each other's streams.
+   * Opens the stream with these settings, and changes it as they require. The storage of a stream cannot be changed: it is
+   * replaced only when the settings of this process change from its storage to another. Otherwise a node with other settings
+   * would remove the messages of all nodes by its start.
    * @returns a notice for the operator; undefined where everything is as wanted
    * @throws CarillonError unavailable, failed_precondition
    */
   async prepare(history: HistoryClass): Promise<string | undefined> {
-    const mayReplace = !this.#isPrepared || this.#history.storage !== history.storage;
     await this.#opening?.catch(ignore);
+    if (this.#history.storage !== history.storage) this.#replaces = this.#history.storage;
     this.#history = history;
-    this.#opening = this.#open(mayReplace);
+    this.#opening = this.#open();
     await this.#opening;
-    this.#isPrepared = true;
     return this.#notice;
   }
 
-  async #open(mayReplace: boolean): Promise<void> {
+  async #open(): Promise<void> {
     const { clock, prefix, store } = this.#options;
     const history = this.#history;
-    const request = { prefix, vhost: this.vhost, history, mayReplace, timeout: store.timeout };
+    const request = { prefix, vhost: this.vhost, history, replaces: this.#replaces, timeout: store.timeout };
     try {
-      const { name, notice, replicas } = await store.run((connection) => openStream(connection, request));
-      if (name !== this.#name) this.#anchor = undefined;
+      const { created, name, notice, replicas } = await store.run((connection) => openStream(connection, request));
+      if (created !== this.#created) this.#anchor = undefined;
+      this.#replaces = undefined;
+      this.#created = created;
       this.#name = name;
       this.#replicas = replicas;
       this.#notice = notice;
@@ -116,6 +121,7 @@ export class ClassStream {
       this.#failure = undefined;
     } catch (cause) {
       const error = CarillonError.from(cause);
+      if (error.code === "failed_precondition") this.lose();
       this.#failure = { cause: error, until: clock.monotonic() + FAILURE_PAUSE };
       throw error;
     } finally {

@@ -4,15 +4,17 @@ import {
   NatsError,
   ErrorCode as NatsErrorCode,
   type StreamConfig,
+  type StreamInfo,
 } from "nats";
 import type { HistoryClass } from "../../../core/history.js";
 import { CarillonError } from "../../../errors.js";
 import { describeConnectFailure } from "../../link/connect.js";
-import { type ClassStreamConfig, compareConfig, createStreamConfig } from "./stream-config.js";
-import { toClassSubject, toStreamName } from "./stream-names.js";
+import { type ClassStreamConfig, createStreamConfig, isOwnStream, needsUpdate } from "./stream-config.js";
 
 /** Error codes of JetStream. Source: nats-server, server/errors.json. */
 const NAME_IN_USE = 10_058;
+const NOT_FOUND = 10_059;
+const SUBJECTS_OVERLAP = 10_065;
 const TEMPORARILY_UNAVAILABLE = 10_008;
 
 const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEnabled, NatsErrorCode.NoResponders]);
@@ -22,8 +24,8 @@ export interface OpenStreamRequest {
   readonly prefix: string;
   readonly vhost: string;
   readonly history: HistoryClass;
-  /** Whether a stream whose settings cannot be changed is replaced. */
-  readonly mayReplace: boolean;
+  /** Storage that the settings of this process had before a change: a stream that has it is replaced. Undefined: none is. */
+  readonly replaces: HistoryClass["storage"] | undefined;
   /** Maximum wait for each answer, in milliseconds. */
   readonly timeout: number;
 }
@@ -32,62 +34,84 @@ export interface OpenStreamRequest {
 export interface OpenedStream {
   readonly name: string;
   readonly replicas: number;
+  /** Time at which it was created. A stream that replaces another has another time. */
+  readonly created: string;
   /** Text for the operator; undefined where everything is as wanted. */
   readonly notice: string | undefined;
 }
 
 /**
- * Finds, creates or updates the stream of a class. Nodes may do this at the same time.
- * @throws CarillonError failed_precondition: the server cannot do what the class needs
+ * Finds, creates or updates the stream of a class. Nodes may do this at the same time. Changes only the stream that has the
+ * class's own name and exactly its subjects (rule N11).
+ * @throws CarillonError failed_precondition: the server cannot do what the class needs, or another stream is in the way
  * @throws errors of the library
  */
 export async function openStream(connection: NatsConnection, request: OpenStreamRequest): Promise<OpenedStream> {
   try {
     const manager = await connection.jetstreamManager({ timeout: request.timeout, checkAPI: false });
-    const subject = toClassSubject(request.prefix, request.history.name, request.vhost);
-    const [name] = await manager.streams.names(subject).next();
-    if (name === undefined) return await create(manager, request, undefined);
-    return await adapt(manager, request, name);
+    const wanted = createStreamConfig(request.prefix, request.vhost, request.history);
+    const found = await findStream(manager, wanted.name);
+    return await (found === undefined ? create(manager, wanted) : adapt(manager, wanted, found, request.replaces));
   } catch (cause) {
     throw toFault(cause);
   }
 }
 
-async function adapt(manager: JetStreamManager, request: OpenStreamRequest, name: string): Promise<OpenedStream> {
-  const { history, mayReplace, prefix, vhost } = request;
-  const wanted = createStreamConfig(prefix, vhost, history, name);
-  const { config } = await manager.streams.info(name);
-  const change = compareConfig(config, wanted);
-  if (change === "none") return opened(config, undefined);
-  if (change === "update") {
-    // Subjects that the operator has added stay.
-    const subjects = [...new Set([...wanted.subjects, ...config.subjects])];
-    return opened((await manager.streams.update(name, { ...wanted, subjects })).config, undefined);
+async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await manager.streams.info(name);
+  } catch (cause) {
+    if (hasCode(cause, NOT_FOUND)) return undefined;
+    throw cause;
   }
-  const difference = `stream ${name} has settings that cannot be changed, such as its storage (${config.storage})`;
-  if (!mayReplace) return opened(config, `${difference}: it is used as it is`);
-  await manager.streams.delete(name);
-  return create(manager, request, `${difference}: it was replaced by a new one without its messages`);
 }
 
-async function create(
+async function adapt(
   manager: JetStreamManager,
-  request: OpenStreamRequest,
-  notice: string | undefined,
+  wanted: ClassStreamConfig,
+  found: StreamInfo,
+  replaces: HistoryClass["storage"] | undefined,
 ): Promise<OpenedStream> {
-  const { history, prefix, vhost } = request;
-  const name = toStreamName(prefix, history.name, vhost);
-  const wanted = createStreamConfig(prefix, vhost, history, name);
-  try {
-    const { config } = await manager.streams.add(wanted);
-    checkSupport(config, wanted);
-    return opened(config, notice);
-  } catch (cause) {
-    const isTaken = cause instanceof NatsError && cause.api_error?.err_code === NAME_IN_USE;
-    if (!isTaken) throw cause;
-    // Another node has created it meanwhile, with other settings.
-    return adapt(manager, { ...request, mayReplace: false }, name);
+  const { name } = wanted;
+  const { config } = found;
+  if (!isOwnStream(config, wanted)) {
+    const text = `stream ${name} has other subjects, retention or republishing than Carillon's: rename or delete it`;
+    throw new CarillonError("failed_precondition", text);
   }
+  const { storage } = config;
+  if (storage !== wanted.storage && storage === replaces) {
+    await manager.streams.delete(name);
+    const notice = `stream ${name} was replaced by an empty one, because storage has changed from ${storage}`;
+    return { ...(await create(manager, wanted)), notice };
+  }
+  const possible = { ...wanted, storage };
+  const notice = storage === wanted.storage ? undefined : `stored in ${storage} until stream ${name} is deleted`;
+  return opened(needsUpdate(config, possible) ? await manager.streams.update(name, possible) : found, notice);
+}
+
+async function create(manager: JetStreamManager, wanted: ClassStreamConfig): Promise<OpenedStream> {
+  try {
+    const info = await manager.streams.add(wanted);
+    checkSupport(info.config, wanted);
+    return opened(info, undefined);
+  } catch (cause) {
+    if (hasCode(cause, SUBJECTS_OVERLAP)) throw await toOverlap(manager, wanted, cause);
+    if (!hasCode(cause, NAME_IN_USE)) throw cause;
+    // Another node has created it meanwhile, with other settings.
+    return adapt(manager, wanted, await manager.streams.info(wanted.name), undefined);
+  }
+}
+
+/** Names the streams that store the subjects of a class, and belong to somebody else. */
+async function toOverlap(manager: JetStreamManager, { subjects }: ClassStreamConfig, cause: unknown): Promise<Error> {
+  const names = new Set<string>();
+  for (const subject of subjects) for (const name of await manager.streams.names(subject).next()) names.add(name);
+  const text = `subjects are used by stream ${[...names].join(", ")}, which is not Carillon's`;
+  return new CarillonError("failed_precondition", text, { cause });
+}
+
+function hasCode(cause: unknown, code: number): boolean {
+  return cause instanceof NatsError && cause.api_error?.err_code === code;
 }
 
 /** Servers ignore settings that they do not know. */
@@ -96,8 +120,8 @@ function checkSupport(actual: StreamConfig, wanted: ClassStreamConfig): void {
   throw new CarillonError("failed_precondition", "history requires nats-server 2.9 or newer");
 }
 
-function opened({ name, num_replicas: replicas }: StreamConfig, notice: string | undefined): OpenedStream {
-  return { name, replicas, notice };
+function opened({ config, created }: StreamInfo, notice: string | undefined): OpenedStream {
+  return { name: config.name, replicas: config.num_replicas, created, notice };
 }
 
 /** Names the errors that the operator must resolve. */

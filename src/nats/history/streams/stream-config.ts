@@ -1,7 +1,7 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "nats";
 import type { HistoryClass } from "../../../core/history.js";
 import { toVhostToken } from "../../broker/subject.js";
-import { toAnchorSubject, toClassSubject } from "./stream-names.js";
+import { toAnchorSubject, toClassSubject, toStreamName } from "./stream-names.js";
 
 const NANOSECONDS = 1_000_000;
 
@@ -21,19 +21,11 @@ export type ClassStreamConfig = Pick<
   | "discard"
 > & { readonly republish: { readonly src: string; readonly dest: string } };
 
-/**
- * Creates the settings of a class's stream.
- * @param name - of the stream
- */
-export function createStreamConfig(
-  prefix: string,
-  vhost: string,
-  history: HistoryClass,
-  name: string,
-): ClassStreamConfig {
+/** Creates the settings of a class's stream. */
+export function createStreamConfig(prefix: string, vhost: string, history: HistoryClass): ClassStreamConfig {
   const subject = toClassSubject(prefix, history.name, vhost);
   return {
-    name,
+    name: toStreamName(prefix, history.name, vhost),
     subjects: [subject, toAnchorSubject(prefix, history.name, vhost, "*")],
     retention: RetentionPolicy.Limits,
     storage: history.storage === "file" ? StorageType.File : StorageType.Memory,
@@ -49,14 +41,23 @@ export function createStreamConfig(
   };
 }
 
-/** Change that gives a stream the wanted settings. */
-export type ConfigChange = "none" | "update" | "replace";
-
-/** Compares the settings of a stream with the wanted ones. Storage and republishing cannot be changed. */
-export function compareConfig(actual: StreamConfig, wanted: ClassStreamConfig): ConfigChange {
+/**
+ * Whether a stream is the one of a class: it has its name, its subjects and no others, and republishes and retains messages
+ * like it. Nothing else may be changed or deleted.
+ */
+export function isOwnStream(actual: StreamConfig, wanted: ClassStreamConfig): boolean {
   const { dest, src } = actual.republish ?? { src: "", dest: "" };
-  const isSame = src === wanted.republish.src && dest === wanted.republish.dest;
-  if (!isSame || actual.storage !== wanted.storage || actual.retention !== wanted.retention) return "replace";
+  return (
+    actual.name === wanted.name &&
+    hasExactly(actual.subjects, wanted.subjects) &&
+    src === wanted.republish.src &&
+    dest === wanted.republish.dest &&
+    actual.retention === wanted.retention
+  );
+}
+
+/** Whether a stream lacks some of the wanted settings that can be changed. */
+export function needsUpdate(actual: StreamConfig, wanted: ClassStreamConfig): boolean {
   const keys = [
     "num_replicas",
     "max_msgs_per_subject",
@@ -66,6 +67,10 @@ export function compareConfig(actual: StreamConfig, wanted: ClassStreamConfig): 
     "allow_direct",
     "discard",
   ] as const;
-  if (keys.some((key) => actual[key] !== wanted[key])) return "update";
-  return wanted.subjects.every((subject) => actual.subjects.includes(subject)) ? "none" : "update";
+  return keys.some((key) => actual[key] !== wanted[key]);
+}
+
+/** @param actual - undefined for a mirror */
+function hasExactly(actual: readonly string[] | undefined, wanted: readonly string[]): boolean {
+  return actual?.length === wanted.length && wanted.every((subject) => actual.includes(subject));
 }
