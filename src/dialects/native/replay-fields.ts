@@ -37,9 +37,7 @@ export function readReplay(fields: Fields, withPositions: boolean): ReplayReques
 export function readHistoryQuery(fields: Fields): HistoryQuery {
   const payload = fields["payload"] ?? {};
   if (!isObject(payload)) throw invalidArgument("payload: not an object");
-  for (const name of Object.keys(payload)) {
-    if (!QUERY_FIELDS.has(name)) throw invalidArgument(`payload.${name}: unknown member`);
-  }
+  checkMembers("payload", payload, QUERY_FIELDS);
   const { after, before, limit, since, until } = payload;
   const query = {
     after: readPosition("payload.after", after ?? undefined),
@@ -55,6 +53,14 @@ export function readHistoryQuery(fields: Fields): HistoryQuery {
 }
 
 const QUERY_FIELDS: ReadonlySet<string> = new Set(["after", "before", "limit", "since", "until"]);
+
+const REWIND_FIELDS: ReadonlySet<string> = new Set(["limit", "since"]);
+
+function checkMembers(path: string, value: object, known: ReadonlySet<string>): void {
+  for (const name of Object.keys(value)) {
+    if (!known.has(name)) throw invalidArgument(`${path}.${name}: unknown member`);
+  }
+}
 
 function readPositions(value: unknown): ReadonlyMap<string, string> {
   if (value === undefined) return new Map();
@@ -80,6 +86,7 @@ function readPosition(name: string, value: unknown): string | undefined {
 function readLatest(value: unknown): ReplayRequest["latest"] {
   if (value === undefined) return undefined;
   if (!isObject(value)) return { limit: readCount("history", value), since: undefined };
+  checkMembers("history", value, REWIND_FIELDS);
   const { limit, since } = value;
   return {
     limit: readCount("history.limit", limit ?? MAX_MESSAGES),
