@@ -75,11 +75,18 @@ export function listenCommand(topics: readonly string[], { ca, json, since, toke
   client.connect();
 }
 
+/** Begin of a position: `m.` of the memory broker, `n.` and `a.` of NATS. */
+const POSITION = /^[mna]\.[\w.-]+$/;
+
 /** Parses the option --since: a number of messages, a moment, or a position. @throws CarillonError invalid_argument */
 function parseStart(text: string, topics: readonly string[]): ListenStart {
   if (/^\d+$/.test(text)) return { kind: "latest", limit: Number(text) };
   const since = parseMoment(text);
   if (since !== undefined) return { kind: "latest", since };
+  if (!POSITION.test(text)) {
+    const hint = "a time such as 2026-01-31T12:00:00Z, or a position";
+    throw invalidArgument(`--since: expected a number of messages, how long ago, such as 10m, ${hint}`);
+  }
   if (topics.length > 1) throw invalidArgument("--since: a position belongs to one topic: listen to that topic only");
   return { kind: "after", position: text };
 }

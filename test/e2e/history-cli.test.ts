@@ -88,7 +88,14 @@ test("O8: carillon history and listen print the reason of invalid options, and o
       2,
       "--since: a position belongs to one topic",
     ],
-    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "x".repeat(65)], 1, "a position has at most 64 characters"],
+    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "banana"], 2, "--since: expected a number of messages, how"],
+    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "10 minutes"], 2, "--since: expected a number of messages"],
+    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "m"], 2, "--since: expected a number of messages"],
+    [
+      ["listen", "-u", `${node.ws}/ws`, "room", "--since", `m.${"x".repeat(63)}`],
+      1,
+      "a position has at most 64 characters",
+    ],
   ] as const) {
     expect([args, await runCarillon(args)]).toEqual([
       args,
