@@ -21,6 +21,7 @@ export function readStreamQuery(text: string, lastEventId: string | undefined) {
   const topics = query.getAll("topic");
   if (topics.length === 0) throw invalidArgument("topic: at least one is required, as in ?topic=news");
   // The header is newer: a browser repeats the query with which the page opened the stream.
+  readFlag(query, "meta");
   const id = lastEventId === undefined || lastEventId === "" ? readOne(query, "last_event_id") : lastEventId;
   return {
     kind: "join",
@@ -38,11 +39,14 @@ export function readStreamQuery(text: string, lastEventId: string | undefined) {
 function toPositions(topics: readonly string[], id: string): ReadonlyMap<string, string> {
   if (id === "") return new Map();
   const parsed = parseEventId(id);
+  const known = topics.map((topic) => parsed?.positions.get(toTopicKey(topic)));
+  // An id that names no topic of the stream may be that of another server, and has only the form of an id.
+  const isOfStream = known.some((position) => position !== undefined);
   const recover = new Map<string, string>();
-  for (const topic of topics) {
-    const position = parsed?.positions.get(toTopicKey(topic));
+  for (const [index, topic] of topics.entries()) {
+    const position = known[index];
     // A topic that a complete id does not name has no history, or is new to the client.
-    if (position === undefined && parsed?.isPartial === false) continue;
+    if (position === undefined && isOfStream && parsed?.isPartial === false) continue;
     recover.set(topic, position === undefined || position === "" ? UNKNOWN_POSITION : position);
   }
   return recover;

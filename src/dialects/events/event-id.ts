@@ -16,7 +16,11 @@ const SEPARATOR = "~";
 /** Stands for the entries for which an id has no room. */
 const OTHERS = "*";
 
-const ENTRY = /^[\w-]{6}[\w.-]{0,64}$/;
+/** A topic's key, and nothing or a position in the form of a broker: `m.` memory, `n.` and `a.` NATS. */
+const ENTRY = /^[\w-]{6}(?:[mna](?:\.[\w-]+){2,3})?$/;
+
+/** Most characters of an entry. */
+const ENTRY_LENGTH = KEY_LENGTH + 64;
 
 /** Positions of an id. */
 export interface EventId {
@@ -60,6 +64,6 @@ export function parseEventId(id: string): EventId | undefined {
   const entries = id.split(SEPARATOR);
   const isPartial = entries.at(-1) === OTHERS;
   if (isPartial) entries.pop();
-  if (!entries.every((entry) => ENTRY.test(entry))) return undefined;
+  if (!entries.every((entry) => entry.length <= ENTRY_LENGTH && ENTRY.test(entry))) return undefined;
   return { positions: new Map(entries.map((entry) => [readKey(entry), entry.slice(KEY_LENGTH)])), isPartial };
 }

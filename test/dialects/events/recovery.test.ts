@@ -110,19 +110,29 @@ test("V8, H3: tells the reason for each topic that cannot be recovered, then con
   expect((await readData(third, 2)).toSorted()).toEqual(["kept", "live"]);
 });
 
-test.each(["42", "room.a", "a~b", "~", "*", "x".repeat(5_000), "abcdefm.1~~*"])(
-  "V6, V8: recovers no topic after the foreign id %#",
-  async (id) => {
-    const node = await startHistoryNode();
-    const stream = await openStream(`${node.http}/events?topic=room.a`, after(id));
-    expect(await stream.next()).toMatchObject({
-      event: "carillon.recovery",
-      data: '{"room.a":"unknown_position"}',
-    });
-    await say(node, "room.a", "live");
-    expect((await stream.next()).data).toBe("live");
-  },
-);
+test.each([
+  "42",
+  "123456",
+  "123456~abcdef",
+  "550e8400-e29b-41d4-a716-446655440000",
+  "abcdefm.boot.1.proof",
+  "abcdefn.1.fingerprint~*",
+  "room.a",
+  "a~b",
+  "~",
+  "*",
+  "x".repeat(5_000),
+  "abcdefm.1~~*",
+])("V6, V8, H3: recovers no topic after the foreign id %#", async (id) => {
+  const node = await startHistoryNode();
+  const stream = await openStream(`${node.http}/events?topic=room.a&topic=room.b`, after(id));
+  expect(await stream.next()).toMatchObject({
+    event: "carillon.recovery",
+    data: '{"room.a":"unknown_position","room.b":"unknown_position"}',
+  });
+  await say(node, "room.a", "live");
+  expect((await stream.next()).data).toBe("live");
+});
 
 test("V5, V8: says which topics an id had no room for", async () => {
   const node = await startHistoryNode({ history: { chat: { messages: 1, age: "5m" } } });

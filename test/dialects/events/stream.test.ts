@@ -59,6 +59,8 @@ test.each([
   ["topic=foo&rewind=1&rewind=2", "rewind: more than one"],
   ["topic=foo&since=yesterday", "since: not a time in RFC 3339"],
   ["topic=foo&hidden=yes", "hidden: neither 0 nor 1"],
+  ["topic=foo&meta=2", "meta: neither 0 nor 1"],
+  ["topic=foo&meta=1&meta=1", "meta: more than one"],
   ["topic=%ff", "the query has invalid percent-encoding"],
 ])("V2, V10: refuses the query %j", async (query, message) => {
   const node = await startNode();
