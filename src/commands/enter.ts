@@ -1,11 +1,19 @@
 import type { Client } from "../clients/client.js";
+import type { EncodedFrames } from "../core/replay-batches.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { CarillonError } from "../errors.js";
 import { throwIfRefused } from "./checks.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
-import { type PreparedReplays, prepareReplays, sendReplays, settleLogs, takeReplays } from "./replays.js";
+import {
+  encodeReplays,
+  type PreparedReplays,
+  prepareReplays,
+  sendReplays,
+  settleLogs,
+  takeReplays,
+} from "./replays.js";
 import type { JoinPreferences } from "./state/attendance.js";
 
 /** Topics that a client enters, by its own join or on its behalf. */
@@ -35,6 +43,7 @@ export interface JoinEntry {
   readonly onEntered: (left: readonly string[], replays: ReadonlyMap<string, JoinedReplay> | undefined) => void;
 }
 
+const NO_FRAMES: EncodedFrames = new Map();
 const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined };
 
 /**
@@ -44,10 +53,11 @@ const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined
  * during that round trip, so the new member does not receive them (O3).
  *
  * If the session ends meanwhile, it enters no topic, and `onEntered` is not called.
+ * @returns the number of bytes of the replays
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal),
  *   failed_precondition (a failed recovery), or the error returned by `refusal`
  */
-export async function enter(client: Client, entry: JoinEntry, context: CommandContext) {
+export async function enter(client: Client, entry: JoinEntry, context: CommandContext): Promise<number> {
   const { broker: name, group, refusal, topics } = entry;
   const { brokers, index, interest } = context;
   const { session } = client;
@@ -66,10 +76,14 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   const fresh = missing.map((topic) => index.findOrAdd(session.vhost, broker.name, topic));
   for (const topic of fresh) interest.hold(topic, broker.driver);
   let prepared: PreparedReplays | undefined;
+  let frames: EncodedFrames | undefined;
   try {
     await broker.driver.settle();
     await settleLogs(fresh);
-    if (entry.replay !== undefined) prepared = await prepareReplays(fresh, entry.replay, context);
+    if (entry.replay !== undefined) {
+      prepared = await prepareReplays(fresh, entry.replay, context);
+      frames = await encodeReplays(session, prepared, context);
+    }
     // The checks come last, so that nothing can change between them and the beginning of the memberships.
     const ahead = entry.ahead?.();
     if (ahead !== undefined) await ahead;
@@ -82,10 +96,10 @@ export async function enter(client: Client, entry: JoinEntry, context: CommandCo
   }
   if (!session.open) {
     for (const topic of fresh) interest.release(topic);
-    return;
+    return 0;
   }
   const all = [...topics].map((topic) => index.find(session.vhost, broker.name, topic)).filter(isDefined);
-  begin(client, entry, { all, fresh, left: leaving(), prepared }, context);
+  return begin(client, entry, { all, fresh, left: leaving(), prepared, frames }, context);
 }
 
 /** Topics of a join that the broker has confirmed. */
@@ -96,15 +110,16 @@ interface Begun {
   /** Topics of the group to leave. */
   readonly left: readonly Topic[];
   readonly prepared: PreparedReplays | undefined;
+  readonly frames: EncodedFrames | undefined;
 }
 
 /** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
   { group, onEntered, recoverAll, replay, preferences = NO_PREFERENCES }: JoinEntry,
-  { all, fresh, left, prepared }: Begun,
+  { all, fresh, frames = NO_FRAMES, left, prepared }: Begun,
   context: CommandContext,
-): void {
+): number {
   const { attendance, groups, hub, interest, review } = context;
   const { session } = client;
   // First, so that messages that arrived before the answer are sent before it (O3).
@@ -127,9 +142,10 @@ function begin(
     else interest.release(topic);
     return isNew;
   });
-  if (taken !== undefined) sendReplays(session, taken.replays, joined, context);
+  const bytes = taken === undefined ? 0 : sendReplays(session, taken.replays, joined, frames, context);
   groups.joined(session, all, group, joined);
   for (const topic of all) if (session.memberships.has(topic)) attendance.entered(client, topic, preferences);
+  return bytes;
 }
 
 /** Returns the error of a topic that cannot be recovered; undefined if all can. */

@@ -1,4 +1,7 @@
+import { runInTurns } from "../access/patterns/match-ahead.js";
 import type { PreparedReplay, Replay, ReplayStart } from "../core/history.js";
+import type { Message } from "../core/message.js";
+import type { EncodedFrames } from "../core/replay-batches.js";
 import type { Session } from "../core/session.js";
 import type { Topic } from "../core/topic.js";
 import { sumPayloadBytes } from "../history/select-messages.js";
@@ -46,6 +49,42 @@ export async function prepareReplays(
   return prepared;
 }
 
+/** Bytes of payloads that are encoded in the turn in which the memberships begin. More are encoded before (rule O12). */
+const BYTES_A_TURN = 64 * 1_024;
+
+/** Cost of encoding a message, in steps, and of each byte of its payload (rule A15). */
+const FRAME_STEPS = 500;
+const BYTE_STEPS = 3;
+
+/** Bytes that a message counts besides its payload. */
+const MESSAGE_BYTES = 128;
+
+/**
+ * Encodes large replays in slices.
+ * @returns the frames; none for small replays
+ */
+export async function encodeReplays(
+  session: Session,
+  prepared: PreparedReplays,
+  { fanOut }: Pick<CommandContext, "fanOut">,
+): Promise<EncodedFrames> {
+  const frames = new Map<Message, Uint8Array>();
+  let bytes = 0;
+  for (const replay of prepared.values()) bytes += replay.bytes + replay.count * MESSAGE_BYTES;
+  if (bytes <= BYTES_A_TURN) return frames;
+  await runInTurns(
+    session.vhost,
+    (function* () {
+      for (const [topic, replay] of prepared) {
+        for (const payloadBytes of fanOut.encodeReplay(session, topic.name, replay.take().messages, frames)) {
+          yield FRAME_STEPS + BYTE_STEPS * payloadBytes;
+        }
+      }
+    })(),
+  );
+  return frames;
+}
+
 /**
  * Completes the replays in the turn in which the memberships begin.
  * @returns replays of the topics that the session is about to join, and results for the answer
@@ -89,14 +128,19 @@ function withinBudget(replay: Replay, budget: { messages: number; bytes: number 
 /**
  * Sends the stored messages to a session, in the turn in which its memberships begin.
  * @param joined - topics whose membership has begun; others may have begun before, with live messages
+ * @param frames - frames that {@link encodeReplays} has made
+ * @returns the number of bytes
  */
 export function sendReplays(
   session: Session,
   replays: ReadonlyMap<Topic, Replay>,
   joined: readonly Topic[],
+  frames: EncodedFrames,
   { fanOut }: Pick<CommandContext, "fanOut">,
-): void {
-  for (const topic of joined) fanOut.replay(session, topic, replays.get(topic)?.messages ?? []);
+): number {
+  let bytes = 0;
+  for (const topic of joined) bytes += fanOut.replay(session, topic, replays.get(topic)?.messages ?? [], frames);
+  return bytes;
 }
 
 function toStart(topic: Topic, { latest, recover }: ReplayRequest): ReplayStart {

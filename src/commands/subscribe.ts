@@ -1,9 +1,17 @@
+import type { EncodedFrames } from "../core/replay-batches.js";
 import type { Session } from "../core/session.js";
 import { CarillonError } from "../errors.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
 import { checkPlace } from "./enter.js";
-import { type PreparedReplays, prepareReplays, sendReplays, settleLogs, takeReplays } from "./replays.js";
+import {
+  encodeReplays,
+  type PreparedReplays,
+  prepareReplays,
+  sendReplays,
+  settleLogs,
+  takeReplays,
+} from "./replays.js";
 
 /** Topics that a session without a client subscribes to, such as the stream of a backend. */
 export interface SubscriptionEntry {
@@ -43,10 +51,12 @@ export async function subscribe(
   };
   for (const topic of topics) interest.hold(topic, broker.driver);
   let prepared: PreparedReplays;
+  let frames: EncodedFrames;
   try {
     await broker.driver.settle();
     await settleLogs(topics);
     prepared = await prepareReplays(topics, replay, context);
+    frames = await encodeReplays(session, prepared, context);
     for (const topic of topics) checkPlace(topic);
   } catch (error) {
     release();
@@ -59,5 +69,5 @@ export async function subscribe(
   const { replays, results } = takeReplays(session, prepared, replay, context);
   onEntered(results);
   for (const topic of topics) hub.join(session, topic);
-  sendReplays(session, replays, topics, context);
+  sendReplays(session, replays, topics, frames, context);
 }

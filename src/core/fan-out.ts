@@ -2,7 +2,7 @@ import { answerBatch, type Batch, messageBatch } from "./batch.js";
 import type { Message } from "./message.js";
 import type { OutboxContext } from "./outbox.js";
 import type { Clock, EndOfTurn } from "./ports.js";
-import { ReplayBatches } from "./replay-batches.js";
+import { type EncodedFrames, ReplayBatches } from "./replay-batches.js";
 import type { Session } from "./session.js";
 import type { EncodingGroup, Topic } from "./topic.js";
 
@@ -74,13 +74,34 @@ export class FanOut {
   /**
    * Sends stored messages to one member of the topic, before the live messages that arrive from now on. Members that replay
    * the same messages share the bytes.
+   * @param frames - frames that {@link encodeReplay} has made; the others are made now
+   * @returns the number of bytes
    */
-  replay(session: Session, topic: Topic, messages: readonly Message[]): void {
-    if (messages.length === 0) return;
-    const batch = this.#replays.batchFor(topic.groupFor(session.encoding), messages);
+  replay(session: Session, topic: Topic, messages: readonly Message[], frames: EncodedFrames): number {
+    if (messages.length === 0) return 0;
+    const batch = this.#replays.batchFor(topic.groupFor(session.encoding), messages, frames);
     this.delivered.messages += batch.messages;
     this.delivered.bytes += batch.size;
     this.#push(session, batch);
+    return batch.size;
+  }
+
+  /**
+   * Makes the frames of a replay before the turn that sends them, one in each step. Makes none where the batch is kept.
+   * @param frames - receives the frames
+   */
+  *encodeReplay(
+    { encoding }: Session,
+    topic: string,
+    messages: readonly Message[],
+    frames: Map<Message, Uint8Array>,
+  ): Generator<number, void> {
+    if (messages.length === 0 || this.#replays.find(encoding, messages) !== undefined) return;
+    const makeFrame = encoding.frameMaker(topic);
+    for (const message of messages) {
+      frames.set(message, makeFrame(message));
+      yield message.payload.length;
+    }
   }
 
   /** Sends a message to one session that did not join its topic, such as `$user.ID`, and counts it as delivered. */

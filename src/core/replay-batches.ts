@@ -1,43 +1,56 @@
 import { type Batch, messageBatch } from "./batch.js";
 import type { Message } from "./message.js";
+import type { Encoding } from "./ports.js";
 import type { EncodingGroup } from "./topic.js";
 
 /** Most bytes of all kept batches of a node. */
-const KEPT_BYTES = 16 * 1_024 * 1_024;
+const KEPT_BYTES = 32 * 1_024 * 1_024;
 
-/** Largest batch that is kept. */
-const KEPT_BATCH_BYTES = 1_024 * 1_024;
+/** Largest batch that is kept: a replay of 4 MiB, the default limit, with its metadata. */
+const KEPT_BATCH_BYTES = 8 * 1_024 * 1_024;
+
+/** Frames that were made before the turn that sends them, by message. */
+export type EncodedFrames = ReadonlyMap<Message, Uint8Array>;
 
 /**
  * Encodes stored messages for clients that return. Many return at once, from few different positions, after a node or a network
  * has failed: those with equal replays share one batch.
  */
 export class ReplayBatches {
-  /** Batches by first and last position, for each group. The least recently made come first. */
+  /** Batches by first and last position, which belong to one topic, for each encoding. The least recently made come first. */
   readonly #batches = new Map<string, Batch>();
-  readonly #groupIds = new WeakMap<EncodingGroup, number>();
-  #groups = 0;
+  readonly #encodingIds = new WeakMap<Encoding, number>();
+  #encodings = 0;
   #bytes = 0;
 
-  /** @param messages - at least one, in the order of the topic's log */
-  batchFor(group: EncodingGroup, messages: readonly Message[]): Batch {
-    const key = `${this.#idOf(group)} ${messages[0]?.position} ${messages.at(-1)?.position}`;
+  /** Returns a kept batch; undefined where there is none. @param messages - at least one, in the order of the topic's log */
+  find(encoding: Encoding, messages: readonly Message[]): Batch | undefined {
+    return this.#batches.get(this.#keyOf(encoding, messages));
+  }
+
+  /**
+   * Returns a kept batch, or makes one.
+   * @param messages - as for {@link find}
+   * @param frames - frames that were made before; the others are made now
+   */
+  batchFor(group: EncodingGroup, messages: readonly Message[], frames: EncodedFrames): Batch {
+    const key = this.#keyOf(group.encoding, messages);
     const known = this.#batches.get(key);
     if (known !== undefined) return known;
-    const [first = NOTHING, ...more] = messages.map(group.makeFrame);
+    const [first = NOTHING, ...more] = messages.map((message) => frames.get(message) ?? group.makeFrame(message));
     const batch = messageBatch(group.topic, group.encoding, first, more.length === 0 ? undefined : more);
     if (batch.size <= KEPT_BATCH_BYTES) this.#keep(key, batch);
     return batch;
   }
 
-  #idOf(group: EncodingGroup): number {
-    let id = this.#groupIds.get(group);
+  #keyOf(encoding: Encoding, messages: readonly Message[]): string {
+    let id = this.#encodingIds.get(encoding);
     if (id === undefined) {
-      this.#groups += 1;
-      id = this.#groups;
-      this.#groupIds.set(group, id);
+      this.#encodings += 1;
+      id = this.#encodings;
+      this.#encodingIds.set(encoding, id);
     }
-    return id;
+    return `${id} ${messages[0]?.position} ${messages.at(-1)?.position}`;
   }
 
   #keep(key: string, batch: Batch): void {

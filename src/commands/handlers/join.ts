@@ -59,12 +59,22 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     reply({ ok: true, result: createResult(command, client, { left, replays }, context) });
   };
   const preferences = { hidden: command.hidden, watching: command.presence, info: command.info };
-  await enter(
+  const bytes = await enter(
     client,
     { broker: command.broker, topics, group, preferences, replay, ahead, refusal, onEntered },
     context,
   );
   if (changes !== undefined) await applyChanges(client, changes, context);
+  if (bytes > 0) await payForReplay(client, bytes, context);
+}
+
+/** Delays the client's next command while its replays exceed its rate of answers (A11). */
+async function payForReplay({ rates }: Client, bytes: number, { clock }: CommandContext): Promise<void> {
+  const wait = rates?.answeredBytes?.spend(bytes) ?? 0;
+  if (wait === 0) return;
+  await new Promise<void>((resolve) => {
+    clock.after(wait, resolve);
+  });
 }
 
 function createResult(

@@ -126,7 +126,7 @@ test("O12: leaves cheap requests to the publisher, and refuses those that take t
 test("O12: finds the history of a topic of a dialect's backend in a slice", async () => {
   const finder = new SlowFinder(TURN_STEPS);
   const publisher = { historyOf: () => finder };
-  const requests = MIXED.map((topic) => findHistoryAhead(publisher, "/", [{ topics: [topic] }]));
+  const requests = MIXED.map(async (topic) => findHistoryAhead(publisher, "/", [{ topics: [topic] }]));
   const found = await Promise.all(requests);
   expect(finder.most).toBe(1);
   expect(found.map((find, position) => find?.(MIXED[position] ?? ""))).toEqual(
