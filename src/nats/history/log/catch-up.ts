@@ -17,6 +17,8 @@ export interface News {
   readonly more: boolean;
   /** Whether this is not the log that the node knew: the stream has lost messages. */
   readonly isReset: boolean;
+  /** Newest message that the node has delivered and that is still stored. Undefined where the log was not reset. */
+  readonly common: NatsStoredMessage | undefined;
 }
 
 /** The end of the log that a node knows, from which it reads on. */
@@ -30,42 +32,90 @@ export interface NewsRequest {
 }
 
 /**
- * Reads what follows the end of a log, and checks that it is still the same log: the message at its end is still the same, or an
- * anchor from that time is.
+ * Reads what follows the end of a log, and checks that it is still the same log: the message at its end is still the same, or the
+ * stream has reached its sequence and still has an anchor from that time.
  * @throws CarillonError unavailable
  */
 export async function readNews(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<News> {
   const { address, chain, stream } = request;
   if (await isSameLog(reader, request, from)) {
-    return { ...(await read(reader, address, chain.sequence + 1, from)), isReset: false };
+    return { ...(await read(reader, address, chain.sequence + 1, from)), isReset: false, common: undefined };
   }
   // A replica that lags may not have the message yet.
   if (from === "any" && stream.isReplicated) return readNews(reader, request, "leader");
-  const { messages, more } = await read(reader, address, 1, from);
-  return { messages: afterKnown(messages, request.ring), more, isReset: true };
+  return readReset(reader, request, from);
 }
 
-async function isSameLog(
-  reader: SubjectReader,
-  { address, chain, proof, stream }: NewsRequest,
-  from: ReadFrom,
-): Promise<boolean> {
+async function isSameLog(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<boolean> {
+  const { address, chain, proof } = request;
   const { newest } = chain;
   if (newest !== undefined) {
     const found = await reader.at(address, newest.sequence, from);
     if (found !== undefined) return found.message.position === newest.position;
+    // A message may expire, but sequences only grow: a stream that has not reached this one has lost its end.
+    if ((await reader.lastSequence(address, "leader")) < newest.sequence) return false;
   }
-  if (proof === undefined) return false;
-  const found = await reader.at(address, proof.sequence, from);
-  return found !== undefined && stream.toAnchorId(found.subject) === proof.id;
+  return proof !== undefined && (await isStored(reader, request, proof, from));
+}
+
+async function isStored(
+  reader: SubjectReader,
+  { address, stream }: NewsRequest,
+  { id, sequence }: Anchor,
+  from: ReadFrom,
+): Promise<boolean> {
+  const found = await reader.at(address, sequence, from);
+  return found !== undefined && stream.toAnchorId(found.subject) === id;
+}
+
+/** Reads what follows the newest message that the node has delivered and that the stream still has. */
+async function readReset(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<News> {
+  const { address, proof, ring } = request;
+  const common = (await findInRing(reader, request, from)) ?? (await findBeforeProof(reader, request, from));
+  if (common !== undefined) {
+    return { ...(await read(reader, address, common.sequence + 1, from)), isReset: true, common };
+  }
+  const hasProof = proof !== undefined && (await isStored(reader, request, proof, from));
+  // Messages that were stored before those of the ring have been delivered, or were older than the subscription.
+  const isRingComplete = hasProof && ring.base <= proof.sequence;
+  const since = isRingComplete ? Number.NEGATIVE_INFINITY : (ring.all[0]?.storedAt ?? Number.NEGATIVE_INFINITY);
+  for (let first = hasProof ? proof.sequence + 1 : 1; ; ) {
+    const { messages, more } = await read(reader, address, first, from);
+    const later = messages.filter(({ storedAt }) => storedAt >= since);
+    const last = messages.at(-1);
+    if (later.length > 0 || !more || last === undefined) {
+      return { messages: later, more, isReset: true, common: later.length === 0 ? last : undefined };
+    }
+    first = last.sequence + 1;
+  }
+}
+
+/** Finds the newest message of the ring that is stored. Those that are stored precede all others in the stream. */
+async function findInRing(
+  reader: SubjectReader,
+  { address, ring }: NewsRequest,
+  from: ReadFrom,
+): Promise<NatsStoredMessage | undefined> {
+  const { all } = ring;
+  const [oldest] = all;
+  if (oldest === undefined) return undefined;
+  const range = { first: oldest.sequence, messages: all.length, bytes: READ_BYTES };
+  const { messages } = await readForward(reader, address, range, from);
+  return messages.findLast(({ position, sequence }) => ring.find(sequence)?.position === position);
+}
+
+/** Finds the newest message if it is older than the proof: then it has been delivered, or is older than the subscription. */
+async function findBeforeProof(
+  reader: SubjectReader,
+  request: NewsRequest,
+  from: ReadFrom,
+): Promise<NatsStoredMessage | undefined> {
+  const { address, proof } = request;
+  if (proof === undefined || !(await isStored(reader, request, proof, from))) return undefined;
+  const newest = await reader.last(address, from);
+  return newest !== undefined && newest.sequence < proof.sequence ? newest : undefined;
 }
 
 async function read(reader: SubjectReader, address: StreamAddress, first: number, from: ReadFrom) {
   return readForward(reader, address, { first, messages: READ_MESSAGES, bytes: READ_BYTES }, from);
-}
-
-/** Returns the messages after the newest one that the node has delivered. */
-function afterKnown(messages: readonly NatsStoredMessage[], ring: HotRing): readonly NatsStoredMessage[] {
-  const known = messages.findLastIndex(({ position, sequence }) => ring.find(sequence)?.position === position);
-  return messages.slice(known + 1);
 }

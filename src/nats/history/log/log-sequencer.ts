@@ -246,6 +246,7 @@ export class LogSequencer {
       this.#forget();
     }
     const { address, chain } = this;
+    const known = chain.newest?.sequence ?? 0;
     const newest = await fresh.last(address, this.stream.isReplicated ? "leader" : "any");
     if (newest !== undefined && this.#hasMembers) await this.#awaitArrival(newest);
     if (this.#isClosed || this.#isCatchingUp || address !== this.#address) return;
@@ -253,7 +254,7 @@ export class LogSequencer {
       chain.beginAfter(anchor, address);
     } else if (newest !== undefined && !chain.isKnown) {
       chain.beginWith(newest, this.stream.history.messages);
-    } else if (newest === undefined || !this.#hasDelivered(newest)) {
+    } else if (newest === undefined || newest.sequence < known || !this.#hasDelivered(newest)) {
       const before = chain.newest;
       await this.#catchUp();
       // All messages have been removed, most often because of their age.
@@ -314,7 +315,11 @@ export class LogSequencer {
       proof: this.#proof,
     };
     const merge = (news: News): MergedNews =>
-      mergeNews(news.messages, news.more ? [] : this.#held.first(count), news.isReset ? 0 : this.chain.sequence);
+      mergeNews(
+        news.messages,
+        news.more ? [] : this.#held.first(count),
+        news.isReset ? (news.common?.sequence ?? 0) : this.chain.sequence,
+      );
     const news = await readNews(fresh, request, "any");
     const merged = merge(news);
     if (!merged.isIncomplete || !this.stream.isReplicated) return { news, merged };
@@ -323,11 +328,12 @@ export class LogSequencer {
     return { news: leaderNews, merged: merge(leaderNews) };
   }
 
-  #apply({ isReset, messages: read }: News, merged: MergedNews): void {
+  #apply({ common, isReset, messages: read }: News, merged: MergedNews): void {
     const { counts } = this.#context;
     if (isReset) {
       counts.resets += 1;
       this.#forget();
+      if (common !== undefined) this.chain.beginWith(common, this.stream.history.messages);
     }
     counts.gapMessages += read.length;
     counts.repeated += merged.repeated;

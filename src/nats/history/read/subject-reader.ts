@@ -113,10 +113,11 @@ export class SubjectReader {
 
   /** Returns the sequence of the newest message of the stream, on any subject. @throws CarillonError unavailable */
   lastSequence({ stream }: StreamAddress, from: ReadFrom): Promise<number> {
-    return this.#store.share(`${from} last of ${stream}`, async (connection) => {
+    const read = async (connection: NatsConnection): Promise<number> => {
       const manager = await connection.jetstreamManager({ timeout: this.#store.timeout, checkAPI: false });
       return (await manager.streams.info(stream)).state.last_seq;
-    });
+    };
+    return this.#isShared ? this.#store.share(`${from} last of ${stream}`, read) : this.#store.run(read);
   }
 
   #get(address: StreamAddress, query: Query, from: ReadFrom): Promise<FoundMessage | undefined> {
