@@ -44,7 +44,7 @@ export interface StoredMessage extends Message {
 
 /** Result of storing one message. */
 export interface StoredReceipt {
-  /** Position of the stored message; of the first one for a duplicate. */
+  /** Position of the stored message; of the first one for a duplicate, or "" if that one has been removed. */
   readonly position: string;
   /** Whether a message with this id was stored before, so that nothing was published now (rule H5). */
   readonly duplicate: boolean;

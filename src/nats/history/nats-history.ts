@@ -8,9 +8,7 @@ import type { NatsOptions } from "../link/options.js";
 import { LogChecks } from "./log/log-checks.js";
 import { LogSequencer } from "./log/log-sequencer.js";
 import { NatsHistoryStore } from "./nats-history-store.js";
-import { toIdentity } from "./nats-stored-message.js";
 import { NatsTopicLog } from "./nats-topic-log.js";
-import { createMessagePosition } from "./position.js";
 import { LogReader } from "./read/log-reader.js";
 import { StoreConnection } from "./read/store-connection.js";
 import { SubjectReader } from "./read/subject-reader.js";
@@ -128,14 +126,11 @@ export class NatsHistory {
     };
   }
 
-  /** Reads the position of a stored message whose id was published again. */
+  /** Reads the position of a stored message whose id was published again; "" if the message has been removed. */
   async #readPosition({ publication, stream }: DuplicateCopy, sequence: number): Promise<string> {
-    const { message, topic } = publication;
-    const address = stream.addressOf(topic);
+    const address = stream.addressOf(publication.topic);
     const found = await this.#fresh.at(address, sequence, stream.isReplicated ? "leader" : "any");
-    if (found?.subject === address.subject) return found.message.position;
-    // The first message has been removed meanwhile, so that its position has expired in any case.
-    return createMessagePosition(address, sequence, toIdentity(message, topic), message.payload);
+    return found?.subject === address.subject ? found.message.position : "";
   }
 
   async stop(): Promise<void> {

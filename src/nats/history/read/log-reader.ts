@@ -53,7 +53,7 @@ export class LogReader {
     // A purge has removed what was stored before its mark.
     if (messages.some(({ isMark }) => isMark)) return { failure: "expired" };
     // Nothing tells whether earlier messages after an anchor were removed because there were too many.
-    if (parsed.kind === "anchor" && messages.length >= stream.history.messages) return { failure: "expired" };
+    if (parsed.kind === "anchor" && messages.length >= stream.keptMessages) return { failure: "expired" };
     if (more || messages.length > limits.messages) return { failure: "too_many" };
     return { failure: undefined, messages, through: messages.at(-1)?.sequence ?? parsed.sequence };
   }

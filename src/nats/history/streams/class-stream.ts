@@ -30,6 +30,7 @@ export class ClassStream {
   #history: HistoryClass;
   #name = "";
   #replicas = 1;
+  #keptMessages = 0;
   #notice: string | undefined;
   #opening: Promise<void> | undefined;
   #ready = false;
@@ -62,6 +63,11 @@ export class ClassStream {
   /** Whether replicas may answer that lag behind the leader. */
   get isReplicated(): boolean {
     return this.#replicas > 1;
+  }
+
+  /** Most messages of a topic that the stream has kept since its oldest anchor. */
+  get keptMessages(): number {
+    return this.#keptMessages;
   }
 
   toSubject(topic: string): string {
@@ -110,8 +116,12 @@ export class ClassStream {
     const history = this.#history;
     const request = { prefix, vhost: this.vhost, history, replaces: this.#replaces, timeout: store.timeout };
     try {
-      const { created, name, notice, replicas } = await store.run((connection) => openStream(connection, request));
-      if (created !== this.#created) this.#anchor = undefined;
+      const { created, messages, name, notice, replicas } = await store.run((connection) =>
+        openStream(connection, request),
+      );
+      // Anchors are removed when the number of messages is raised.
+      if (created !== this.#created || messages !== this.#keptMessages) this.#anchor = undefined;
+      this.#keptMessages = messages;
       this.#replaces = undefined;
       this.#created = created;
       this.#name = name;

@@ -34,6 +34,8 @@ export interface OpenStreamRequest {
 export interface OpenedStream {
   readonly name: string;
   readonly replicas: number;
+  /** Most messages of a topic that the stream keeps. */
+  readonly messages: number;
   /** Time at which it was created. A stream that replaces another has another time. */
   readonly created: string;
   /** Text for the operator; undefined where everything is as wanted. */
@@ -86,7 +88,30 @@ async function adapt(
   }
   const possible = { ...wanted, storage };
   const notice = storage === wanted.storage ? undefined : `stored in ${storage} until stream ${name} is deleted`;
-  return opened(needsUpdate(config, possible) ? await manager.streams.update(name, possible) : found, notice);
+  return opened(needsUpdate(config, possible) ? await update(manager, possible, found) : found, notice);
+}
+
+/** Changes a stream. Where more messages are kept than before, anchors do not prove any longer that none were removed. */
+async function update(
+  manager: JetStreamManager,
+  wanted: ClassStreamConfig,
+  { config }: StreamInfo,
+): Promise<StreamInfo> {
+  const { name } = wanted;
+  if (wanted.max_msgs_per_subject <= config.max_msgs_per_subject) return manager.streams.update(name, wanted);
+  await removeAnchors(manager, wanted);
+  const updated = await manager.streams.update(name, wanted);
+  // Other nodes may have stored anchors meanwhile.
+  await removeAnchors(manager, wanted);
+  return updated;
+}
+
+async function removeAnchors(
+  manager: JetStreamManager,
+  { name, republish, subjects }: ClassStreamConfig,
+): Promise<void> {
+  // All other subjects of the stream are those that it republishes.
+  for (const filter of subjects) if (filter !== republish.src) await manager.streams.purge(name, { filter });
 }
 
 async function create(manager: JetStreamManager, wanted: ClassStreamConfig): Promise<OpenedStream> {
@@ -121,7 +146,8 @@ function checkSupport(actual: StreamConfig, wanted: ClassStreamConfig): void {
 }
 
 function opened({ config, created }: StreamInfo, notice: string | undefined): OpenedStream {
-  return { name: config.name, replicas: config.num_replicas, created, notice };
+  const { max_msgs_per_subject: messages, name, num_replicas: replicas } = config;
+  return { name, replicas, messages, created, notice };
 }
 
 /** Names the errors that the operator must resolve. */
