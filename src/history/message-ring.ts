@@ -1,4 +1,5 @@
 import type { StoredMessage } from "../core/history.js";
+import { computeTextSize } from "../util/bounded-map.js";
 
 /** A message with its place in the order of its topic's log. */
 export interface LoggedMessage extends StoredMessage {
@@ -13,7 +14,7 @@ const OVERHEAD = 256;
 
 /** Returns the number of bytes that a message in memory counts towards bounds. */
 export function computeMessageSize({ event, id, payload }: Pick<StoredMessage, "event" | "id" | "payload">): number {
-  return payload.length + id.length + event.length + OVERHEAD;
+  return payload.length + computeTextSize(id) + computeTextSize(event) + OVERHEAD;
 }
 
 /** Number of removed entries at the front of the list above which it is copied. */

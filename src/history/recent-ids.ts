@@ -1,3 +1,5 @@
+import { BoundedMap } from "../util/bounded-map.js";
+
 /** An id that was used before. */
 interface RecentUse {
   readonly sequence: number;
@@ -11,7 +13,7 @@ const MAX_IDS = 100_000;
 /** The message ids of a log within a window, to recognize duplicates (rule H5). */
 export class RecentIds {
   /** By id and topic. Insertion order is the order of use. */
-  readonly #uses = new Map<string, RecentUse>();
+  readonly #uses = new BoundedMap<RecentUse>();
   readonly #limit: number;
 
   constructor(limit = MAX_IDS) {
@@ -22,9 +24,14 @@ export class RecentIds {
     return this.#uses.size;
   }
 
+  /** Size of the ids with their topics, in bytes. */
+  get bytes(): number {
+    return this.#uses.bytes;
+  }
+
   /** Time of the oldest remembered use; undefined for none. */
   get oldest(): number | undefined {
-    for (const { at } of this.#uses.values()) return at;
+    for (const [, { at }] of this.#uses) return at;
     return undefined;
   }
 
@@ -34,12 +41,9 @@ export class RecentIds {
     return use !== undefined && use.at > since ? use.sequence : undefined;
   }
 
-  add(topic: string, id: string, use: RecentUse): void {
-    const key = toKey(topic, id);
-    // An expired use of the same id would keep its place in the order.
-    this.#uses.delete(key);
-    this.#uses.set(key, use);
-    if (this.#uses.size > this.#limit) this.#removeOldest();
+  /** Adds an id as the newest. @param bytes - most bytes of all ids; the oldest are forgotten */
+  add(topic: string, id: string, use: RecentUse, bytes: number): void {
+    this.#uses.set(toKey(topic, id), use, { entries: this.#limit, bytes });
   }
 
   /** Forgets ids that were used before the window. @returns the number of removed ids, at most `most` */
@@ -55,13 +59,6 @@ export class RecentIds {
 
   clear(): void {
     this.#uses.clear();
-  }
-
-  #removeOldest(): void {
-    for (const key of this.#uses.keys()) {
-      this.#uses.delete(key);
-      return;
-    }
   }
 }
 

@@ -7,7 +7,7 @@ import { computeMessageSize } from "../../history/message-ring.js";
 import { selectPage } from "../../history/select-messages.js";
 import { Positions } from "./positions.js";
 import { type Appended, StoredClass } from "./stored-class.js";
-import type { StoredLog } from "./stored-log.js";
+import { computeLogSize, type StoredLog } from "./stored-log.js";
 
 /** The classes of a driver by vhost and name. */
 export class MemoryHistory implements HistoryStore {
@@ -36,7 +36,7 @@ export class MemoryHistory implements HistoryStore {
   /** @throws CarillonError invalid_argument: larger than the bounds of its class */
   admit({ history, message, topic }: Publication): void {
     if (history === undefined) return;
-    const limit = Math.min(history.bytes, history.topicBytes ?? Number.POSITIVE_INFINITY);
+    const limit = Math.min(history.bytes - computeLogSize(topic), history.topicBytes ?? Number.POSITIVE_INFINITY);
     const size = computeMessageSize(message);
     if (size <= limit) return;
     const where = `history ${JSON.stringify(history.name)} of topic ${JSON.stringify(topic)}`;

@@ -28,6 +28,13 @@ const SLICE = 5_000;
 /** Least time between sweeps, in milliseconds. Reads leave out expired messages in any case. */
 const SWEEP_PAUSE = 1_000;
 
+/**
+ * Least bytes for the ids and for the emptied topics that a class remembers. A class with more `bytes` has the share
+ * {@link REMEMBERED_SHARE} of these for each.
+ */
+const REMEMBERED_BYTES = 1_048_576;
+const REMEMBERED_SHARE = 1 / 8;
+
 /** A stored or recognized message. */
 export interface Appended {
   readonly receipt: StoredReceipt;
@@ -88,11 +95,12 @@ export class StoredClass {
     sequences.last += 1;
     const stored = new MemoryMessage(log, sequences.last, message, now);
     // Generated ids never repeat. They would shorten the window of the others.
-    if (!hasGeneratedId) this.#ids.add(topic, message.id, { sequence: stored.sequence, at: now });
+    if (!hasGeneratedId)
+      this.#ids.add(topic, message.id, { sequence: stored.sequence, at: now }, this.#rememberedBytes);
     log.ring.push(stored);
     stored.entry = this.#order.add(stored);
     counts.stored += 1;
-    this.#account(1, stored.size);
+    this.#account(1, stored.size + (log.ring.length === 1 ? log.size : 0));
     this.#trim(log);
     while (this.#bytes > this.#settings.bytes && this.#order.first !== stored) this.#removeOldest();
     this.#arm(now);
@@ -126,7 +134,7 @@ export class StoredClass {
     this.refresh(log);
     const purged = log.ring.slice();
     const order = this.#order;
-    this.#account(-purged.length, -log.ring.bytes);
+    if (purged.length > 0) this.#account(-purged.length, -log.ring.bytes - log.size);
     this.#options.sequences.last += 1;
     log.ring.reset(this.#options.sequences.last);
     this.release(log);
@@ -154,6 +162,11 @@ export class StoredClass {
     }
   }
 
+  /** Most bytes of the remembered ids, and of the remembered topics. */
+  get #rememberedBytes(): number {
+    return Math.max(REMEMBERED_BYTES, this.#settings.bytes * REMEMBERED_SHARE);
+  }
+
   #findOrAdd(topic: string): StoredLog {
     const known = this.#logs.get(topic);
     if (known !== undefined) return known;
@@ -168,7 +181,7 @@ export class StoredClass {
     const { topic } = log.address;
     if (log.holders > 0 || log.ring.length > 0 || this.#logs.get(topic) !== log) return;
     this.#logs.delete(topic);
-    this.#trimmed.add(topic, log.ring.base);
+    this.#trimmed.add(topic, log.ring.base, this.#rememberedBytes);
   }
 
   /** Removes the oldest messages of a log that exceed its bounds, but never the newest message. */
@@ -201,7 +214,7 @@ export class StoredClass {
     if (entry !== undefined) this.#order.remove(entry);
     if (log.ring.oldest !== message) return;
     log.ring.shift();
-    this.#account(-1, -message.size);
+    this.#account(-1, -message.size - (log.ring.length === 0 ? log.size : 0));
     this.#dropUnused(log);
   }
 

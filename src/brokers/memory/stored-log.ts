@@ -1,14 +1,26 @@
 import type { StoredMessage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import { computeMessageSize, type LoggedMessage, MessageRing } from "../../history/message-ring.js";
+import { computeTextSize } from "../../util/bounded-map.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
 import type { LogAddress, Positions } from "./positions.js";
+
+/** Size of a log without messages and without its topic's name, in bytes. */
+const LOG_SIZE = 512;
+
+/** Returns the number of bytes that a topic with messages counts towards its class's bound, on top of its messages. */
+export function computeLogSize(topic: string): number {
+  return LOG_SIZE + computeTextSize(topic);
+}
 
 /** Stored messages of one topic in one class. */
 export class StoredLog {
   readonly ring: MessageRing<MemoryMessage>;
   /** Subscriptions and reads in progress. The log is dropped when it has neither these nor messages. */
   holders = 0;
+
+  /** As in {@link computeLogSize}. */
+  readonly size: number;
 
   /** @param base - sequence from which positions are valid */
   constructor(
@@ -17,6 +29,7 @@ export class StoredLog {
     base: number,
   ) {
     this.ring = new MessageRing(base);
+    this.size = computeLogSize(address.topic);
   }
 
   encode(sequence: number): string {

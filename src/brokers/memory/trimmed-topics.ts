@@ -1,3 +1,5 @@
+import { BoundedMap } from "../../util/bounded-map.js";
+
 /** Most remembered topics of a class. */
 const MAX_TOPICS = 65_536;
 
@@ -6,7 +8,7 @@ const MAX_TOPICS = 65_536;
  * recently added topics are forgotten; then positions of all forgotten topics are valid only after the newest of theirs.
  */
 export class TrimmedTopics {
-  readonly #topics = new Map<string, number>();
+  readonly #topics = new BoundedMap<number>();
   readonly #limit: number;
   #forgotten: number;
 
@@ -14,6 +16,11 @@ export class TrimmedTopics {
   constructor(base: number, limit = MAX_TOPICS) {
     this.#forgotten = base;
     this.#limit = limit;
+  }
+
+  /** Size of the topics, in bytes. */
+  get bytes(): number {
+    return this.#topics.bytes;
   }
 
   /** Returns the sequence from which positions of the topic are valid. */
@@ -28,15 +35,12 @@ export class TrimmedTopics {
     return sequence;
   }
 
-  add(topic: string, sequence: number): void {
+  /** Adds a topic. @param bytes - most bytes of all topics; the least recently added are forgotten */
+  add(topic: string, sequence: number, bytes: number): void {
     this.#topics.delete(topic);
     if (sequence <= this.#forgotten) return;
-    this.#topics.set(topic, sequence);
-    if (this.#topics.size <= this.#limit) return;
-    for (const [oldest, trimmed] of this.#topics) {
-      this.#topics.delete(oldest);
+    this.#topics.set(topic, sequence, { entries: this.#limit, bytes }, (trimmed) => {
       this.#forgotten = Math.max(this.#forgotten, trimmed);
-      return;
-    }
+    });
   }
 }

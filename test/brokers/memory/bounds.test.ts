@@ -39,6 +39,31 @@ test("H9: removes the oldest message of the class, of whichever topic, when one 
   expect(left).toEqual([1, 1, 1]);
 });
 
+test("H9, L21: counts the names of topics, and ids and events, towards the bytes of the class", async () => {
+  const { driver, topic } = setUp({ bytes: 1_048_576 });
+  const { held } = driver.history.counts;
+  const names = numbered(4_000, `${"t".repeat(200)}.`);
+  await driver.publish(names.map((name) => topic.with({ topic: name }).to(newMessage("x"))));
+
+  expect(held.bytes).toBeLessThanOrEqual(1_048_576);
+  // Each topic has at least the bytes of its name and of its only message.
+  expect(held.messages).toBeLessThan(1_048_576 / (200 + 256));
+  expect(held.messages).toBeGreaterThan(500);
+  for (const name of names) await driver.history.purge(topic.with({ topic: name }));
+  expect(held).toEqual(nothing);
+});
+
+test("H5, L21: remembers ids of long names up to a bound, the newest ones", async () => {
+  const { driver, topic } = setUp({ bytes: 65_536 });
+  const messages = numbered(4_000).map((text) => ({ ...newMessage(text), id: text.padStart(200, "0") }));
+  await driver.publish(messages.map((message) => topic.to(message)));
+
+  const [oldest, newest] = [messages[0], messages.at(-1)];
+  if (oldest === undefined || newest === undefined) throw new Error("no messages");
+  expect((await topic.publish(newest)).duplicate).toBe(true);
+  expect((await topic.publish(oldest)).duplicate).toBe(false);
+});
+
 test("H9: removes expired messages from memory when nobody reads them", async () => {
   const { clock, driver, topic } = setUp({ age: 60_000, deduplication: 10_000 });
   await topic.publishTexts(numbered(3));

@@ -1,3 +1,4 @@
+import { computeLogSize } from "../../../src/brokers/memory/stored-log.js";
 import type {
   HistoryClass,
   RecoveryFailure,
@@ -108,11 +109,10 @@ export class LogModel {
     const inTopic = this.#left().filter((each) => each.topic === topic);
     for (const { number } of inTopic.slice(0, -messages)) this.#removed.add(number);
     const left = [...this.#left()];
-    for (let total = left.reduce((sum, { size }) => sum + size, 0); total > bytes; ) {
+    while (sumSizes(left) > bytes) {
       const oldest = left.shift();
       if (oldest === undefined) return;
       this.#removed.add(oldest.number);
-      total -= oldest.size;
     }
   }
 
@@ -124,6 +124,13 @@ export class LogModel {
   #left(): readonly ModelMessage[] {
     return this.#messages.filter(({ number }) => !this.#removed.has(number));
   }
+}
+
+/** Sizes of messages and of their topics. */
+function sumSizes(messages: readonly ModelMessage[]): number {
+  const topics = [...new Set(messages.map(({ topic }) => topic))];
+  const ofTopics = topics.reduce((sum, topic) => sum + computeLogSize(topic), 0);
+  return messages.reduce((sum, { size }) => sum + size, ofTopics);
 }
 
 function sumBytes(messages: readonly ModelMessage[]): number {
