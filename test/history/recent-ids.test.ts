@@ -37,14 +37,17 @@ test("H5: removes at most as many expired ids as requested", () => {
   expect([ids.size, ids.oldest]).toEqual([0, undefined]);
 });
 
+function longId(letter: string): string {
+  return letter.repeat(255);
+}
+
 test("H5, L21: forgets the oldest ids when they have too many bytes", () => {
   const ids = new RecentIds();
-  const long = (letter: string) => letter.repeat(255);
-  for (const [at, letter] of ["a", "b", "c"].entries()) ids.add("topic", long(letter), { sequence: at, at }, 1_500);
-  expect(["a", "b", "c"].map((letter) => ids.find("topic", long(letter), -1))).toEqual([undefined, 1, 2]);
+  for (const [at, letter] of ["a", "b", "c"].entries()) ids.add("topic", longId(letter), { sequence: at, at }, 1_500);
+  expect(["a", "b", "c"].map((letter) => ids.find("topic", longId(letter), -1))).toEqual([undefined, 1, 2]);
   expect(ids.bytes).toBeLessThanOrEqual(1_500);
-  ids.add("topic", long("d"), { sequence: 3, at: 3 }, 1_000);
-  expect([ids.size, ids.find("topic", long("d"), -1)]).toEqual([1, 3]);
+  ids.add("topic", longId("d"), { sequence: 3, at: 3 }, 1_000);
+  expect([ids.size, ids.find("topic", longId("d"), -1)]).toEqual([1, 3]);
   ids.clear();
   expect(ids.bytes).toBe(0);
 });
