@@ -1,5 +1,5 @@
 import type { StoredMessage } from "../core/history.js";
-import { computeTextSize } from "../util/bounded-map.js";
+import { computeTextSize } from "./bounded-map.js";
 
 /** A message with its place in the order of its topic's log. */
 export interface LoggedMessage extends StoredMessage {

@@ -1,4 +1,4 @@
-import { BoundedMap } from "../util/bounded-map.js";
+import { BoundedMap } from "./bounded-map.js";
 
 /** An id that was used before. */
 interface RecentUse {

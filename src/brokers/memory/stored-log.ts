@@ -1,7 +1,7 @@
 import type { StoredMessage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
+import { computeTextSize } from "../../history/bounded-map.js";
 import { computeMessageSize, type LoggedMessage, MessageRing } from "../../history/message-ring.js";
-import { computeTextSize } from "../../util/bounded-map.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
 import type { LogAddress, Positions } from "./positions.js";
 

@@ -1,4 +1,4 @@
-import { BoundedMap } from "../../util/bounded-map.js";
+import { BoundedMap } from "../../history/bounded-map.js";
 
 /** Most remembered topics of a class. */
 const MAX_TOPICS = 65_536;
