@@ -179,4 +179,9 @@ export interface HistoryStore {
    * @returns faults for the operator; none where everything is ready
    */
   prepareClasses(vhost: string, classes: readonly HistoryClass[]): Promise<readonly string[]>;
+  /**
+   * Removes all messages of a vhost that does not exist any more. Messages of a new vhost of this name are stored afterwards.
+   * @throws CarillonError unavailable: some may remain, and the call can be repeated
+   */
+  deleteVhost(vhost: string): Promise<void>;
 }

@@ -1,12 +1,12 @@
 import type { HistoryClass } from "../core/history.js";
-import type { Clock, NamedBroker } from "../core/ports.js";
+import type { NamedBroker } from "../core/ports.js";
+import { VhostRemoval, type VhostRemovalOptions } from "./vhost-removal.js";
 
 /** Time after which classes with faults are prepared again, in milliseconds. */
 const RETRY = 30_000;
 
 /** Classes of the vhosts, and the callbacks for their faults. */
-export interface BrokerPreparationOptions {
-  readonly clock: Clock;
+export interface BrokerPreparationOptions extends VhostRemovalOptions {
   /** Returns the classes that a vhost keeps on a broker; empty for an unknown vhost, or one that does not use the broker. */
   readonly classesOf: (vhost: string, broker: string) => readonly HistoryClass[];
   /** Called once for each fault of a vhost's classes, until it is gone. */
@@ -25,6 +25,7 @@ interface Prepared {
 export class BrokerPreparation {
   readonly #broker: NamedBroker;
   readonly #options: BrokerPreparationOptions;
+  readonly #removal: VhostRemoval;
   /** Latest preparation by vhost. Vhosts that never had classes are not listed. */
   readonly #prepared = new Map<string, Prepared>();
   /** Vhosts whose classes must be prepared again, even if they are unchanged. */
@@ -37,6 +38,7 @@ export class BrokerPreparation {
   constructor(broker: NamedBroker, options: BrokerPreparationOptions) {
     this.#broker = broker;
     this.#options = options;
+    this.#removal = new VhostRemoval(broker, options);
   }
 
   /** Number of faults of all vhosts. */
@@ -49,11 +51,18 @@ export class BrokerPreparation {
   /** Lets all vhosts be prepared again, because the store may have changed while the broker was away. */
   forget(): void {
     for (const vhost of this.#prepared.keys()) this.#stale.add(vhost);
+    this.#removal.retry();
+  }
+
+  /** Removes the messages of a deleted vhost. */
+  vhostDeleted(vhost: string): void {
+    this.#removal.remove(vhost);
   }
 
   /** Prepares the classes of a vhost, unless they are unchanged. */
   prepare(vhost: string): void {
     if (this.#isStopped) return;
+    if (this.#options.classesOf(vhost, this.#broker.name).length > 0) this.#removal.note(vhost);
     this.#pending.add(vhost);
     if (this.#isRunning) return;
     void this.#run();
@@ -63,6 +72,7 @@ export class BrokerPreparation {
   stop(): void {
     this.#isStopped = true;
     this.#pending.clear();
+    this.#removal.stop();
     this.#cancelRetry?.();
   }
 

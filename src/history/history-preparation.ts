@@ -10,7 +10,7 @@ export interface HistoryPreparationOptions extends BrokerPreparationOptions {
 
 /**
  * Prepares the storage of all vhosts' history classes: at the start, after each reconnect of a broker, and when settings
- * change. Faults are retried. A broker prepares one vhost at a time. Vhosts without classes cost nothing (rule H7).
+ * change. Removes the messages of deleted vhosts. Faults are retried. A broker prepares one vhost at a time. Vhosts without classes cost nothing (rule H7).
  */
 export class HistoryPreparation {
   readonly #options: HistoryPreparationOptions;
@@ -31,7 +31,10 @@ export class HistoryPreparation {
 
   /** Prepares the classes of a vhost whose settings may have changed. It may have been created or deleted. */
   vhostChanged(vhost: string): void {
-    for (const broker of this.#brokers.values()) broker.prepare(vhost);
+    for (const broker of this.#brokers.values()) {
+      if (!this.#options.exists(vhost)) broker.vhostDeleted(vhost);
+      broker.prepare(vhost);
+    }
   }
 
   /** Number of faults by broker. */

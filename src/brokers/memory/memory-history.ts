@@ -78,6 +78,10 @@ export class MemoryHistory implements HistoryStore {
     return [];
   }
 
+  async deleteVhost(vhost: string): Promise<void> {
+    await this.prepareClasses(vhost, []);
+  }
+
   classFor(vhost: string, history: HistoryClass): StoredClass {
     const classes = this.#vhosts.get(vhost) ?? new Map<string, StoredClass>();
     this.#vhosts.set(vhost, classes);

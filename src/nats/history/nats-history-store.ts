@@ -17,6 +17,7 @@ import type { StoreConnection } from "./read/store-connection.js";
 import type { ReadFrom, SubjectReader } from "./read/subject-reader.js";
 import type { ClassStream } from "./streams/class-stream.js";
 import type { ClassStreams } from "./streams/class-streams.js";
+import { deleteStreams } from "./streams/delete-streams.js";
 
 export interface NatsHistoryStoreOptions {
   readonly store: StoreConnection;
@@ -102,6 +103,15 @@ export class NatsHistoryStore implements HistoryStore {
 
   prepareClasses(vhost: string, classes: readonly HistoryClass[]): Promise<readonly string[]> {
     return Promise.all(classes.map((history) => this.#prepare(vhost, history))).then((faults) => faults.flat());
+  }
+
+  deleteVhost(vhost: string): Promise<void> {
+    const { store, streams } = this.#options;
+    return streams.deleteVhost(vhost, (known) =>
+      store.run((connection) =>
+        deleteStreams(connection, { prefix: streams.prefix, vhost, known, timeout: store.timeout }),
+      ),
+    );
   }
 
   async #prepare(vhost: string, history: HistoryClass): Promise<readonly string[]> {

@@ -15,6 +15,11 @@ export function createHistoryPreparation(brokers: BrokerRegistry, vhosts: Vhosts
       if (vhost === undefined || vhost.settings.brokers?.includes(broker) === false) return [];
       return vhost.historyClasses;
     },
+    exists: (path) => vhosts.get(path) !== undefined,
+    endOfTurn: setImmediate,
+    onRemains: (broker, vhost, reason) => {
+      log.warn({ broker, vhost, reason }, "the stored messages of a deleted vhost cannot be removed yet");
+    },
     onFault: (broker, vhost, reason) => {
       log.error({ broker, vhost, reason }, "the history of topics cannot be stored as configured");
     },

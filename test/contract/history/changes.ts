@@ -111,6 +111,20 @@ export const changeSuite: HistorySuite = (world) => {
     expect(textsOf((await changed.read()).messages)).toEqual(["8", "9", "10", "11"]);
   });
 
+  test("H9: removes all messages of a deleted vhost, and stores those of a new one of the same name", async () => {
+    const topic = await createTopic();
+    const [position = ""] = await topic.publishTexts(["1"]);
+    await topic.driver.history.deleteVhost(VHOST);
+    await prepareClasses(world(), CHAT, other);
+
+    expect((await topic.read()).messages).toEqual([]);
+    const listener = await topic.listen();
+    expect(await listener.recover(position)).toMatchObject({ messages: [], failure: expect.any(String) as string });
+    await topic.publishTexts(["2"]);
+    expect(await listener.texts(1)).toEqual(["2"]);
+    expect(textsOf((await topic.read()).messages)).toEqual(["2"]);
+  });
+
   test("O3: delivers nothing after close, and keeps what is stored", async () => {
     const topic = await createTopic();
     const gone = await topic.listen();

@@ -1,8 +1,10 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { TestBackend } from "../../support/backends/backend.js";
 import { connect, type NativeFrame, type TestClient } from "../../support/clients/native.js";
+import { connectNats } from "../../support/nats/client.js";
 import { becomes, startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
+import { startJetStream } from "../../support/nats/store.js";
 import { recordLog } from "../../support/nodes/log-records.js";
 import { metric, untilMetric, untilNone } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
@@ -81,6 +83,38 @@ test("forgets the messages of a class that was removed, and of a vhost that was 
   expect(await metric(node, 'carillon_history_memory_messages{broker="memory"}')).toBe(0);
   await operator.call(createVhost, { path: "/shop", settings });
   expect(await stored(await open(node))).toEqual([]);
+});
+
+test("N11: a deleted vhost leaves no messages on NATS, nor does a class that was removed from it", async () => {
+  const nats = await startJetStream();
+  const node = await startNatsNode(nats.url);
+  await becomes(node, 200);
+  const operator = new TestBackend(node);
+  const shop = new TestBackend(node, { "carillon-vhost": "/shop" });
+  const settings = { history: { chat: {} }, topics: ROOMS };
+  const manager = await (await connectNats(nats)).jetstreamManager();
+  // Streams of the operator and of other vhosts stay.
+  await manager.streams.add({ name: "MINE", subjects: ["carillon-history.mine.shop.>"] });
+  await operator.call(createVhost, { path: "/shop2", settings });
+  await new TestBackend(node, { "carillon-vhost": "/shop2" }).say("room", "kept");
+  const kept = (await manager.streams.names().next()).toSorted();
+  expect(kept).toEqual(["MINE", "carillon-history_chat_shop2"]);
+
+  for (const text of ["one", "two"]) {
+    await operator.call(createVhost, {
+      path: "/shop",
+      settings: { history: { more: {} }, default_history: "more" },
+    });
+    await shop.say("room", "of another class");
+    await operator.call(updateVhost, { path: "/shop", settings });
+    const client = await open(node);
+    expect(await stored(client)).toEqual([]);
+    await shop.say("room", text);
+    expect(await stored(client)).toEqual([text]);
+    await operator.call(deleteVhost, { path: "/shop" });
+  }
+  while ((await manager.streams.names().next()).length > kept.length);
+  expect((await manager.streams.names().next()).toSorted()).toEqual(kept);
 });
 
 test("H7: opens no connection for reading, and reports no fault, where no vhost has classes", async () => {

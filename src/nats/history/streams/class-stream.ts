@@ -21,6 +21,8 @@ export interface ClassStreamOptions {
   readonly store: StoreConnection;
   readonly prefix: string;
   readonly clock: Clock;
+  /** Returns the deletion of a vhost of this name that is in progress, which never rejects. */
+  readonly deletionOf: (vhost: string) => Promise<void> | undefined;
 }
 
 /** The stream of a class of one vhost. Opened on first use, and again after it was lost. */
@@ -34,7 +36,7 @@ export class ClassStream {
   #notice: string | undefined;
   #opening: Promise<void> | undefined;
   #ready = false;
-  /** Time at which the stream was created. */
+  #isRetired = false;
   #created = "";
   /** Storage of the settings before their latest change, until the stream has been opened with the new ones. */
   #replaces: HistoryClass["storage"] | undefined;
@@ -56,8 +58,18 @@ export class ClassStream {
     return this.#name;
   }
 
+  /** Time at which the stream was created, as the server tells it; "" until it has been opened. */
+  get created(): string {
+    return this.#created;
+  }
+
   get isReady(): boolean {
     return this.#ready;
+  }
+
+  /** Whether its vhost was deleted. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   /** Whether replicas may answer that lag behind the leader. */
@@ -84,6 +96,7 @@ export class ClassStream {
    */
   async open(): Promise<void> {
     if (this.#ready) return;
+    if (this.#isRetired) throw new CarillonError("failed_precondition", "the vhost was deleted");
     if (this.#failure !== undefined && this.#failure.until > this.#options.clock.monotonic()) throw this.#failure.cause;
     this.#opening ??= this.#open();
     await this.#opening;
@@ -95,6 +108,24 @@ export class ClassStream {
     this.#anchor = undefined;
   }
 
+  /** Closes the stream, because its vhost was deleted. Resolves when no request is on its way that could create it. */
+  async retire(): Promise<void> {
+    this.#isRetired = true;
+    this.lose();
+    await this.#opening?.catch(ignore);
+    // That attempt may have succeeded, but its stream is about to be deleted.
+    this.lose();
+  }
+
+  /** Lets the stream be opened again, for a new vhost of the same name. */
+  revive(history: HistoryClass): void {
+    if (!this.#isRetired) return;
+    this.#isRetired = false;
+    this.#history = history;
+    this.#replaces = undefined;
+    this.#failure = undefined;
+  }
+
   /**
    * Opens the stream with these settings, and changes it as they require. The storage of a stream cannot be changed: it is
    * replaced only when the settings of this process change from its storage to another. Otherwise a node with other settings
@@ -103,6 +134,7 @@ export class ClassStream {
    * @throws CarillonError unavailable, failed_precondition
    */
   async prepare(history: HistoryClass): Promise<string | undefined> {
+    this.revive(history);
     await this.#opening?.catch(ignore);
     if (this.#history.storage !== history.storage) this.#replaces = this.#history.storage;
     this.#history = history;
@@ -112,9 +144,10 @@ export class ClassStream {
   }
 
   async #open(): Promise<void> {
-    const { clock, prefix, store } = this.#options;
-    const history = this.#history;
-    const request = { prefix, vhost: this.vhost, history, replaces: this.#replaces, timeout: store.timeout };
+    const { clock, deletionOf, prefix, store } = this.#options;
+    const { vhost } = this;
+    await deletionOf(vhost);
+    const request = { prefix, vhost, history: this.#history, replaces: this.#replaces, timeout: store.timeout };
     try {
       const { created, messages, name, notice, replicas } = await store.run((connection) =>
         openStream(connection, request),
@@ -127,7 +160,7 @@ export class ClassStream {
       this.#name = name;
       this.#replicas = replicas;
       this.#notice = notice;
-      this.#ready = true;
+      this.#ready = !this.#isRetired;
       this.#failure = undefined;
     } catch (cause) {
       const error = CarillonError.from(cause);

@@ -21,12 +21,22 @@ export type ClassStreamConfig = Pick<
   | "discard"
 > & { readonly republish: { readonly src: string; readonly dest: string } };
 
+/** Returns the subjects of a class's stream. */
+function toSubjects(prefix: string, className: string, vhost: string): string[] {
+  return [toClassSubject(prefix, className, vhost), toAnchorSubject(prefix, className, vhost, "*")];
+}
+
+/** Whether a stream has the subjects of a class, and no others. */
+export function hasClassSubjects(actual: StreamConfig, prefix: string, className: string, vhost: string): boolean {
+  return hasExactly(actual.subjects, toSubjects(prefix, className, vhost));
+}
+
 /** Creates the settings of a class's stream. */
 export function createStreamConfig(prefix: string, vhost: string, history: HistoryClass): ClassStreamConfig {
   const subject = toClassSubject(prefix, history.name, vhost);
   return {
     name: toStreamName(prefix, history.name, vhost),
-    subjects: [subject, toAnchorSubject(prefix, history.name, vhost, "*")],
+    subjects: toSubjects(prefix, history.name, vhost),
     retention: RetentionPolicy.Limits,
     storage: history.storage === "file" ? StorageType.File : StorageType.Memory,
     num_replicas: history.replicas,

@@ -20,6 +20,15 @@ export function toClassSubject(prefix: string, className: string, vhost: string)
   return `${prefix}-history.${className}.${toVhostToken(vhost)}.>`;
 }
 
+/** Returns the name of the class whose stored topics a subject matches; undefined for a subject of another kind or vhost. */
+export function toClassName(prefix: string, vhost: string, subject: string): string | undefined {
+  const begin = `${prefix}-history.`;
+  const end = `.${toVhostToken(vhost)}.>`;
+  if (!subject.startsWith(begin) || !subject.endsWith(end)) return undefined;
+  const name = subject.slice(begin.length, -end.length);
+  return /^[\w-]+$/.test(name) ? name : undefined;
+}
+
 /** Returns the subject of an anchor; `*` as id matches all. */
 export function toAnchorSubject(prefix: string, className: string, vhost: string, id: string): string {
   return `${prefix}-history.$anchor.${className}.${toVhostToken(vhost)}.${id}`;
