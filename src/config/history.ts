@@ -20,7 +20,7 @@ const historyClass = z
     topic_bytes: bytes("1KiB", "16384GiB")
       .optional()
       .describe(
-        "Most bytes of one topic. Older messages are removed, and a larger message is refused. Default: only `bytes` applies.",
+        "Most bytes of one topic. Older messages are removed, and a larger message is refused. On NATS it bounds only the size of a message. Default: only `bytes` applies.",
       ),
     storage: z
       .enum(["file", "memory"])

@@ -15,7 +15,10 @@ export interface HistoryClass {
   readonly age: number;
   /** Most bytes of all topics of the class. The oldest messages are removed first. */
   readonly bytes: number;
-  /** Most bytes of one topic: a larger message is refused, and older messages are removed. Undefined: only `bytes` applies. */
+  /**
+   * Most bytes of one topic: a larger message is refused, and older messages are removed. NATS only refuses larger messages.
+   * Undefined: only `bytes` applies.
+   */
   readonly topicBytes: number | undefined;
   /** Whether the messages survive a restart of the servers that store them. The memory broker ignores it. */
   readonly storage: "file" | "memory";

@@ -21,7 +21,7 @@ const PROBE_TIMEOUT = 2_000;
  * Checks the settings, and the files that they name, like a start does, but without listening. Where vhosts have history
  * classes, asks the NATS servers whether they can keep them; nothing else uses the network.
  * @param log - receives a record only when a part reports a fault
- * @returns notes about checks that were not possible
+ * @returns notes about checks that were not possible, and about settings that a broker applies in part
  * @throws CarillonError invalid_argument that names every fault, one per line
  */
 export async function checkConfig(config: Config, log: Logger): Promise<readonly string[]> {
@@ -44,7 +44,7 @@ export async function checkConfig(config: Config, log: Logger): Promise<readonly
   for (const [name, broker] of Object.entries(config.brokers)) attempt(() => tryBroker(name, broker));
   attempt(() => checkDialects(config, DIALECTS));
   await tryCertificates(config, log).catch(note);
-  const notes: string[] = [];
+  const notes = describeTopicBytes(config);
   // Credentials that cannot be read are reported above.
   if (faults.length === 0) {
     for (const [name, broker] of Object.entries(config.brokers)) {
@@ -57,6 +57,21 @@ export async function checkConfig(config: Config, log: Logger): Promise<readonly
   }
   if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
   return notes;
+}
+
+/** Notes where `topic_bytes` bounds less than its name says (rule H9). */
+function describeTopicBytes({ brokers, vhosts }: Config): string[] {
+  const onNats = Object.keys(brokers).filter((name) => brokers[name]?.driver === "nats");
+  return Object.entries(vhosts).flatMap(([path, { brokers: named, history }]) => {
+    const used = onNats.filter((name) => named?.includes(name) !== false);
+    if (used.length === 0) return [];
+    const bounded = Object.keys(history).filter((name) => history[name]?.topic_bytes !== undefined);
+    const where = used.map((name) => JSON.stringify(name)).join(", ");
+    return bounded.map(
+      (name) =>
+        `vhosts.${path}.history.${name}.topic_bytes: bounds only the size of a message on NATS (broker ${where}), not the sum of a topic's messages`,
+    );
+  });
 }
 
 /** Asks a NATS broker whether it can keep the history classes of the vhosts that use it. */

@@ -149,6 +149,16 @@ test("reports a NATS server without JetStream only where a vhost that uses it ha
   expect(await faultsOf({ ...near, vhosts: { "/shop": { history: { chat: {} }, brokers: ["near"] } } })).toBe("none");
 });
 
+test("H9: notes where topic_bytes bounds only the size of a message, because the class is on NATS", async () => {
+  const { url } = await startNats(`jetstream { store_dir: "${temporaryFolder()}" }`);
+  const history = { chat: { topic_bytes: "1MiB" }, price: {} };
+  expect(await faultsOf(historyOn(url, history))).toBe(
+    'note: vhosts./shop.history.chat.topic_bytes: bounds only the size of a message on NATS (broker "far"), not the sum of a topic\'s messages',
+  );
+  const near = { near: { driver: "memory" }, far: { driver: "nats", servers: [url] } } satisfies ConfigInput["brokers"];
+  expect(await faultsOf({ brokers: near, vhosts: { "/shop": { history, brokers: ["near"] } } })).toBe("none");
+});
+
 test("notes that a NATS server cannot be reached, and accepts the configuration", async () => {
   const nats = await startNats();
   await nats.kill();

@@ -113,7 +113,7 @@ export class ClassStream {
     this.#isRetired = true;
     this.lose();
     await this.#opening?.catch(ignore);
-    // That attempt may have succeeded, but its stream is about to be deleted.
+    // An attempt that has succeeded meanwhile has opened a stream that is about to be deleted.
     this.lose();
   }
 
