@@ -59,7 +59,8 @@ export class LogSequencer {
   /** Whether the topic may have members, for whom nothing that is on its way may be skipped. */
   #hasMembers: boolean;
   #cancelRetry: (() => void) | undefined;
-  readonly #onCurrent: (() => void)[] = [];
+  /** Shared by all who wait until the log is current. */
+  #current: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   /** @param hasMembers - whether the topic had another log before, or none */
   constructor(
@@ -179,10 +180,9 @@ export class LogSequencer {
   /** Resolves when everything that was stored before has been delivered, or the log is closed. */
   becomeCurrent(): Promise<void> {
     if (this.#isClosed || this.isCurrent) return Promise.resolve();
-    const { promise, resolve } = withResolvers<void>();
-    this.#onCurrent.push(resolve);
+    this.#current ??= withResolvers<void>();
     void this.check();
-    return promise;
+    return this.#current.promise;
   }
 
   /**
@@ -205,7 +205,8 @@ export class LogSequencer {
           this.#wait = RETRY_WAIT;
         },
         () => {
-          this.#retryLater();
+          // A read that began later repeats itself. Two at a time would deliver messages twice.
+          if (this.#reading === reading) this.#retryLater();
         },
       )
       .finally(() => {
@@ -218,9 +219,13 @@ export class LogSequencer {
   }
 
   #afterRead(): void {
-    if (this.#isClosed || this.isCurrent) for (const resolve of this.#onCurrent.splice(0)) resolve();
-    // The read began before the subscription was confirmed.
-    else if (this.#cancelRetry === undefined) void this.check();
+    if (this.#isClosed || this.isCurrent) {
+      this.#current?.resolve();
+      this.#current = undefined;
+    } else if (this.#cancelRetry === undefined) {
+      // The read began before the subscription was confirmed.
+      void this.check();
+    }
   }
 
   #retryLater(): void {
