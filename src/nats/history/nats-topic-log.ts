@@ -10,6 +10,10 @@ import { createFailedReplay, prepareFromRing, prepareFromStore, type ReplayReade
 const SETTLE_WAIT = 2_000;
 const REPLAY_WAIT = 5_000;
 
+/** How long a replay repeats a failed read, such as while the connection to the store comes back, and the pause, in milliseconds. */
+const RETRY_TIME = 2_000;
+const RETRY_PAUSE = 100;
+
 /** Number of other replays that a replay waits for. Then it reads by itself, so that invalid positions of others do not delay it. */
 const MOST_WAITS = 4;
 
@@ -65,12 +69,28 @@ export class NatsTopicLog implements TopicLog {
       await this.#reading;
     }
     counts.replays.store += 1;
-    const replay = prepareFromStore(this.#context, log, start, limits);
+    const replay = this.#readStore(start, limits);
     const reading = replay.then(ignore, ignore).finally(() => {
       if (this.#reading === reading) this.#reading = undefined;
     });
     this.#reading = reading;
     return replay;
+  }
+
+  /** @throws CarillonError unavailable */
+  async #readStore(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
+    const { clock, isStopped } = this.#context;
+    const until = clock.monotonic() + RETRY_TIME;
+    for (;;) {
+      try {
+        return await prepareFromStore(this.#context, this.#sequencer, start, limits);
+      } catch (cause) {
+        if (isStopped() || this.#sequencer.isClosed || clock.monotonic() > until) throw cause;
+      }
+      await new Promise<void>((resolve) => {
+        clock.after(RETRY_PAUSE, resolve);
+      });
+    }
   }
 
   /** Whether the end of the log may expire soon, so that its position would be of little use. */
