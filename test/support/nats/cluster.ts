@@ -1,6 +1,4 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import { findFreePorts } from "../../../bench/chaos/parts/ports.js";
 import { cleanUp } from "../clean-up.js";
 import { monitor } from "./monitor.js";
 import { NatsServer } from "./server.js";
@@ -10,7 +8,7 @@ import { NatsServer } from "./server.js";
  * @param config - further lines of each server's configuration
  */
 export async function startNatsCluster(size: number, config: () => string = () => ""): Promise<NatsServer[]> {
-  const ports = await freePorts(size);
+  const ports = await findFreePorts(size);
   const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(", ");
   const servers = ports.map((port, position) => {
     const cluster = `cluster: { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`;
@@ -33,13 +31,4 @@ export async function routesTo(server: NatsServer, others: number, most = Number
     const { size } = new Set(routes.map((route) => route.remote_id));
     if (size >= others && size <= most) return;
   }
-}
-
-/** Reserves ports for routes, which are needed before any server listens, and releases all of them together. */
-export async function freePorts(count: number): Promise<number[]> {
-  const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(holders.map((holder) => once(holder, "listening")));
-  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
-  await Promise.all(holders.map((holder) => once(holder.close(), "close")));
-  return ports;
 }

@@ -1,6 +1,7 @@
+import { findFreePorts } from "../../../bench/chaos/parts/ports.js";
 import { cleanUp } from "../clean-up.js";
 import { startTcpProxy } from "../net/tcp-proxy.js";
-import { freePorts, routesTo } from "./cluster.js";
+import { routesTo } from "./cluster.js";
 import { NatsServer } from "./server.js";
 
 /** Three servers. The first two can be disconnected from each other, and stay connected to the third. */
@@ -14,7 +15,7 @@ export interface CuttableNats {
 
 /** Starts the servers. Stops them after the test. */
 export async function startCuttableNats(): Promise<CuttableNats> {
-  const [first = 0, second = 0, third = 0] = await freePorts(3);
+  const [first = 0, second = 0, third = 0] = await findFreePorts(3);
   const toSecond = await startTcpProxy(second);
   const toFirst = await startTcpProxy(first);
   const one = cuttable("one", first, [toSecond.port, third]);
