@@ -101,7 +101,8 @@ export class NatsHistory {
     hasMembers: boolean,
   ): LoggedTopic {
     const { clock } = this.#options;
-    const context = { fresh: this.#fresh, clock, counts: this.counts };
+    const { onError } = this.#options.events;
+    const context = { fresh: this.#fresh, clock, counts: this.counts, onError };
     const sequencer = new LogSequencer(context, this.#streams.find(vhost, history), topic, deliver, hasMembers);
     this.#checks.add(sequencer);
     const replays = {
@@ -110,6 +111,7 @@ export class NatsHistory {
       clock,
       counts: this.counts,
       isStopped: () => this.#isStopped,
+      onError,
     };
     return {
       log: new NatsTopicLog(replays, sequencer),

@@ -1,7 +1,9 @@
 import type { PreparedReplay, ReplayLimits, ReplayStart, TopicLog } from "../../core/history.js";
 import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
 import type { HistoryCounts } from "../../history/history-counts.js";
 import { ignore } from "../../util/ignore.js";
+import { errorText } from "../../util/native-error.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { LogSequencer } from "./log/log-sequencer.js";
 import { createFailedReplay, prepareFromRing, prepareFromStore, type ReplayReaders } from "./prepare-replay.js";
@@ -22,6 +24,8 @@ export interface TopicLogContext extends ReplayReaders {
   readonly clock: Clock;
   readonly counts: HistoryCounts;
   readonly isStopped: () => boolean;
+  /** Called for errors that are faults of this software; for the log. */
+  readonly onError: (message: string) => void;
 }
 
 /** Replays the log of a subscribed topic. */
@@ -47,8 +51,14 @@ export class NatsTopicLog implements TopicLog {
   }
 
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
-    const replay = await within(this.#context.clock, REPLAY_WAIT, this.#prepare(start, limits)).catch(ignore);
-    return replay ?? createFailedReplay(this.#sequencer, "unavailable");
+    const { clock, onError } = this.#context;
+    try {
+      const replay = await within(clock, REPLAY_WAIT, this.#prepare(start, limits));
+      if (replay !== undefined) return replay;
+    } catch (cause) {
+      if (!(cause instanceof CarillonError)) onError(`preparing a replay failed: ${errorText(cause)}`);
+    }
+    return createFailedReplay(this.#sequencer, "unavailable");
   }
 
   async #prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {

@@ -1,8 +1,9 @@
 import type { Msg } from "nats";
 import type { Message } from "../../../core/message.js";
 import type { Clock } from "../../../core/ports.js";
+import { CarillonError } from "../../../errors.js";
 import type { HistoryCounts } from "../../../history/history-counts.js";
-import { withResolvers } from "../../../util/with-resolvers.js";
+import { errorText } from "../../../util/native-error.js";
 import { NatsStoredMessage } from "../nats-stored-message.js";
 import type { StreamAddress } from "../position.js";
 import type { SubjectReader } from "../read/subject-reader.js";
@@ -13,10 +14,7 @@ import { Chain } from "./chain.js";
 import { HeldArrivals } from "./held-arrivals.js";
 import { HotRing } from "./hot-ring.js";
 import { type MergedNews, mergeNews } from "./merge-news.js";
-
-/** Shortest and longest pause before a failed read is repeated, in milliseconds. */
-const RETRY_WAIT = 100;
-const MAX_RETRY_WAIT = 2_000;
+import { ReadSchedule } from "./read-schedule.js";
 
 /** Longest wait for a message that is stored and has not arrived yet, and the pause between two looks, in milliseconds. */
 const ARRIVAL_WAIT = 1_000;
@@ -30,6 +28,8 @@ export interface SequencerContext {
   readonly fresh: SubjectReader;
   readonly clock: Clock;
   readonly counts: HistoryCounts;
+  /** Called for errors that are faults of this software; for the log. */
+  readonly onError: (message: string) => void;
 }
 
 /**
@@ -47,7 +47,7 @@ export class LogSequencer {
   #address: StreamAddress;
   #proof: Anchor | undefined;
   #epoch = 0;
-  #reading: Promise<void> | undefined;
+  readonly #reads: ReadSchedule;
   /** Whether arrivals wait for the read. */
   #isCatchingUp = false;
   #isClosed = false;
@@ -55,12 +55,8 @@ export class LogSequencer {
   #verifiedAt = Number.NEGATIVE_INFINITY;
   /** Time since which live messages arrive. */
   #activatedAt = Number.NEGATIVE_INFINITY;
-  #wait = RETRY_WAIT;
   /** Whether the topic may have members, for whom nothing that is on its way may be skipped. */
   #hasMembers: boolean;
-  #cancelRetry: (() => void) | undefined;
-  /** Shared by all who wait until the log is current. */
-  #current: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   /** @param hasMembers - whether the topic had another log before, or none */
   constructor(
@@ -78,6 +74,14 @@ export class LogSequencer {
     this.ring = new HotRing(context.counts.held);
     this.chain = new Chain(this.ring);
     this.#address = stream.addressOf(topic);
+    this.#reads = new ReadSchedule({
+      clock: context.clock,
+      run: () => (this.#isCatchingUp ? this.#catchUp() : this.#verify()),
+      isCurrent: () => this.isCurrent,
+      onFailed: (cause) => {
+        this.#onReadFailed(cause);
+      },
+    });
   }
 
   get address(): StreamAddress {
@@ -96,11 +100,6 @@ export class LogSequencer {
   /** Whether everything that was stored before has been delivered, except what is on its way. */
   get isCurrent(): boolean {
     return this.chain.isKnown && !this.#isCatchingUp && this.#verifiedAt >= this.#activatedAt;
-  }
-
-  /** Resolves when the current read has ended, successful or not; undefined where there is none. */
-  get reading(): Promise<void> | undefined {
-    return this.#reading;
   }
 
   /** Milliseconds since the end of the log was compared with the store. */
@@ -151,7 +150,9 @@ export class LogSequencer {
     else {
       if (stored.message.sequence > this.chain.sequence) this.#context.counts.gaps += 1;
       this.#held.push(arrival);
-      void this.#read(() => this.#catchUp());
+      // A comparison that is running ends without effect, and the missing messages are read next.
+      this.#isCatchingUp = true;
+      void this.check();
     }
   }
 
@@ -173,71 +174,29 @@ export class LogSequencer {
   activate(): void {
     this.#activatedAt = this.#context.clock.monotonic();
     // After a reconnect the store is back soon, however long it was away.
-    this.#wait = RETRY_WAIT;
+    this.#reads.resetPause();
     void this.check();
   }
 
   /** Resolves when everything that was stored before has been delivered, or the log is closed. */
   becomeCurrent(): Promise<void> {
-    if (this.#isClosed || this.isCurrent) return Promise.resolve();
-    this.#current ??= withResolvers<void>();
-    void this.check();
-    return this.#current.promise;
+    return this.#reads.becomeCurrent();
   }
 
   /**
    * Finds the end of the log, or compares it with the store. Called when the subscription has become active, and now and then.
    */
   check(): Promise<void> {
-    return this.#reading ?? this.#read(() => this.#continue());
+    return this.#reads.check();
   }
 
-  #continue(): Promise<void> {
-    return this.#isCatchingUp ? this.#catchUp() : this.#verify();
-  }
-
-  #read(run: () => Promise<void>): Promise<void> {
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-    const reading = run()
-      .then(
-        () => {
-          this.#wait = RETRY_WAIT;
-        },
-        () => {
-          // A read that began later repeats itself. Two at a time would deliver messages twice.
-          if (this.#reading === reading) this.#retryLater();
-        },
-      )
-      .finally(() => {
-        if (this.#reading !== reading) return;
-        this.#reading = undefined;
-        this.#afterRead();
-      });
-    this.#reading = reading;
-    return reading;
-  }
-
-  #afterRead(): void {
-    if (this.#isClosed || this.isCurrent) {
-      this.#current?.resolve();
-      this.#current = undefined;
-    } else if (this.#cancelRetry === undefined) {
-      // The read began before the subscription was confirmed.
-      void this.check();
-    }
-  }
-
-  #retryLater(): void {
+  #onReadFailed(cause: unknown): void {
+    if (!(cause instanceof CarillonError))
+      this.#context.onError(`reading the history of ${this.#topic} failed: ${errorText(cause)}`);
     // The stream may have been lost; if it was not, opening it is one request.
     this.stream.lose();
     // Joins do not wait for it any longer.
     this.#hasMembers = true;
-    if (this.#isClosed) return;
-    this.#cancelRetry = this.#context.clock.after(this.#wait, () => {
-      void this.#read(() => this.#continue());
-    });
-    this.#wait = Math.min(this.#wait * 2, MAX_RETRY_WAIT);
   }
 
   /** @throws CarillonError unavailable */
@@ -365,8 +324,7 @@ export class LogSequencer {
   /** Delivers what waits, and ends. */
   close(): void {
     this.#isClosed = true;
-    this.#cancelRetry?.();
-    this.#afterRead();
+    this.#reads.stop();
     for (const { plain, stored } of this.#held.first(Number.POSITIVE_INFINITY)) {
       if (stored?.message.isMark !== true) this.#deliver(stored?.message ?? plain);
     }
