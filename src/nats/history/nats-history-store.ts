@@ -101,8 +101,11 @@ export class NatsHistoryStore implements HistoryStore {
     });
   }
 
-  prepareClasses(vhost: string, classes: readonly HistoryClass[]): Promise<readonly string[]> {
-    return Promise.all(classes.map((history) => this.#prepare(vhost, history))).then((faults) => faults.flat());
+  async prepareClasses(vhost: string, classes: readonly HistoryClass[]): Promise<readonly string[]> {
+    // The connection of live messages, whose return is the usual reason for this call, may be back before this one.
+    if (classes.length > 0) await this.#options.store.settle();
+    const faults = await Promise.all(classes.map((history) => this.#prepare(vhost, history)));
+    return faults.flat();
   }
 
   deleteVhost(vhost: string): Promise<void> {

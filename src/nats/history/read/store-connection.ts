@@ -3,6 +3,7 @@ import type { Clock } from "../../../core/ports.js";
 import { CarillonError } from "../../../errors.js";
 import type { HistoryCounts } from "../../../history/history-counts.js";
 import { ignore } from "../../../util/ignore.js";
+import { withResolvers } from "../../../util/with-resolvers.js";
 import { describeConnectFailure } from "../../link/connect.js";
 import { Link, type NatsEvents } from "../../link/link.js";
 import type { NatsOptions } from "../../link/options.js";
@@ -34,6 +35,8 @@ export class StoreConnection {
   /** Requests that wait or are in flight, by their text: equal ones are shared. */
   readonly #shared = new Map<string, Promise<unknown>>();
   #connected: Promise<void> | undefined;
+  /** Resolve functions of those who wait for the connection. */
+  readonly #awaiting = new Set<() => void>();
   #inFlight = 0;
   #stopped = false;
 
@@ -43,7 +46,7 @@ export class StoreConnection {
     this.#link = new Link({
       nats: { ...nats, clientName: `${nats.clientName}-history` },
       clock,
-      events: { onUp: ignore, onDown: ignore, onError: events.onError },
+      events: { onUp: this.#onUp, onDown: ignore, onError: events.onError },
       onConnected: () => {
         queueMicrotask(options.onConnected);
       },
@@ -81,6 +84,22 @@ export class StoreConnection {
     if (!up || connection === undefined) throw this.#unavailable("not connected");
     return connection;
   }
+
+  /** Connects if needed. Resolves when the connection is up, or has not come up within the maximum wait for an answer. */
+  async settle(): Promise<void> {
+    await this.connect().catch(ignore);
+    if (this.#link.up || this.#stopped) return;
+    const { promise, resolve } = withResolvers<void>();
+    this.#awaiting.add(resolve);
+    const cancel = this.#options.clock.after(this.timeout, resolve);
+    await promise;
+    cancel();
+    this.#awaiting.delete(resolve);
+  }
+
+  readonly #onUp = (): void => {
+    for (const resolve of this.#awaiting) resolve();
+  };
 
   /**
    * Runs a request when one of the places is free. Requests with equal keys share one answer.
