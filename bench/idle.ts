@@ -1,29 +1,13 @@
 import { carillon } from "./support/carillon.js";
-import { type Contender, withContenders } from "./support/contender.js";
-import { countFaults, FAULTS_HEAD, type Faults, formatFaults } from "./support/counts.js";
-import { pause } from "./support/pause.js";
-import { joinText } from "./support/payload.js";
+import { withContenders } from "./support/contender.js";
+import { FAULTS_HEAD, formatFaults } from "./support/counts.js";
+import { type Idle, measureIdle } from "./support/idle-connections.js";
 import { wsLoop } from "./support/peers.js";
 import { progress } from "./support/progress.js";
-import { waitUntilIdle } from "./support/quiet.js";
 import type { Benchmark } from "./support/report.js";
 import { median, spread } from "./support/table.js";
 
 const FLAGS = ["--expose-gc"];
-/**
- * Number of clients that connect and disconnect before memory is first measured, so that one-time allocations are done.
- */
-const WARM_UP = 500;
-
-interface Idle {
-  /** Resident bytes, and bytes reported by V8 and Node, per connection. */
-  readonly resident: number;
-  readonly heap: number;
-  /** CPU time per connection and second, in microseconds; undefined when not measured. */
-  readonly cpu: number | undefined;
-  readonly faults: Faults;
-}
-
 const CONTENDERS = [
   { name: "carillon, one topic", topicOf: () => 0, begin: () => carillon({ flags: FLAGS }) },
   { name: "carillon, one topic each", topicOf: (session: number) => session, begin: () => carillon({ flags: FLAGS }) },
@@ -40,10 +24,10 @@ export const idle: Benchmark = async ({ rounds, toy }) => {
   for (let round = 1; round <= rounds; round += 1) {
     for (const [position, { begin, name, topicOf }] of CONTENDERS.entries()) {
       progress(`idle: round ${round} of ${rounds}, ${name}`);
-      const hellos = Array.from({ length: sessions }, (_, session) => joinText([topicOf(session)]));
+      const topics = Array.from({ length: sessions }, (_, session) => topicOf(session));
       // Each ping interval, 25 s, reaches every connection once.
       const wait = round === rounds && position < 2 ? (toy ? 500 : 25_000) : 0;
-      const result = await withContenders([begin], ([contender]) => measure(contender, hellos, wait));
+      const result = await withContenders([begin], ([contender]) => measureIdle(contender, topics, wait));
       results[position]?.push(result);
     }
   }
@@ -77,33 +61,3 @@ export const idle: Benchmark = async ({ rounds, toy }) => {
     })),
   };
 };
-
-async function measure(contender: Contender | undefined, hellos: readonly string[], wait: number): Promise<Idle> {
-  if (contender === undefined) throw new Error("no contender");
-  const { load, server } = contender;
-  await contender.connect(hellos.slice(0, WARM_UP));
-  await load.close();
-  await waitUntilIdle(server);
-  const empty = await server.memory();
-  await contender.connect(hellos);
-  await waitUntilIdle(server);
-  const full = await server.memory();
-  let cpu: number | undefined;
-  if (wait > 0) {
-    const begin = await server.cpu();
-    await pause(wait);
-    cpu = ((await server.cpu()) - begin) / hellos.length / (wait / 1_000);
-  }
-  const before = await load.counts();
-  const topics = [...new Set(hellos)].map((_, topic) => topic);
-  // In parts, because the size of a request is limited.
-  for (let from = 0; from < topics.length; from += 1_000)
-    await contender.publish(topics.slice(from, from + 1_000), 100);
-  await load.arrived(hellos.length);
-  return {
-    resident: (full.resident - empty.resident) / hellos.length,
-    heap: (full.heap - empty.heap) / hellos.length,
-    cpu,
-    faults: countFaults(before, await load.counts(), hellos.length),
-  };
-}

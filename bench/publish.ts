@@ -1,39 +1,17 @@
 import { nodeContender, startNode } from "./support/carillon.js";
 import { Child } from "./support/child.js";
-import { ConnectLoad } from "./support/connect-unary.js";
-import type { Contender } from "./support/contender.js";
-import { countFaults, FAULTS_HEAD, type Faults, formatFaults } from "./support/counts.js";
-import { ECHO_PATH, GrpcLoad, PUBLISH_PATH, type Requests } from "./support/grpc.js";
-import { joinText } from "./support/payload.js";
+import { FAULTS_HEAD, type Faults, formatFaults } from "./support/counts.js";
+import { ECHO_PATH, GrpcLoad, PUBLISH_PATH } from "./support/grpc.js";
+import { HttpLoad } from "./support/http-load.js";
+import { countDeliveries, measurePublishing, PAYLOAD_BYTES, type Way } from "./support/publish-ways.js";
 import { race } from "./support/race.js";
 import type { Benchmark } from "./support/report.js";
-import { countConfirmed, createNumberedRequests, encodeNumbered, repeatRequest } from "./support/requests.js";
+import { countConfirmed, encodeEntries } from "./support/requests.js";
 import { median, spread } from "./support/table.js";
 
-const BYTES = 100;
 const BATCH = 100;
 /** Number of concurrent unary calls. */
 const CONCURRENCY = 64;
-/** Topic without subscribers, so that only the publishing side is measured. */
-const EMPTY_TOPIC = 1;
-const WATCHED_TOPIC = 0;
-
-/** Way to publish. */
-interface Way {
-  readonly name: string;
-  readonly server: Child;
-  readonly perRequest: number;
-  /** Returns the number of messages that an answer confirms. */
-  readonly confirms: (answer: Buffer) => number;
-  readonly send: (next: Requests, concurrency: number, onAnswer: (answer: Buffer) => void) => Promise<void>;
-}
-
-interface Published {
-  /** CPU time of the server per message, in microseconds. */
-  readonly cpu: number;
-  readonly perSecond: number;
-  readonly unanswered: number;
-}
 
 export const publish: Benchmark = async ({ profiles, rounds, toy }) => {
   const node = await startNode();
@@ -41,28 +19,34 @@ export const publish: Benchmark = async ({ profiles, rounds, toy }) => {
   const echo = new Child("servers/echo.js");
   const echoLoad = new GrpcLoad((await echo.ask<{ readonly grpc: string }>("start")).grpc);
   const grpc = new GrpcLoad(node.grpc);
-  const connect = new ConnectLoad(node.port);
+  const connect = new HttpLoad(node.port, PUBLISH_PATH, {
+    "content-type": "application/proto",
+    "connect-protocol-version": "1",
+  });
   const unary: Way["send"] = (...all) => grpc.unary(PUBLISH_PATH, ...all);
   const stream: Way["send"] = (next, _concurrency, onAnswer) => grpc.stream(next, onAnswer);
-  const byConnect: Way["send"] = (...all) => connect.unary(...all);
+  const byConnect: Way["send"] = (...all) => connect.send(...all);
   const server = node.child;
+  const encode = encodeEntries;
+  const confirms = countConfirmed;
   const ways: readonly Way[] = [
-    { name: "gRPC unary", server, perRequest: 1, confirms: countConfirmed, send: unary },
-    { name: "Connect unary", server, perRequest: 1, confirms: countConfirmed, send: byConnect },
-    { name: "gRPC stream", server, perRequest: 1, confirms: countConfirmed, send: stream },
-    { name: "gRPC unary, 100 per request", server, perRequest: BATCH, confirms: countConfirmed, send: unary },
-    { name: "gRPC stream, 100 per request", server, perRequest: BATCH, confirms: countConfirmed, send: stream },
+    { name: "gRPC unary", server, perRequest: 1, encode, confirms, send: unary },
+    { name: "Connect unary", server, perRequest: 1, encode, confirms, send: byConnect },
+    { name: "gRPC stream", server, perRequest: 1, encode, confirms, send: stream },
+    { name: "gRPC unary, 100 per request", server, perRequest: BATCH, encode, confirms, send: unary },
+    { name: "gRPC stream, 100 per request", server, perRequest: BATCH, encode, confirms, send: stream },
     {
       name: "bare grpc-js echo",
       server: echo,
       perRequest: 1,
+      encode,
       confirms: () => 1,
       send: (...all) => echoLoad.unary(ECHO_PATH, ...all),
     },
   ];
   try {
-    await contender.connect([joinText([WATCHED_TOPIC])]);
-    const results = await race("publish", rounds, ways, (way) => measure(way, toy));
+    await contender.connect([contender.join([0])]);
+    const results = await race("publish", rounds, ways, (way) => measurePublishing(way, CONCURRENCY, toy));
     const counted: (Faults | undefined)[] = [];
     for (const way of ways) counted.push(way.server === echo ? undefined : await countDeliveries(way, contender, toy));
     const cpus = results.map((measured) => measured.map(({ cpu }) => cpu));
@@ -84,7 +68,7 @@ export const publish: Benchmark = async ({ profiles, rounds, toy }) => {
       ];
     });
     return {
-      how: `Messages of ${BYTES} B to one topic without subscribers; ${CONCURRENCY} unary calls at a time, one stream. Deliveries to one session are counted in a separate run.`,
+      how: `Messages of ${PAYLOAD_BYTES} B to one topic without subscribers; ${CONCURRENCY} unary calls at a time, one stream. Deliveries to one session are counted in a separate run.`,
       parts: [
         {
           head: ["way", "CPU µs per message", "vs unary", "messages/s", "unanswered", FAULTS_HEAD],
@@ -103,31 +87,3 @@ export const publish: Benchmark = async ({ profiles, rounds, toy }) => {
     await Promise.all([contender.stop(), echo.stop()]);
   }
 };
-
-async function measure({ confirms, perRequest, send, server }: Way, toy: boolean): Promise<Published> {
-  const request = encodeNumbered(
-    EMPTY_TOPIC,
-    Array.from({ length: perRequest }, () => 1),
-    BYTES,
-  );
-  const begin = { cpu: await server.cpu(), time: performance.now() };
-  const { next, sent } = repeatRequest(request, toy ? 0 : 1_500, 100);
-  let answered = 0;
-  await send(next, CONCURRENCY, (answer) => {
-    answered += confirms(answer);
-  });
-  const milliseconds = performance.now() - begin.time;
-  const cpu = (await server.cpu()) - begin.cpu;
-  const messages = sent() * perRequest;
-  return { cpu: cpu / messages, perSecond: (messages / milliseconds) * 1_000, unanswered: messages - answered };
-}
-
-/** Counts deliveries with one call at a time, so that messages keep the order of calls. */
-async function countDeliveries({ perRequest, send }: Way, { load }: Contender, toy: boolean): Promise<Faults> {
-  await load.connect([joinText([WATCHED_TOPIC])]);
-  const before = await load.counts();
-  const messages = toy ? 200 : 5_000;
-  await send(createNumberedRequests(WATCHED_TOPIC, messages, perRequest, BYTES), 1, () => {});
-  await load.arrived(messages);
-  return countFaults(before, await load.counts(), messages);
-}

@@ -1,6 +1,6 @@
 import type { ConfigInput } from "../../src/index.js";
 import { Child } from "./child.js";
-import { Contender } from "./contender.js";
+import { Contender, type ServerProfiler } from "./contender.js";
 import { PublishStream } from "./publish-stream.js";
 
 /** Carillon node in a separate process. */
@@ -58,11 +58,17 @@ export function nodeContender(
     server: child,
     port,
     path,
-    profiles,
+    profiler: profilerOf(child, profiles),
     publish: (entries) => stream.publish(entries),
     end: () => {
       stream.close();
       end?.();
     },
   });
+}
+
+/** @param profiles - folder for the profile; undefined for none */
+export function profilerOf(child: Child, profiles: string | undefined): ServerProfiler | undefined {
+  if (profiles === undefined) return undefined;
+  return { begin: () => child.ask("beginProfile"), end: () => child.ask("endProfile", profiles) };
 }

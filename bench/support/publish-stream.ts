@@ -1,8 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
-import { RequestSchema } from "../../gen/websockets/v1/websockets_pb.js";
 import type { Entry } from "./contender.js";
 import { STREAM_PATH, same } from "./grpc.js";
+import { encodeEntries } from "./requests.js";
 
 /**
  * One PublishStream for a whole benchmark. The requests of a stream are handled in order; concurrent unary calls may not be,
@@ -30,11 +29,9 @@ export class PublishStream {
 
   /** Publishes messages in one request. Resolves with its answer. */
   publish(entries: readonly Entry[]): Promise<void> {
-    const messages = entries.map(([topic, payload]) => ({ topics: [topic], payload: Buffer.from(payload) }));
-    const request = toBinary(RequestSchema, create(RequestSchema, { messages }));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#call.write(Buffer.from(request.buffer, request.byteOffset, request.byteLength));
+      this.#call.write(encodeEntries(entries));
     });
   }
 

@@ -14,6 +14,10 @@ export interface Hello {
   readonly says: readonly (readonly string[])[];
   /** Number of those frames after which the client is ready. */
   readonly answers: number;
+  /** Text of the frame with which the client is ready, for servers that vary the number of frames. */
+  readonly until?: string;
+  /** Text of pings in frames of their own, which the client sends back. */
+  readonly ping?: string;
 }
 
 export interface ReceiverOptions {
@@ -34,6 +38,8 @@ export class Receiver {
   readonly #socket: Socket;
   #tally: Tally;
   readonly #onReady: (fault?: string) => void;
+  readonly #until: string | undefined;
+  readonly #ping: string | undefined;
   #says: Hello["says"];
   #answers: number;
   #rest: Buffer | undefined;
@@ -49,6 +55,8 @@ export class Receiver {
     this.#onReady = onReady;
     this.#says = hello.says;
     this.#answers = hello.answers;
+    this.#until = hello.until;
+    this.#ping = hello.ping;
     this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
@@ -60,6 +68,7 @@ export class Receiver {
     });
     this.#socket.on("close", () => {
       if (!this.#closed) this.#tally.counts.closed += 1;
+      onReady("closed before it was ready");
     });
   }
 
@@ -100,37 +109,49 @@ export class Receiver {
   #read(data: Buffer): void {
     const now = this.#tally.latency === undefined ? 0 : microseconds();
     let offset = 0;
+    let mark = data.indexOf(MARK_BYTE);
     while (offset + 2 <= data.length) {
       const short = (data[offset + 1] ?? 0) & 0x7f;
       const header = short < 126 ? 2 : short === 126 ? 4 : 10;
       if (offset + header > data.length) break;
       const length =
         short < 126 ? short : short === 126 ? data.readUInt16BE(offset + 2) : data.readUInt32BE(offset + 6);
-      const end = offset + header + length;
+      const payload = offset + header;
+      const end = payload + length;
       if (end > data.length) break;
-      this.#take(data, offset, offset + header, end, now);
+      if (mark !== -1 && mark < payload) mark = data.indexOf(MARK_BYTE, payload);
+      if (mark === -1 || mark >= end || !isDigit(data[mark + 1])) {
+        this.#takeOther(data, offset, payload, end);
+      } else {
+        // A frame may have several messages.
+        for (; mark !== -1 && mark < end; mark = data.indexOf(MARK_BYTE, mark + 1)) this.#count(data, mark + 1, now);
+      }
       offset = end;
     }
     if (offset < data.length) this.#rest = Buffer.from(data.subarray(offset));
   }
 
-  #take(data: Buffer, begin: number, payload: number, end: number, now: number): void {
-    const mark = data.indexOf(MARK_BYTE, payload);
-    if (mark !== -1 && mark < end && isDigit(data[mark + 1])) {
-      this.#count(data, mark + 1, now);
-      return;
-    }
+  /** Takes a frame without messages. */
+  #takeOther(data: Buffer, begin: number, payload: number, end: number): void {
     const opcode = (data[begin] ?? 0) & 0x0f;
     if (opcode === PING) {
       this.#socket.write(maskedPong(data.subarray(payload, end)));
     } else if (opcode === CLOSE) {
       this.#socket.end(maskedClose());
-    } else if (mark !== -1 && mark < end) {
-      this.#onReady(data.toString("utf8", payload, end));
+    } else {
+      this.#takeAnswer(data.toString("utf8", payload, end));
+    }
+  }
+
+  #takeAnswer(text: string): void {
+    if (text.includes(MARK) || (this.#until !== undefined && text.includes('"error"'))) {
+      this.#onReady(text);
+    } else if (text === this.#ping) {
+      this.#socket.write(maskedText(text));
     } else {
       this.#sendNext();
       this.#answers -= 1;
-      if (this.#answers === 0) this.#onReady();
+      if (this.#until === undefined ? this.#answers === 0 : text.includes(this.#until)) this.#onReady();
     }
   }
 

@@ -11,6 +11,8 @@ export interface Bar {
 }
 
 export interface Part {
+  /** Text above the table. */
+  readonly text?: string;
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
@@ -37,7 +39,9 @@ export interface Options {
 }
 
 export function formatReport({ bars, how, parts }: Report): string {
-  const tables = parts.map(({ head, rows }) => table(head, rows));
+  const tables = parts.map(({ head, rows, text }) =>
+    [...(text === undefined ? [] : [text]), table(head, rows)].join("\n\n"),
+  );
   if (bars.length > 0) tables.push(table(["requirement", "limit", "measured", "met"], bars.map(formatBar)));
   return [how, ...tables].join("\n\n");
 }

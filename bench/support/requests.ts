@@ -1,15 +1,22 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema, ResponseSchema } from "../../gen/websockets/v1/websockets_pb.js";
+import type { Entry } from "./contender.js";
 import type { Requests } from "./grpc.js";
 import { createPayload, topicName } from "./payload.js";
 
-/** Encodes a request with messages of one topic. @param numbers - number of each message */
-export function encodeNumbered(topic: number, numbers: readonly number[], bytes: number): Buffer {
-  const messages = numbers.map((number) => ({
-    topics: [topicName(topic)],
-    payload: Buffer.from(createPayload(topic, number, bytes)),
-  }));
-  return Buffer.from(toBinary(RequestSchema, create(RequestSchema, { messages })));
+/** Encodes messages as one request. */
+export type EncodeEntries = (entries: readonly Entry[]) => Buffer;
+
+/** Encodes messages as a request of Carillon in protobuf. */
+export function encodeEntries(entries: readonly Entry[]): Buffer {
+  const messages = entries.map(([topic, payload]) => ({ topics: [topic], payload: Buffer.from(payload) }));
+  const request = toBinary(RequestSchema, create(RequestSchema, { messages }));
+  return Buffer.from(request.buffer, request.byteOffset, request.byteLength);
+}
+
+/** Creates messages of one topic. @param numbers - number of each message */
+export function createNumbered(topic: number, numbers: readonly number[], bytes: number): Entry[] {
+  return numbers.map((number) => [topicName(topic), createPayload(topic, number, bytes)]);
 }
 
 /** Returns the number of messages that an answer confirms. */
@@ -33,13 +40,19 @@ export function repeatRequest(
   return { next, sent: () => sent };
 }
 
-/** Creates requests of messages numbered from 1. */
-export function createNumberedRequests(topic: number, count: number, perRequest: number, bytes: number): Requests {
+/** Creates requests of messages numbered from 1. @param encode - encodes each request */
+export function createNumberedRequests(
+  topic: number,
+  count: number,
+  perRequest: number,
+  bytes: number,
+  encode: EncodeEntries,
+): Requests {
   let number = 0;
   return () => {
     if (number >= count) return undefined;
     const numbers = Array.from({ length: perRequest }, (_, position) => number + 1 + position);
     number += perRequest;
-    return encodeNumbered(topic, numbers, bytes);
+    return encode(createNumbered(topic, numbers, bytes));
   };
 }

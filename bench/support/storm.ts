@@ -1,3 +1,4 @@
+import type { Connect } from "../load.js";
 import type { Contender } from "./contender.js";
 import { countFaults, type Faults } from "./counts.js";
 import { waitUntilIdle } from "./quiet.js";
@@ -12,7 +13,7 @@ export interface Connected {
 /** Connects and joins clients with a number of concurrent handshakes, then sends every client a message. */
 export async function measureStorm(
   contender: Contender,
-  hellos: readonly string[],
+  hellos: Connect["hellos"],
   concurrency: number,
 ): Promise<Connected> {
   const { load, server } = contender;

@@ -8,19 +8,23 @@ const MORE_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbi
 // A browser's first start on a slow machine takes seconds.
 const VERSION_TIMEOUT_MS = 20_000;
 
-/** Finds the first program (a name or an absolute path) that exists and runs; undefined when there is none. */
-export function findProgram(names) {
+/**
+ * Finds the first program (a name or an absolute path) that exists and runs; undefined when there is none.
+ *
+ * @param show - arguments with which the program prints its version
+ */
+export function findProgram(names, show) {
   const folders = [...(process.env.PATH ?? "").split(delimiter).filter(Boolean), ...MORE_FOLDERS];
   const candidates = names.flatMap((name) => (isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name))));
-  return candidates.find((path) => isExecutable(path) && versionOf(path) !== undefined);
+  return candidates.find((path) => isExecutable(path) && versionOf(path, show) !== undefined);
 }
 
 /**
- * Returns the first line that `path --version` prints, or undefined if it fails. A placeholder fails, such as Ubuntu's
+ * Returns the first line of a program's version, or undefined if it fails. A placeholder fails, such as Ubuntu's
  * `chromium-browser` without its snap.
  */
-export function versionOf(path) {
-  const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: VERSION_TIMEOUT_MS });
+export function versionOf(path, show = ["--version"]) {
+  const { status, stdout } = spawnSync(path, show, { encoding: "utf8", timeout: VERSION_TIMEOUT_MS });
   return status === 0 ? stdout.trim().split("\n")[0] : undefined;
 }
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findFreePorts } from "../../support/ports.js";
 import { Link } from "./link.js";
 import type { NatsCluster } from "./nats-cluster.js";
-import { findFreePorts } from "./ports.js";
 import { LoggedProcess } from "./processes.js";
 
 const PROGRAM = fileURLToPath(new URL("../../../src/bin.js", import.meta.url));

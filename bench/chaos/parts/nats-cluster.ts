@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { connect, type JetStreamManager, type NatsConnection, NatsError, type StreamInfo } from "nats";
 import { errorText } from "../../../src/util/native-error.js";
 import { pause } from "../../support/pause.js";
-import { findFreePorts } from "./ports.js";
+import { findFreePorts } from "../../support/ports.js";
 import { LoggedProcess } from "./processes.js";
 
 const SIZE = 3;

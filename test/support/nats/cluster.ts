@@ -1,4 +1,4 @@
-import { findFreePorts } from "../../../bench/chaos/parts/ports.js";
+import { findFreePorts } from "../../../bench/support/ports.js";
 import { cleanUp } from "../clean-up.js";
 import { monitor } from "./monitor.js";
 import { NatsServer } from "./server.js";
