@@ -10,6 +10,7 @@ import { idle } from "./idle.js";
 import { latency } from "./latency.js";
 import { manyTopics } from "./many-topics.js";
 import { nats } from "./nats.js";
+import { peers } from "./peers/peers.js";
 import { personal } from "./personal.js";
 import { presence } from "./presence.js";
 import { publish } from "./publish.js";
@@ -42,6 +43,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["dialects", dialects],
   ["stall", stall],
   ["history", history],
+  ["peers", peers],
 ]);
 
 const TOY = "\n\nToy size: the figures are meaningless.";
@@ -53,7 +55,7 @@ NAME is all, micro, or one of: ${[...BENCHMARKS.keys()].join(", ")}
 --write    write the tables to bench/RESULTS.md
 --profile  print the functions in which Carillon's servers spend CPU time (figures are then too high)
 --rounds   number of measurements of each server (default: 5)
---only     measure only inputs whose name contains this text (stall)
+--only     measure only inputs whose name contains this text (stall, peers)
 `;
 
 interface Flags {

@@ -1,6 +1,7 @@
 import { browser } from "./browser.mjs";
 import { grpcurl } from "./grpcurl.mjs";
 import { natsServer } from "./nats-server.mjs";
+import { centrifugo } from "./peers.mjs";
 import { versionOf } from "./program.mjs";
 import { pythonEnvironments } from "./python.mjs";
 import { say } from "./say.mjs";
@@ -28,5 +29,8 @@ export async function testEnvironment() {
   const missing = [];
   if (chromium.missing) missing.push(`skipped the tests with a browser: ${chromium.missing}`);
   if (reflection.missing) missing.push(`skipped the tests with grpcurl: ${reflection.missing}`);
+  const peer = await centrifugo(false);
+  if (peer.missing)
+    missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);
   return { env, missing: [...missing, ...python.missing] };
 }

@@ -41,6 +41,7 @@ test("runs the benchmarks without lost, duplicated or misordered messages", asyn
     "dialects",
     "stall",
     "history",
+    "peers",
   ]);
   const faults = [...output.matchAll(/\| (\d+, \d+, \d+) +\|/g)].map((match) => match[1]);
   expect(faults.length).toBeGreaterThan(10);
