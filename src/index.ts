@@ -5,6 +5,9 @@ import { Server } from "./server/server.js";
 
 export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
+export { createPublisher, type PublisherClient as Publisher } from "./publisher-client/create-publisher.js";
+export type { PublisherMessage, PublisherReceipt } from "./publisher-client/message.js";
+export type { PublisherClientOptions as PublisherOptions } from "./publisher-client/options.js";
 export type { ConfigInput } from "./server/config.js";
 export type { Addresses } from "./server/listen.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";

@@ -2,7 +2,8 @@ import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, type DescMessage, type DescMethodUnary, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { VHOST_HEADER } from "../access/keys/backend.js";
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import type { CarillonError } from "../errors.js";
+import { fromGrpcStatus } from "./grpc-client.js";
 
 /** Milliseconds for a call, including connecting. */
 const DEADLINE = 10_000;
@@ -61,8 +62,5 @@ function createCredentials(tls: BackendClientOptions["tls"]): ChannelCredentials
 }
 
 function toError(error: ServiceError | null): CarillonError {
-  const number: number = error?.code ?? status.INTERNAL;
-  const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
-  const code = codes.find(([, candidate]) => candidate === number)?.[0] ?? "internal";
-  return new CarillonError(code, error?.details ?? "no answer", { cause: error });
+  return fromGrpcStatus(error?.code ?? status.INTERNAL, error?.details ?? "no answer", { cause: error });
 }

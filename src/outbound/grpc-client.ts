@@ -1,5 +1,5 @@
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
-import { CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import { CarillonError, type CarillonErrorOptions, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
 /** TLS of a client. Without an authority, Node's are used. All values are PEM. */
 export interface GrpcClientTls {
@@ -20,8 +20,8 @@ function toBuffer(pem: string | Uint8Array | undefined): Buffer | null {
 }
 
 /** Converts the status of a failed call to an error; an unknown status becomes `internal`. */
-export function fromGrpcStatus(status: number, details: string, cause?: unknown): CarillonError {
+export function fromGrpcStatus(status: number, details: string, options: CarillonErrorOptions): CarillonError {
   const codes = Object.entries(GRPC_STATUS) as [ErrorCode, number][];
   const code = codes.find(([, candidate]) => candidate === status)?.[0] ?? "internal";
-  return new CarillonError(code, details, { cause });
+  return new CarillonError(code, details, options);
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { ErrorCode } from "../errors.js";
+import { Backoff } from "./backoff.js";
 
-/** First and longest wait before reconnecting, in milliseconds. Each is twice the previous one; half of it is random. */
+/** Upper bounds of the first wait before reconnecting, and of later ones, in milliseconds. */
 const FIRST_WAIT = 250;
 const MAX_WAIT = 10_000;
 /** Largest part of a refusal that is read, in characters, and the timeout for its next part, in milliseconds. */
@@ -69,7 +70,7 @@ export class ListenClient {
   readonly #events: ListenEvents;
   #webSocket: WebSocket | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #wait = FIRST_WAIT;
+  readonly #backoff = new Backoff(FIRST_WAIT, MAX_WAIT);
   #stopped = false;
   /** Positions of the last messages received, by topic. */
   readonly #positions = new Map<string, string>();
@@ -112,7 +113,7 @@ export class ListenClient {
         });
         return;
       }
-      this.#wait = FIRST_WAIT;
+      this.#backoff.reset();
       if (frame.topic === "@pong") this.#settle();
       else this.#events.onFrame(frame, text);
       this.#follow(frame, webSocket);
@@ -188,8 +189,7 @@ export class ListenClient {
 
   #tryAgain(reason: string, attempt: () => void): void {
     if (this.#stopped) return;
-    const wait = this.#wait * (0.5 + Math.random() / 2);
-    this.#wait = Math.min(MAX_WAIT, this.#wait * 2);
+    const wait = this.#backoff.next();
     // A connection that ends while a join is scheduled replaces that attempt.
     clearTimeout(this.#retry);
     this.#retry = setTimeout(attempt, wait);

@@ -1,14 +1,15 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { CarillonError, type ErrorCode } from "../errors.js";
-import { WorkerStreamClient } from "../outbound/worker-stream.js";
+import { Backoff } from "../outbound/backoff.js";
+import { createWorkerStreamClient, type WorkerStreamClient } from "../outbound/worker-stream.js";
 import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Handlers } from "./handlers.js";
-import { readCapacity, readConnectionOptions, type WorkerClientOptions } from "./options.js";
+import { readCapacity, type WorkerClientOptions } from "./options.js";
 import { WorkerSession } from "./session.js";
 import type { WorkerHandler } from "./task.js";
 
-/** Longest wait before the first attempt to reconnect, and the upper bound for later ones, in milliseconds. Half of each wait is random. */
+/** Upper bounds of the first wait before reconnecting, and of later ones, in milliseconds. */
 const FIRST_WAIT = 200;
 const MAX_WAIT = 5_000;
 
@@ -66,7 +67,7 @@ class ReconnectingWorker implements Worker {
   constructor(options: WorkerClientOptions) {
     this.#hello = { capacity: readCapacity(options), name: options.name ?? "" };
     this.#onError = options.onError ?? warn;
-    this.#client = new WorkerStreamClient(readConnectionOptions(options));
+    this.#client = createWorkerStreamClient(options);
   }
 
   on(pattern: string, handler: WorkerHandler): this {
@@ -98,21 +99,20 @@ class ReconnectingWorker implements Worker {
   }
 
   async #run(): Promise<void> {
-    let failures = 0;
+    const backoff = new Backoff(FIRST_WAIT, MAX_WAIT);
+    let hasFailed = false;
     while (!this.#stopping.signal.aborted) {
       const failure = await this.#work(() => {
-        failures = 0;
+        backoff.reset();
       });
       if (this.#stopping.signal.aborted) break;
       if (failure !== undefined && FINAL.has(failure.code) && !this.#welcomed) {
         this.#started.reject(failure);
         return;
       }
-      if (this.#welcomed || failures === 0) this.#onError(failure ?? connectionLost());
-      failures += 1;
-      const longest = Math.min(FIRST_WAIT * 2 ** (failures - 1), MAX_WAIT);
-      const signal = this.#stopping.signal;
-      await wait(longest * (0.5 + Math.random() / 2), undefined, { signal }).catch(ignore);
+      if (this.#welcomed || !hasFailed) this.#onError(failure ?? connectionLost());
+      hasFailed = true;
+      await wait(backoff.next(), undefined, { signal: this.#stopping.signal }).catch(ignore);
     }
     this.#started.promise.catch(ignore);
     this.#started.reject(workerStopped());

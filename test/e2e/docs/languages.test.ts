@@ -23,6 +23,9 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "C#": ["dotnet"],
 };
 
+/** Languages whose sections also publish 1,000 numbered messages over a stream. */
+const PUBLISHES_MANY: ReadonlySet<string> = new Set(["Python", "Go"]);
+
 /** Time limit of a section, in milliseconds. A first run downloads and compiles packages, which takes minutes on a small machine. */
 const TIMEOUT_MS = 600_000;
 
@@ -46,6 +49,10 @@ for (const section of sections) {
         const printed = await runSection(section, node);
         expect(printed).toMatch(/^(?:STAGE_FLUSHED|Flushed)$/m);
         expect(await client.nextText()).toBe(`{"topic":"hello","payload":"Hello from ${language}"}`);
+        if (!PUBLISHES_MANY.has(language)) return;
+        for (let number = 0; number < 1_000; number += 1) {
+          expect((await client.next()).payload).toBe(`${number} from ${language}`);
+        }
       },
       TIMEOUT_MS,
     );
