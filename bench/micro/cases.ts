@@ -18,8 +18,7 @@ export interface Case {
 
 const text = "x".repeat(100);
 const message = { id: "0123456789ab-1", event: "", sender: "", time: 1_700_000_000_000, payload: Buffer.from(text) };
-const makeText = nativeEncoding.textMaker("orders.42");
-const makeTextWithMetadata = nativeEncodingWithMetadata.textMaker("orders.42");
+const topicText = nativeEncoding.topicText("orders.42");
 
 const driver = new MemoryDriver({ clock: systemClock });
 const publisher = new Publisher({
@@ -47,8 +46,8 @@ const answer = (messages: number): Uint8Array => {
 
 export const CASES: readonly Case[] = [
   { name: "createTextFrame, 100 B", run: () => createTextFrame(text) },
-  { name: "native encode", run: () => makeText(message) },
-  { name: "native encode with metadata", run: () => makeTextWithMetadata(message) },
+  { name: "native encode", run: () => nativeEncoding.text(message, topicText) },
+  { name: "native encode with metadata", run: () => nativeEncodingWithMetadata.text(message, topicText) },
   createFanOutCase(1, 1),
   createFanOutCase(1_000, 1),
   createFanOutCase(1_000, 16),

@@ -18,7 +18,7 @@ export function createFanOutCase(sessions: number, messages: number): Case {
   const outbox = new OutboxContext(2 ** 20, { disconnect: 0, drop_oldest: 0, latest: 0 });
   const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
   const hub = new Hub(fanOut, () => {});
-  const topic = new Topic("/", "memory", "orders.42", DEFAULT_RULES);
+  const topic = new Topic("/", "memory", "orders.42", DEFAULT_RULES, fanOut);
   const encoding = getWebSocketEncoding(nativeEncoding, false);
   for (let count = 0; count < sessions; count += 1) {
     const session = new Session({ id: String(count), vhost: "/", encoding, sink: nowhere, outbox });

@@ -115,8 +115,10 @@ export class UserTopics {
     if (user === undefined || users.has(user) || driver === undefined) return;
     this.#users.set(vhost, users);
     const topic = userTopic(user);
-    const subscription = driver.subscribe(vhost, topic, (message) => {
-      this.#deliver(this.#options.clients.ofUser(vhost, user), topic, message);
+    const subscription = driver.subscribe(vhost, topic, {
+      deliver: (message) => {
+        this.#deliver(this.#options.clients.ofUser(vhost, user), topic, message);
+      },
     });
     users.set(user, { driver, subscription });
     void this.#watchRefusal(vhost, { driver, subscription });
@@ -153,7 +155,7 @@ export class UserTopics {
     const frames = new Map<Encoding, Uint8Array>();
     for (const { session } of clients) {
       if (!session.open) continue;
-      const frame = frames.get(session.encoding) ?? session.encoding.frameMaker(topic)(message);
+      const frame = frames.get(session.encoding) ?? toFrame(session.encoding, topic, message);
       frames.set(session.encoding, frame);
       this.#options.fanOut.sendMessage(session, frame);
     }
@@ -175,4 +177,8 @@ export class UserTopics {
     this.#reported.add(vhost);
     this.#options.onRefused(vhost, refusal);
   }
+}
+
+function toFrame(encoding: Encoding, topic: string, message: Message): Uint8Array {
+  return encoding.frame(message, encoding.topicText(topic));
 }

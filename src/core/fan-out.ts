@@ -97,9 +97,9 @@ export class FanOut {
     frames: Map<Message, Uint8Array>,
   ): Generator<number, void> {
     if (messages.length === 0 || this.#replays.find(encoding, messages) !== undefined) return;
-    const makeFrame = encoding.frameMaker(topic);
+    const topicText = encoding.topicText(topic);
     for (const message of messages) {
-      frames.set(message, makeFrame(message));
+      frames.set(message, encoding.frame(message, topicText));
       yield message.payload.length;
     }
   }

@@ -33,7 +33,7 @@ export class Hub {
     if (session.memberships.has(topic)) return false;
     const group = topic.groupFor(session.encoding);
     this.#fanOut.settle(group);
-    session.memberships.set(topic, { group, place: group.members.push(session) - 1 });
+    session.memberships.set(topic, { group, place: group.add(session) });
     return true;
   }
 
@@ -50,7 +50,7 @@ export class Hub {
       const moved = last.memberships.get(topic);
       if (moved !== undefined) moved.place = place;
     }
-    if (group.members.length === 0) topic.groups.splice(topic.groups.indexOf(group), 1);
+    if (group.members.length === 0) topic.groups = topic.groups.filter((one) => one !== group);
     // A session that ends keeps what it had joined, so that its client can come back to that.
     if (this.#sessions.has(session)) session.frames?.left(topic);
     this.#onLeft(topic, session);

@@ -1,4 +1,3 @@
-import type { FanOut } from "./fan-out.js";
 import type { BrokerDriver, Clock } from "./ports.js";
 import type { Topic } from "./topic.js";
 import type { TopicIndex } from "./topic-index.js";
@@ -11,16 +10,14 @@ import type { TopicIndex } from "./topic-index.js";
  */
 export class Interest {
   readonly #index: TopicIndex;
-  readonly #fanOut: FanOut;
   readonly #clock: Clock;
   readonly #linger: number;
   readonly #lingering = new Map<Topic, number>();
   #cancelTimer: (() => void) | undefined;
 
   /** @param linger - milliseconds for which an unused topic stays subscribed */
-  constructor(index: TopicIndex, fanOut: FanOut, clock: Clock, linger: number) {
+  constructor(index: TopicIndex, clock: Clock, linger: number) {
     this.#index = index;
-    this.#fanOut = fanOut;
     this.#clock = clock;
     this.#linger = linger;
   }
@@ -29,14 +26,7 @@ export class Interest {
   hold(topic: Topic, driver: BrokerDriver): void {
     topic.holders += 1;
     this.#lingering.delete(topic);
-    topic.subscription ??= driver.subscribe(
-      topic.vhost,
-      topic.name,
-      (message) => {
-        this.#fanOut.deliver(topic, message);
-      },
-      topic.rules.history,
-    );
+    topic.subscription ??= driver.subscribe(topic.vhost, topic.name, topic, topic.rules.history);
   }
 
   /** Undoes one `hold`. The last release starts the topic's linger; a topic that the broker refused is dropped at once. */

@@ -26,12 +26,7 @@ export interface BrokerDriver {
    * Subscribes to a topic. Calls `deliver` with its messages, in the broker's order, until closed. Never throws.
    * @param history - class of the topic's history; undefined for a topic without history
    */
-  subscribe(
-    vhost: string,
-    topic: string,
-    deliver: (message: Message) => void,
-    history?: HistoryClass,
-  ): TopicSubscription;
+  subscribe(vhost: string, topic: string, receiver: MessageReceiver, history?: HistoryClass): TopicSubscription;
 
   /**
    * Subscribes to all topics whose names are this one, a dot, and one more segment.
@@ -58,6 +53,14 @@ export interface BrokerDriver {
    * @throws CarillonError unavailable (they may or may not have arrived), permission_denied
    */
   publish(publications: readonly Publication[]): Promise<Published>;
+}
+
+/**
+ * Receives the messages of a topic. An object rather than a function, so that a driver finds the topic's state directly
+ * instead of through a closure: for a message to one of many topics, every further object is a cache miss.
+ */
+export interface MessageReceiver {
+  deliver(message: Message): void;
 }
 
 /** Result of publishing a batch. */
@@ -111,9 +114,6 @@ export interface Sink {
   end(reason: CloseReason | ChosenClose): void;
 }
 
-/** Encodes a message as a frame. The parts that all frames of a topic share are computed once, when the maker is created. */
-export type FrameMaker = (message: Message) => Uint8Array;
-
 /**
  * Prepares templates of consecutive messages, and returns a function that makes one session's frames of them: in one buffer,
  * or in several where larger parts are shared with the templates. Its `count` is the number of the session's first message
@@ -123,8 +123,11 @@ export type CountedFrames = (templates: readonly Uint8Array[]) => (count: number
 
 /** Encodes a dialect's messages as complete frames. Sessions with the same Encoding object share the bytes. */
 export interface Encoding {
-  frameMaker(topic: string): FrameMaker;
-  /** Numbers messages by session: frame makers then make shared templates. Undefined where all sessions get the same frames. */
+  /** Returns the text that the frames of all messages of a topic share. It is made once for many messages. */
+  topicText(topic: string): string;
+  /** Encodes a message. @param topicText - {@link topicText} of its topic */
+  frame(message: Message, topicText: string): Uint8Array;
+  /** Numbers messages by session: `frame` then makes shared templates. Undefined where all sessions get the same frames. */
   readonly countedFrames?: CountedFrames | undefined;
   /** Whether sessions change the frames of messages by their own `SessionFrames`, so that each frame must be kept. */
   readonly personal?: boolean;

@@ -1,14 +1,16 @@
-import { Topic } from "./topic.js";
+import { Topic, type TopicDelivery } from "./topic.js";
 import type { RulesOf } from "./topic-rules.js";
 
 /** The topics of this node by vhost, broker and name. A lookup in one vhost never finds a topic of another. */
 export class TopicIndex {
   readonly #rulesOf: RulesOf;
+  readonly #delivery: TopicDelivery;
   readonly #realms = new Map<string, Map<string, Topic>>();
   #size = 0;
 
-  constructor(rulesOf: RulesOf) {
+  constructor(rulesOf: RulesOf, delivery: TopicDelivery) {
     this.#rulesOf = rulesOf;
+    this.#delivery = delivery;
   }
 
   get size(): number {
@@ -41,7 +43,7 @@ export class TopicIndex {
     }
     let topic = realm.get(name);
     if (topic === undefined) {
-      topic = new Topic(vhost, broker, name, this.#rulesOf(vhost, name));
+      topic = new Topic(vhost, broker, name, this.#rulesOf(vhost, name), this.#delivery);
       realm.set(name, topic);
       this.#size += 1;
     }

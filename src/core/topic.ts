@@ -1,11 +1,19 @@
-import type { Encoding, FrameMaker, TopicSubscription } from "./ports.js";
+import type { Message } from "./message.js";
+import type { Encoding, MessageReceiver, TopicSubscription } from "./ports.js";
 import type { Session } from "./session.js";
 import type { TopicRules } from "./topic-rules.js";
 
+/** Copies a text into one piece. A concatenation refers to its parts, which every message would look up. */
+function flatten(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** Sessions of one topic that share an encoding, and their frames gathered in this turn. */
 export class EncodingGroup {
-  readonly makeFrame: FrameMaker;
-  readonly members: Session[] = [];
+  /** Text that the frames of all messages share. */
+  readonly topicText: string;
+  /** Members in any order. */
+  members: Session[] = [];
   // Most turns bring a topic one message; no list is allocated for it.
   first: Uint8Array | undefined;
   more: Uint8Array[] | undefined;
@@ -18,7 +26,19 @@ export class EncodingGroup {
     readonly topic: Topic,
     readonly encoding: Encoding,
   ) {
-    this.makeFrame = encoding.frameMaker(topic.name);
+    this.topicText = flatten(encoding.topicText(topic.name));
+  }
+
+  /** Adds a member and returns its place. */
+  add(session: Session): number {
+    // Most groups have one member. Pushed to an empty list, it would reserve space for 16 more.
+    if (this.members.length === 0) this.members = [session];
+    else this.members.push(session);
+    return this.members.length - 1;
+  }
+
+  makeFrame(message: Message): Uint8Array {
+    return this.encoding.frame(message, this.topicText);
   }
 }
 
@@ -28,10 +48,15 @@ export interface Membership {
   place: number;
 }
 
+/** Delivers messages to the members of a topic. */
+export interface TopicDelivery {
+  deliver(topic: Topic, message: Message): void;
+}
+
 /** A topic with members on this node, with joins in flight, or lingering after its last member left. */
-export class Topic {
+export class Topic implements MessageReceiver {
   /** One group for each encoding in use: one or two, rarely more. */
-  readonly groups: EncodingGroup[] = [];
+  groups: readonly EncodingGroup[] = [];
   /** Number of members and of joins in flight. The subscription is kept while it is above 0. */
   holders = 0;
   subscription: TopicSubscription | undefined;
@@ -42,7 +67,12 @@ export class Topic {
     readonly name: string,
     /** Current rules of the vhost; they may change while the topic exists. */
     public rules: TopicRules,
+    readonly delivery: TopicDelivery,
   ) {}
+
+  deliver(message: Message): void {
+    this.delivery.deliver(this, message);
+  }
 
   /** Number of members on this node. */
   get sessions(): number {
@@ -55,7 +85,7 @@ export class Topic {
     let group = this.groups.find((candidate) => candidate.encoding === encoding);
     if (group === undefined) {
       group = new EncodingGroup(this, encoding);
-      this.groups.push(group);
+      this.groups = [...this.groups, group];
     }
     return group;
   }

@@ -53,8 +53,10 @@ export type Texts = string | readonly string[] | undefined;
 
 /** Encodes messages. Conversations with the same format share one object, so that their recipients share the encoded bytes. */
 export interface MessageEncoding {
-  /** Returns an encoder for the messages of a topic. It is created once, because these messages share most of their text. */
-  textMaker(topic: string): (message: Message) => string;
+  /** Returns the text that all messages of a topic share, such as its name as JSON. It is made once for many messages. */
+  topicText(topic: string): string;
+  /** Encodes a message. @param topicText - {@link topicText} of its topic */
+  text(message: Message, topicText: string): string;
   /** Whether each text contains {@link COUNT} once, as a placeholder for the connection's message count, which starts at 1. */
   readonly counted?: boolean;
   /** Encodes the number of a topic's messages that a client has missed; undefined if the protocol has no message for it. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Message, Publication } from "../../src/core/message.js";
-import type { BrokerDriver } from "../../src/core/ports.js";
+import type { BrokerDriver, MessageReceiver } from "../../src/core/ports.js";
 import { Queue } from "../support/queue.js";
 
 /** Drivers that share one broker. Tests that need a single driver use the first. */
@@ -22,11 +22,12 @@ function text({ payload }: Message): string {
   return Buffer.from(payload).toString("utf8");
 }
 
-class Ear {
+class Ear implements MessageReceiver {
   readonly heard = new Queue<Message>();
-  readonly listen = (heard: Message): void => {
+
+  deliver(heard: Message): void {
     this.heard.push(heard);
-  };
+  }
 
   async texts(count: number): Promise<string[]> {
     const result: string[] = [];
@@ -50,7 +51,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
 
     async function hear(topic: string, vhost = "/", of = driver): Promise<Ear> {
       const ear = new Ear();
-      of.subscribe(vhost, topic, ear.listen);
+      of.subscribe(vhost, topic, ear);
       await of.settle();
       return ear;
     }
@@ -97,8 +98,10 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
     test("O1: delivers a batch in its order over all its topics", async () => {
       const heard = new Queue<string>();
       for (const topic of ["a", "b", "c"]) {
-        driver.subscribe("/", topic, (arrived) => {
-          heard.push(topic + text(arrived));
+        driver.subscribe("/", topic, {
+          deliver: (arrived) => {
+            heard.push(topic + text(arrived));
+          },
         });
       }
       await driver.settle();
@@ -158,7 +161,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
 
     test("O3: delivers nothing after close, and still serves other subscriptions", async () => {
       const gone = new Ear();
-      const subscription = driver.subscribe("/", "a", gone.listen);
+      const subscription = driver.subscribe("/", "a", gone);
       const stays = await hear("a");
       await driver.publish([to("a", "1")]);
       expect(await gone.texts(1)).toEqual(["1"]);
@@ -173,7 +176,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
 
     test("O3: delivers nothing to a subscription that was closed before it was settled", async () => {
       const gone = new Ear();
-      driver.subscribe("/", "a", gone.listen).close();
+      driver.subscribe("/", "a", gone).close();
       const stays = await hear("a");
 
       await driver.publish([to("a", "1")]);
@@ -293,7 +296,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       const topics = Array.from({ length: 1_000 }, (_, position) => `topic.${position}`);
       const ears = topics.map((topic) => {
         const ear = new Ear();
-        driver.subscribe("/", topic, ear.listen);
+        driver.subscribe("/", topic, ear);
         return ear;
       });
       await driver.settle();
@@ -308,12 +311,16 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       const ear = await hear("end");
       const heardByFirst: string[] = [];
       const heardBySecond: string[] = [];
-      const first = driver.subscribe("/", "a", (arrived) => {
-        heardByFirst.push(text(arrived));
-        first.close();
+      const first = driver.subscribe("/", "a", {
+        deliver: (arrived) => {
+          heardByFirst.push(text(arrived));
+          first.close();
+        },
       });
-      driver.subscribe("/", "a", (arrived) => {
-        heardBySecond.push(text(arrived));
+      driver.subscribe("/", "a", {
+        deliver: (arrived) => {
+          heardBySecond.push(text(arrived));
+        },
       });
       await driver.settle();
 
@@ -347,7 +354,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
     });
 
     test("O9: is down after stop, and refuses everything but closing with unavailable", async () => {
-      const subscription = driver.subscribe("/", "a", () => {});
+      const subscription = driver.subscribe("/", "a", new Ear());
       await driver.settle();
 
       await driver.stop(DEADLINE);
@@ -361,7 +368,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       await expect(driver.settle()).rejects.toEqual(refusal);
       expect(() => {
         subscription.close();
-        driver.subscribe("/", "b", () => {}).close();
+        driver.subscribe("/", "b", new Ear()).close();
       }).not.toThrow();
     });
 

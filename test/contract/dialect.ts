@@ -85,7 +85,8 @@ export function dialectContract(name: string, options: DialectUnderTest): void {
     test.each(variants)("decodes encoded frames to the same values (%s)", (query) => {
       fc.assert(
         fc.property(topics, messages, (topic, message) => {
-          const text = open(query).encoding.textMaker(topic)(message);
+          const { encoding } = open(query);
+          const text = encoding.text(message, encoding.topicText(topic));
           const read = readMessage(text, query);
           expect(read.topic ?? topic).toBe(topic);
           expect(Buffer.from(read.payload).equals(expectedPayload(message, query))).toBe(true);

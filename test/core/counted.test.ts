@@ -35,7 +35,7 @@ test("B14: numbers the messages of each session from 1 without a gap when they a
   for (const text of ["b", "c"]) bench.fanOut.deliver(t, message(text));
   bench.fanOut.deliver(u, message("d"));
   // A message for this session only, and an answer, which is not numbered.
-  bench.fanOut.sendMessage(one, encoding.frameMaker("own")(message("e")));
+  bench.fanOut.sendMessage(one, encoding.frame(message("e"), "own"));
   bench.fanOut.send(one, Buffer.from("answer;"));
   bench.endTurn();
   expect(first.text.split(";").filter((frame) => frame !== "answer")).toEqual([

@@ -1,7 +1,5 @@
 import { MemoryDriver } from "../../src/brokers/memory/driver.js";
-import { FanOut } from "../../src/core/fan-out.js";
 import { Interest } from "../../src/core/interest.js";
-import { OutboxContext } from "../../src/core/outbox.js";
 import type { BrokerDriver, Subscription, TopicSubscription } from "../../src/core/ports.js";
 import { TopicIndex } from "../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
@@ -32,15 +30,9 @@ class NotingDriver implements BrokerDriver {
 
 function setUp(linger: number) {
   const clock = new ManualClock();
-  const index = new TopicIndex(() => DEFAULT_RULES);
+  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} });
   const driver = new NotingDriver();
-  const outbox = new OutboxContext(1_000, { disconnect: 0, drop_oldest: 0, latest: 0 });
-  const interest = new Interest(
-    index,
-    new FanOut({ endOfTurn: setImmediate, clock, outbox, onSlow: () => {} }),
-    clock,
-    linger,
-  );
+  const interest = new Interest(index, clock, linger);
   return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };
 }
 

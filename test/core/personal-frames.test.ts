@@ -50,7 +50,7 @@ test("O7: gives a session its own frames of messages, and others the shared ones
   const other = new MemorySink();
   bench.hub.join(bench.session(other, encoding), t);
   for (const text of ["a", "b"]) bench.fanOut.deliver(t, message(text));
-  bench.fanOut.sendMessage(session, encoding.frameMaker("own")(message("c")));
+  bench.fanOut.sendMessage(session, encoding.frame(message("c"), "own"));
   bench.endTurn();
   expect(sink.text).toBe("t+u>own:c;t+u>t:a;t+u>t:b;");
   expect(other.text).toBe("t:a;t:b;");

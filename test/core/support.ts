@@ -6,7 +6,7 @@ import type { Message } from "../../src/core/message.js";
 import { OutboxContext } from "../../src/core/outbox.js";
 import type { Encoding, Sink } from "../../src/core/ports.js";
 import { Session } from "../../src/core/session.js";
-import { Topic } from "../../src/core/topic.js";
+import { Topic, type TopicDelivery } from "../../src/core/topic.js";
 import { DEFAULT_RULES, type TopicRules } from "../../src/core/topic-rules.js";
 import type { CloseReason } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
@@ -55,11 +55,13 @@ export class MemorySink implements Sink {
 export class CountingEncoding implements Encoding {
   encoded = 0;
 
-  frameMaker(topic: string): (message: Message) => Uint8Array {
-    return ({ payload }) => {
-      this.encoded += 1;
-      return Buffer.from(`${topic}:${Buffer.from(payload).toString("latin1")};`, "latin1");
-    };
+  topicText(topic: string): string {
+    return topic;
+  }
+
+  frame({ payload }: Message, topic: string): Uint8Array {
+    this.encoded += 1;
+    return Buffer.from(`${topic}:${Buffer.from(payload).toString("latin1")};`, "latin1");
   }
 
   laggedFrame(topic: string, missed: number): Uint8Array {
@@ -69,8 +71,15 @@ export class CountingEncoding implements Encoding {
   presenceFrame(): undefined {}
 }
 
+/** Delivery of topics that no broker delivers to: tests call the fan-out. */
+const unsubscribed: TopicDelivery = {
+  deliver() {
+    throw new Error("not subscribed");
+  },
+};
+
 export function topicNamed(name: string, rules: Partial<TopicRules> = {}): Topic {
-  return new Topic("/", "memory", name, { ...DEFAULT_RULES, ...rules });
+  return new Topic("/", "memory", name, { ...DEFAULT_RULES, ...rules }, unsubscribed);
 }
 
 /** A hub and a fan-out whose turns end when the test says so. */

@@ -1,16 +1,38 @@
 import type { HistoryClass, StoredReceipt } from "../../core/history.js";
 import type { Message, Publication } from "../../core/message.js";
-import type { BrokerDriver, Clock, Published, Subscription, TopicSubscription } from "../../core/ports.js";
+import type {
+  BrokerDriver,
+  Clock,
+  MessageReceiver,
+  Published,
+  Subscription,
+  TopicSubscription,
+} from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { MemoryHistory } from "./memory-history.js";
 import { SubscribedLog } from "./subscribed-log.js";
-
-type Deliver = (message: Message) => void;
 
 interface ChildSubscription {
   /** Prefix of the topics' names, which ends with a dot. */
   readonly prefix: string;
   readonly deliver: (name: string, message: Message) => void;
+}
+
+/** Subscriptions of one vhost. */
+interface VhostSubscriptions {
+  /** Receiver of each topic: nearly always the only one, without a list around it. */
+  readonly topics: Map<string, MessageReceiver>;
+  /** Subscriptions to the children of a topic. A vhost rarely has more than two. */
+  children: readonly ChildSubscription[];
+}
+
+/** Receivers of one topic. */
+class Receivers implements MessageReceiver {
+  constructor(readonly all: readonly MessageReceiver[]) {}
+
+  deliver(message: Message): void {
+    for (const receiver of this.all) receiver.deliver(message);
+  }
 }
 
 export interface MemoryDriverOptions {
@@ -19,10 +41,7 @@ export interface MemoryDriverOptions {
 
 /** Broker within this process. Delivers messages before the publish resolves. */
 export class MemoryDriver implements BrokerDriver {
-  /** Subscribers by vhost and topic. Arrays, because most topics have one subscriber and arrays iterate faster than sets. */
-  readonly #vhosts = new Map<string, Map<string, Deliver[]>>();
-  /** Subscriptions to the children of a topic, by vhost. A vhost rarely has more than one. */
-  readonly #childSubscriptions = new Map<string, ChildSubscription[]>();
+  readonly #vhosts = new Map<string, VhostSubscriptions>();
   readonly history: MemoryHistory;
   #up = true;
 
@@ -41,15 +60,13 @@ export class MemoryDriver implements BrokerDriver {
   stop(): Promise<void> {
     this.#up = false;
     this.#vhosts.clear();
-    this.#childSubscriptions.clear();
     this.history.stop();
     return Promise.resolve();
   }
 
-  subscribe(vhost: string, topic: string, deliver: Deliver, history?: HistoryClass): TopicSubscription {
-    const topics = this.#vhosts.get(vhost) ?? new Map<string, Deliver[]>();
-    this.#vhosts.set(vhost, topics);
-    topics.set(topic, [...(topics.get(topic) ?? []), deliver]);
+  subscribe(vhost: string, topic: string, receiver: MessageReceiver, history?: HistoryClass): TopicSubscription {
+    const { topics } = this.#subscriptionsOf(vhost);
+    setReceivers(topics, topic, [...receiversOf(topics, topic), receiver]);
     const openLog = (changed: HistoryClass | undefined): SubscribedLog | undefined => {
       if (changed === undefined || !this.#up) return undefined;
       return new SubscribedLog(this.history, this.history.classFor(vhost, changed), topic, () => log);
@@ -72,20 +89,18 @@ export class MemoryDriver implements BrokerDriver {
         if (!isOpen) return;
         isOpen = false;
         log?.close();
-        const others = topics.get(topic)?.filter((one) => one !== deliver) ?? [];
-        if (others.length === 0) topics.delete(topic);
-        else topics.set(topic, others);
+        const others = receiversOf(topics, topic).filter((one) => one !== receiver);
+        setReceivers(topics, topic, others);
       },
     };
   }
 
   subscribeBelow(vhost: string, topic: string, deliver: ChildSubscription["deliver"]): Subscription {
     const added: ChildSubscription = { prefix: `${topic}.`, deliver };
-    this.#childSubscriptions.set(vhost, [...(this.#childSubscriptions.get(vhost) ?? []), added]);
+    const subscriptions = this.#subscriptionsOf(vhost);
+    subscriptions.children = [...subscriptions.children, added];
     const close = (): void => {
-      const others = this.#childSubscriptions.get(vhost)?.filter((one) => one !== added) ?? [];
-      if (others.length === 0) this.#childSubscriptions.delete(vhost);
-      else this.#childSubscriptions.set(vhost, others);
+      subscriptions.children = subscriptions.children.filter((one) => one !== added);
     };
     return { refusal: undefined, close };
   }
@@ -121,13 +136,33 @@ export class MemoryDriver implements BrokerDriver {
     return { stage: "flushed", stored: stored ?? NOTHING_STORED };
   }
 
-  #deliver(vhost: string, topic: string, message: Message): void {
-    const listeners = this.#vhosts.get(vhost)?.get(topic);
-    if (listeners !== undefined) for (const deliver of listeners) deliver(message);
-    const subscriptions = this.#childSubscriptions.get(vhost);
-    if (subscriptions === undefined) return;
-    for (const { prefix, deliver } of subscriptions) if (isChild(topic, prefix)) deliver(topic, message);
+  #subscriptionsOf(vhost: string): VhostSubscriptions {
+    let subscriptions = this.#vhosts.get(vhost);
+    if (subscriptions === undefined) {
+      subscriptions = { topics: new Map(), children: [] };
+      this.#vhosts.set(vhost, subscriptions);
+    }
+    return subscriptions;
   }
+
+  #deliver(vhost: string, topic: string, message: Message): void {
+    const subscriptions = this.#vhosts.get(vhost);
+    if (subscriptions === undefined) return;
+    subscriptions.topics.get(topic)?.deliver(message);
+    for (const { prefix, deliver } of subscriptions.children) if (isChild(topic, prefix)) deliver(topic, message);
+  }
+}
+
+function receiversOf(topics: VhostSubscriptions["topics"], topic: string): readonly MessageReceiver[] {
+  const receiver = topics.get(topic);
+  if (receiver instanceof Receivers) return receiver.all;
+  return receiver === undefined ? [] : [receiver];
+}
+
+function setReceivers(topics: VhostSubscriptions["topics"], topic: string, all: readonly MessageReceiver[]): void {
+  const [only] = all;
+  if (only === undefined) topics.delete(topic);
+  else topics.set(topic, all.length === 1 ? only : new Receivers(all));
 }
 
 const NOTHING_STORED: Published["stored"] = new Map();

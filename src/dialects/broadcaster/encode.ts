@@ -24,10 +24,8 @@ export type BroadcasterMessageFields = Pick<Message, "id" | "event" | "time" | "
 
 /** Encodes broadcasts. `seq` is the count of each connection. All connections share the text before and after it. */
 export const broadcasterEncoding: MessageEncoding = {
-  textMaker(topic) {
-    const encode = messageEncoder(topic, COUNT);
-    return (message) => `{"method":"broadcast","params":${encode(message)}}`;
-  },
+  topicText: (topic) => JSON.stringify(topic),
+  text: (message, channel) => `{"method":"broadcast","params":${encodeMessage(message, channel, COUNT)}}`,
   counted: true,
   // Clients see a gap in `seq`.
   laggedText: () => undefined,
@@ -36,7 +34,7 @@ export const broadcasterEncoding: MessageEncoding = {
 
 /** Encodes a message as JSON for its publisher. Its `seq` is 0, because the answer does not count as a delivered message. */
 export function messageText(channel: string, message: BroadcasterMessageFields): string {
-  return messageEncoder(channel, "0")(message);
+  return encodeMessage(message, JSON.stringify(channel), "0");
 }
 
 /** @param id, result - JSON texts */
@@ -60,12 +58,10 @@ export function timestamp(time: number): string {
   return new Date(time).toISOString();
 }
 
-function messageEncoder(channel: string, seq: string): (message: BroadcasterMessageFields) => string {
-  const channelText = JSON.stringify(channel);
-  return ({ event, id, payload, time }) => {
-    const { base64, text } = payloadValue(payload);
-    const begin = `{"id":${JSON.stringify(id)},"seq":${seq},"createTime":"${timestamp(time)}","channel":${channelText}`;
-    const eventText = JSON.stringify(event);
-    return `${begin},"event":${eventText},"payload":${text}${base64 ? ',"encoding":"base64"' : ""}}`;
-  };
+/** @param channel - JSON text */
+function encodeMessage({ event, id, payload, time }: BroadcasterMessageFields, channel: string, seq: string): string {
+  const { base64, text } = payloadValue(payload);
+  const begin = `{"id":${JSON.stringify(id)},"seq":${seq},"createTime":"${timestamp(time)}","channel":${channel}`;
+  const eventText = JSON.stringify(event);
+  return `${begin},"event":${eventText},"payload":${text}${base64 ? ',"encoding":"base64"' : ""}}`;
 }

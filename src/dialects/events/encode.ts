@@ -3,7 +3,7 @@ import type { RecoveryFailure } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Notice } from "../../core/notice.js";
 import type { MessageEncoding } from "../dialect.js";
-import { toTopicKey } from "./event-id.js";
+import { KEY_LENGTH, toTopicKey } from "./event-id.js";
 
 /**
  * Text of event streams. Each text is one or more blocks: lines of fields, and an empty line. Source: the HTML standard,
@@ -64,11 +64,11 @@ export function noticeText({ kind, topics }: Notice): string | undefined {
 
 function createEventEncoding(dataOf: (message: Message, topic: string) => string): MessageEncoding {
   return {
-    textMaker(topic) {
-      const key = toTopicKey(topic);
+    topicText: (topic) => toTopicKey(topic) + topic,
+    text(message, topicText) {
+      const data = dataLines(dataOf(message, topicText.slice(KEY_LENGTH)));
       // The id comes last, so that the ids of further topics can follow it.
-      return (message) =>
-        `${eventLine(message.event)}${dataLines(dataOf(message, topic))}${idLine(key, message.position)}\n`;
+      return `${eventLine(message.event)}${data}${idLine(topicText.slice(0, KEY_LENGTH), message.position)}\n`;
     },
     laggedText: (topic, missed) => ownEvent("carillon.lagged", { topic, missed }),
     presenceText: () => undefined,

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 export const MAX_ID_LENGTH = 4_096;
 
 /** Characters of a topic's key: 36 bits of a hash. */
-const KEY_LENGTH = 6;
+export const KEY_LENGTH = 6;
 
 const SEPARATOR = "~";
 

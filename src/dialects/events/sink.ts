@@ -48,10 +48,8 @@ export function getEventStreamEncoding(encoding: MessageEncoding): Encoding {
   let result = known.get(encoding);
   if (result === undefined) {
     result = {
-      frameMaker(topic) {
-        const makeText = encoding.textMaker(topic);
-        return (message) => Buffer.from(makeText(message));
-      },
+      topicText: (topic) => encoding.topicText(topic),
+      frame: (message, topicText) => Buffer.from(encoding.text(message, topicText)),
       laggedFrame(topic, missed) {
         const text = encoding.laggedText(topic, missed);
         return text === undefined ? undefined : Buffer.from(text);

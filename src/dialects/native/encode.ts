@@ -9,20 +9,16 @@ import type { MessageEncoding } from "../dialect.js";
 
 /** Encodes messages as `{"topic":…,"payload":…}`, with `"encoding":"base64"` if the payload is not UTF-8. */
 export const nativeEncoding: MessageEncoding = {
-  textMaker(topic) {
-    const begin = messageBegin(topic);
-    return ({ payload }) => `${begin}${payloadText(payload)}}`;
-  },
+  topicText: messageBegin,
+  text: ({ payload }, begin) => `${begin}${payloadText(payload)}}`,
   laggedText: () => undefined,
   presenceText,
 };
 
 /** Encodes messages with `id`, `time` and, where they exist, `event` and `position` in addition, for clients that connected with `?meta=1`. */
 export const nativeEncodingWithMetadata: MessageEncoding = {
-  textMaker(topic) {
-    const begin = messageBegin(topic);
-    return (message) => `${begin}${payloadText(message.payload)}${metadataText(message)}}`;
-  },
+  topicText: messageBegin,
+  text: (message, begin) => `${begin}${payloadText(message.payload)}${metadataText(message)}}`,
   laggedText: (topic, missed) => JSON.stringify({ topic: "#lagged", payload: [topic], missed }),
   presenceText,
 };

@@ -11,10 +11,8 @@ export const PONG = '{"event":"pong"}';
  * payload is not UTF-8. Clients are informed neither of missed messages nor of other clients' joins and leaves.
  */
 export const rootsocketEncoding: MessageEncoding = {
-  textMaker(topic) {
-    const begin = `{"event":${JSON.stringify(eventOf(topic))},"data":{"raw":`;
-    return ({ payload }) => `${begin}${rawText(payload)}}}`;
-  },
+  topicText: (topic) => `{"event":${JSON.stringify(eventOf(topic))},"data":{"raw":`,
+  text: ({ payload }, begin) => `${begin}${rawText(payload)}}}`,
   laggedText: () => undefined,
   presenceText: () => undefined,
 };

@@ -1,4 +1,3 @@
-import type { Message } from "../../core/message.js";
 import type { MessageEncoding } from "../dialect.js";
 import { toEventName, toEventValue, type Value } from "./event-values.js";
 
@@ -44,10 +43,8 @@ export interface SocketIoEventEncoding extends MessageEncoding {
 export function socketIoEventEncoding(packets: Packets, recoverable = false): SocketIoEventEncoding {
   return {
     recoverable,
-    textMaker:
-      () =>
-      ({ event, payload }: Message) =>
-        packets.event(event, toEventValue(payload)),
+    topicText: () => "",
+    text: ({ event, payload }) => packets.event(event, toEventValue(payload)),
     laggedText: (topic, missed) => packets.event("lagged", { text: JSON.stringify({ topic, missed }) }),
     presenceText: () => undefined,
   };

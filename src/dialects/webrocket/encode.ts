@@ -13,14 +13,12 @@ import { isPresenceChannel, isPrivate } from "./channel.js";
  * names.
  */
 export const webrocketEncoding: MessageEncoding = {
-  textMaker(topic) {
-    const channel = `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`;
-    return (message) => {
-      const { sender } = message;
-      const said = sender === "" ? channel : `"sid":${JSON.stringify(toSessionUuid(sender))},${channel}`;
-      const data = dataText(message, sender === "" ? ["channel"] : ["sid", "channel"]);
-      return `{${JSON.stringify(eventOf(message))}:{${joined(data, said)}}}`;
-    };
+  topicText: (topic) => `"channel":${JSON.stringify(mapConnectionTopic(topic, toSessionUuid))}`,
+  text(message, channel) {
+    const { sender } = message;
+    const said = sender === "" ? channel : `"sid":${JSON.stringify(toSessionUuid(sender))},${channel}`;
+    const data = dataText(message, sender === "" ? ["channel"] : ["sid", "channel"]);
+    return `{${JSON.stringify(eventOf(message))}:{${joined(data, said)}}}`;
   },
   laggedText: () => undefined,
   presenceText,

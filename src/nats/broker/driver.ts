@@ -1,7 +1,14 @@
 import type { Msg, MsgHdrs } from "nats";
 import type { HistoryClass, HistoryStore } from "../../core/history.js";
 import type { Message, MessageIds, Publication } from "../../core/message.js";
-import type { BrokerDriver, Clock, Published, Subscription, TopicSubscription } from "../../core/ports.js";
+import type {
+  BrokerDriver,
+  Clock,
+  MessageReceiver,
+  Published,
+  Subscription,
+  TopicSubscription,
+} from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { NatsHistory } from "../history/nats-history.js";
@@ -102,12 +109,10 @@ export class NatsDriver implements BrokerDriver {
     await this.#history.stop();
   }
 
-  subscribe(
-    vhost: string,
-    topic: string,
-    deliver: (message: Message) => void,
-    history?: HistoryClass,
-  ): TopicSubscription {
+  subscribe(vhost: string, topic: string, receiver: MessageReceiver, history?: HistoryClass): TopicSubscription {
+    const deliver = (message: Message): void => {
+      receiver.deliver(message);
+    };
     const createLog = (of: HistoryClass, hasMembers: boolean) =>
       this.#history.subscribe(vhost, topic, of, deliver, hasMembers);
     const subscription = new NatsTopicSubscription(deliver, createLog, history);

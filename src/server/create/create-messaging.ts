@@ -41,7 +41,6 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
   const { brokers, historyOf, limitedLog, node, onLeft, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
-  const index = new TopicIndex(rulesOf);
   const outbox = new OutboxContext(limits.outbox, drops);
   const fanOut = new FanOut({
     endOfTurn: setImmediate,
@@ -51,7 +50,8 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
       hub.remove(session, "slow_consumer");
     },
   });
-  const interest = new Interest(index, fanOut, systemClock, interest_linger);
+  const index = new TopicIndex(rulesOf, fanOut);
+  const interest = new Interest(index, systemClock, interest_linger);
   const hub = new Hub(fanOut, (topic, session) => {
     interest.release(topic);
     onLeft(session, topic);

@@ -26,10 +26,11 @@ const compressedEncodings = new WeakMap<MessageEncoding, Encoding>();
 function createEncoding(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
   const counted = encoding.counted === true;
   return {
-    frameMaker(topic) {
-      const makeText = encoding.textMaker(topic);
+    topicText: (topic) => encoding.topicText(topic),
+    frame(message, topicText) {
+      const text = encoding.text(message, topicText);
       // A text that differs for each connection cannot be compressed once for all.
-      return counted ? (message) => createCountedTemplate(makeText(message)) : (message) => toFrame(makeText(message));
+      return counted ? createCountedTemplate(text) : toFrame(text);
     },
     countedFrames: counted ? createCountedFrames : undefined,
     laggedFrame(topic, missed) {

@@ -145,10 +145,10 @@ export class MergeRun {
 
   async #prepare(topic: string, start: ReplayStart, limits: ReplayLimits): Promise<void> {
     const received: string[] = [];
-    const hear = ({ position = "" }: Message): void => {
+    const deliver = ({ position = "" }: Message): void => {
       if (client.isMember) received.push(position);
     };
-    const subscription = this.#driver.subscribe(VHOST, topic, hear, SMALL);
+    const subscription = this.#driver.subscribe(VHOST, topic, { deliver }, SMALL);
     await this.#driver.settle();
     this.#know(topic, subscription.log?.position);
     const prepared = await subscription.log?.prepare(start, limits);

@@ -16,14 +16,14 @@ export class Member {
 
   static async join(topic: TestTopic, driver: BrokerDriver, start: ReplayStart): Promise<Member> {
     const member = new Member();
-    const subscription = driver.subscribe(topic.vhost, topic.topic, member.#hear, topic.history);
+    const subscription = driver.subscribe(topic.vhost, topic.topic, member, topic.history);
     await driver.settle();
     await subscription.log?.settle();
     const prepared = await subscription.log?.prepare(start, AMPLE);
     const replay = prepared?.take();
     member.#isMember = true;
     member.#replay = replay;
-    for (const message of replay?.messages ?? []) member.#hear(message);
+    for (const message of replay?.messages ?? []) member.deliver(message);
     return member;
   }
 
@@ -31,11 +31,11 @@ export class Member {
     return this.#replay?.failure;
   }
 
-  readonly #hear = (message: Message): void => {
+  deliver(message: Message): void {
     if (!this.#isMember) return;
     this.messages.push(message);
     if (textOf(message) === END) this.#end.push(message);
-  };
+  }
 
   async texts(): Promise<string[]> {
     await this.#end.next();

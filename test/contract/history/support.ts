@@ -75,7 +75,7 @@ export class Listener {
   readonly subscription: TopicSubscription;
 
   constructor(driver: BrokerDriver, { history, topic, vhost }: ListenedTopic) {
-    this.subscription = driver.subscribe(vhost, topic, (message) => this.heard.push(message), history);
+    this.subscription = driver.subscribe(vhost, topic, { deliver: (message) => this.heard.push(message) }, history);
   }
 
   get log() {

@@ -6,7 +6,8 @@ import { authenticated, done, open } from "./support.js";
 
 function broadcast(message: Partial<Message>, topic = "c"): string {
   const { encoding } = open();
-  return encoding.textMaker(topic)({ id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("1"), ...message });
+  const all = { id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("1"), ...message };
+  return encoding.text(all, encoding.topicText(topic));
 }
 
 test("B13: writes a broadcast with exactly these members in this order", () => {

@@ -19,10 +19,8 @@ class LinesDialect implements Dialect {
 }
 
 const encoding: MessageEncoding = {
-  textMaker:
-    (topic) =>
-    ({ payload }) =>
-      `${topic} ${Buffer.from(payload).toString("utf8")}`,
+  topicText: (topic) => topic,
+  text: ({ payload }, topic) => `${topic} ${Buffer.from(payload).toString("utf8")}`,
   laggedText: () => undefined,
   presenceText: () => undefined,
 };

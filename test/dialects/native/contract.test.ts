@@ -28,7 +28,9 @@ dialectContract("native", {
 test("W4: writes a message with exactly these members in this order", () => {
   const conversation = new NativeDialect().open({ query: new URLSearchParams(), connectionId: "node.1" });
   const message = { id: "m", event: "e", sender: "", time: 0, payload: Buffer.from("a") };
-  expect(conversation.encoding.textMaker('"t"')(message)).toBe('{"topic":"\\"t\\"","payload":"a"}');
+  expect(conversation.encoding.text(message, conversation.encoding.topicText('"t"'))).toBe(
+    '{"topic":"\\"t\\"","payload":"a"}',
+  );
 });
 
 test("W23: counts a ping as a command, and refuses it as one", () => {

@@ -180,7 +180,7 @@ test("S19: reads frames of any depth", () => {
 
 function messageText(topic: string, payload: Uint8Array): string {
   const message = { id: "m", event: "e", sender: "", time: 0, payload };
-  return conversation.encoding.textMaker(topic)(message);
+  return conversation.encoding.text(message, conversation.encoding.topicText(topic));
 }
 
 test("S20: writes a message with exactly these members in this order", () => {

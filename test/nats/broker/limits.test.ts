@@ -18,8 +18,10 @@ async function setUp(config: string): Promise<Setup> {
   await made.ups.next();
   const received = new Queue<string>();
   const listen = (topic: string): Subscription =>
-    made.driver.subscribe("/", topic, ({ payload }) => {
-      received.push(`${topic}=${Buffer.from(payload).toString()}`);
+    made.driver.subscribe("/", topic, {
+      deliver({ payload }) {
+        received.push(`${topic}=${Buffer.from(payload).toString()}`);
+      },
     });
   return { ...made, server, received, listen };
 }

@@ -114,8 +114,10 @@ test("N1: publishes on every subject of a real server, where a plain client reac
   const plain = await connectNats(server, { pedantic: true });
   const received = new Queue<string>();
   for (const [vhost, topic] of distinct) {
-    driver.subscribe(vhost, topic, ({ payload }: Message) => {
-      received.push(JSON.stringify([vhost, topic, Buffer.from(payload).toString()]));
+    driver.subscribe(vhost, topic, {
+      deliver({ payload }: Message) {
+        received.push(JSON.stringify([vhost, topic, Buffer.from(payload).toString()]));
+      },
     });
   }
   await driver.settle();

@@ -14,8 +14,10 @@ type Ways = Partial<NatsOptions>;
 async function greeting(server: NatsServer, ways: Ways): Promise<string> {
   const { driver } = await startNatsDriver({ servers: [server.url], ...ways });
   const received = new Queue<string>();
-  driver.subscribe("/", "a", ({ payload }) => {
-    received.push(Buffer.from(payload).toString());
+  driver.subscribe("/", "a", {
+    deliver({ payload }) {
+      received.push(Buffer.from(payload).toString());
+    },
   });
   await driver.settle();
   await driver.publish([publication("a", "hello")]);
@@ -212,9 +214,9 @@ describe("permissions", () => {
       const server = await startNats(config);
       const { driver } = await startNatsDriver({ servers: [server.url], ...ann });
 
-      const open = driver.subscribe("/", "open", () => {});
-      const closed = driver.subscribe("/", topic, () => {});
-      const again = driver.subscribe("/", topic, () => {});
+      const open = driver.subscribe("/", "open", { deliver() {} });
+      const closed = driver.subscribe("/", topic, { deliver() {} });
+      const again = driver.subscribe("/", topic, { deliver() {} });
       await driver.settle();
 
       expect(open.refusal).toBeUndefined();
@@ -249,8 +251,10 @@ describe("permissions", () => {
       const { driver, ups } = await startNatsDriver({ servers: [server.url], ...ann });
       await ups.next();
       const received = new Queue<string>();
-      const subscription = driver.subscribe("/", topic, ({ payload }) => {
-        received.push(Buffer.from(payload).toString());
+      const subscription = driver.subscribe("/", topic, {
+        deliver({ payload }) {
+          received.push(Buffer.from(payload).toString());
+        },
       });
       await driver.settle();
       expect(subscription.refusal).toBeDefined();

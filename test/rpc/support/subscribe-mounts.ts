@@ -25,8 +25,8 @@ export async function startSubscribeMounts(
     outbox,
     onSlow: (session) => hub.remove(session, "slow_consumer"),
   });
-  const index = new TopicIndex(() => DEFAULT_RULES);
-  const interest = new Interest(index, fanOut, clock, 0);
+  const index = new TopicIndex(() => DEFAULT_RULES, fanOut);
+  const interest = new Interest(index, clock, 0);
   const hub = new Hub(fanOut, (topic) => interest.release(topic));
   const implementation = new SubscribeImplementation({
     context: {

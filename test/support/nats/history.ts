@@ -64,7 +64,7 @@ export interface FollowedTopic {
 /** Subscribes to a topic, and waits until its log is known. */
 export async function follow(driver: BrokerDriver, topic: string, history: HistoryClass): Promise<FollowedTopic> {
   const heard = new Queue<Message>();
-  const subscription = driver.subscribe("/", topic, (message) => heard.push(message), history);
+  const subscription = driver.subscribe("/", topic, { deliver: (message) => heard.push(message) }, history);
   await driver.settle();
   await subscription.log?.settle();
   const replay = async (...start: Parameters<NonNullable<TopicSubscription["log"]>["prepare"]>): Promise<Replay> => {

@@ -58,10 +58,10 @@ export function socketIoEncoding(encoding: SocketIoEventEncoding): Encoding {
   let result = known.get(encoding);
   if (result === undefined) {
     result = {
-      frameMaker(topic) {
-        const makeText = encoding.textMaker(topic);
-        if (!encoding.recoverable) return (message) => packetFrames(makeText(message));
-        return (message) => createMessageFrame(packetFrames, makeText(message), message.position);
+      topicText: (topic) => encoding.topicText(topic),
+      frame(message, topicText) {
+        const text = encoding.text(message, topicText);
+        return encoding.recoverable ? createMessageFrame(packetFrames, text, message.position) : packetFrames(text);
       },
       countedFrames: undefined,
       personal: encoding.recoverable,

@@ -13,7 +13,8 @@ export const FIELD = { subscribed: 1, messages: 2, dropped: 3 } as const;
 
 /** Encodes the messages of a topic for the streams of backends. */
 export const streamEncoding: Encoding = {
-  frameMaker: (topic) => (message) => encodeMessage(topic, message),
+  topicText: (topic) => topic,
+  frame: encodeMessage,
   laggedFrame: (topic, missed) => {
     const writer = new BinaryWriter().tag(FIELD.dropped, WireType.LengthDelimited).fork();
     writeText(writer, 1, topic);
@@ -38,7 +39,7 @@ export function encodeSubscribed(replays: ReadonlyMap<string, JoinedReplay>): Bu
   return finish(writer.join());
 }
 
-function encodeMessage(topic: string, { event, id, payload, position, time }: Message): Buffer {
+function encodeMessage({ event, id, payload, position, time }: Message, topic: string): Buffer {
   const writer = new BinaryWriter().tag(FIELD.messages, WireType.LengthDelimited).fork();
   writeText(writer, 1, topic);
   if (payload.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(payload);

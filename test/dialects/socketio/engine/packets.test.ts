@@ -108,22 +108,12 @@ test("O7: shares frames among the sockets of a namespace only", () => {
     socketIoEncoding(
       dialect.open({ query: new URLSearchParams(), connectionId: `${namespace}.1`, namespace }).encoding,
     );
+  const encodeIn = (namespace: string, payload: Uint8Array) =>
+    encodingOf(namespace).frame({ id: "1", event: "e", sender: "", time: 0, payload }, "");
   expect(encodingOf("/shop")).toBe(encodingOf("/shop"));
   expect(encodingOf("/shop")).not.toBe(encodingOf("/"));
-  const frames = encodingOf("/").frameMaker("a")({
-    id: "1",
-    event: "e",
-    sender: "",
-    time: 0,
-    payload: Buffer.from("1"),
-  });
+  const frames = encodeIn("/", Buffer.from("1"));
   expect(pollText(frames)).toBe('2["e",1]');
-  const text = encodingOf("/shop").frameMaker("a")({
-    id: "1",
-    event: "e",
-    sender: "",
-    time: 0,
-    payload: Uint8Array.of(255),
-  });
+  const text = encodeIn("/shop", Uint8Array.of(255));
   expect(pollText(text)).toBe('51-/shop,["e",{"_placeholder":true,"num":0}]\x1eb/w==');
 });

@@ -70,7 +70,7 @@ export async function createWorld(
     onUnconfirmed: () => {},
   });
   const { dispatch, member } = node ?? (await startLocalDispatch());
-  const index = new TopicIndex(() => DEFAULT_RULES);
+  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} });
   return {
     ...world,
     dispatch,
@@ -84,8 +84,10 @@ export async function createWorld(
 /** Collects the messages published to a channel from now on. */
 export async function heardIn({ driver }: World, vhost: string, channel: string): Promise<Queue<Message>> {
   const heard = new Queue<Message>();
-  driver.subscribe(vhost, channel, (message) => {
-    heard.push(message);
+  driver.subscribe(vhost, channel, {
+    deliver(message) {
+      heard.push(message);
+    },
   });
   await driver.settle();
   return heard;
