@@ -103,10 +103,23 @@ export type CloseReason =
   | "vhost_deleted"
   | "not_joined";
 
-/** A close code and text chosen by a backend. */
+/** A close code and text chosen by a backend, or by the node where the text depends on its settings. */
 export interface ChosenClose {
   readonly code: number;
   readonly text: string;
+  /** When the client should reconnect. Undefined: the code decides whether it should. */
+  readonly retry?: RetryWindow;
+}
+
+/** Period in which clients should come back, each at a random time, in milliseconds from now. */
+export interface RetryWindow {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Chooses a random delay within a window, in milliseconds. */
+export function chooseDelay({ from, to }: RetryWindow, random: () => number = Math.random): number {
+  return from + Math.floor(random() * (to - from));
 }
 
 /** WebSocket close codes and texts. Source: RFC 6455 §7.4.1 and the IANA registry (1012, 1013). */
@@ -125,6 +138,22 @@ export const WEBSOCKET_CLOSE: Readonly<Record<CloseReason, readonly [code: numbe
   vhost_deleted: [4404, "the vhost was deleted"],
   not_joined: [1013, "initial topics could not be joined: try again later"],
 };
+
+/**
+ * Creates a close with code 1012 whose text ends with advice that clients can parse (rule L23): `CAUSE, retry after A-B s`.
+ * @param cause - at most 80 bytes
+ */
+export function createRestartClose(cause: string, retry: RetryWindow): ChosenClose {
+  const [code] = WEBSOCKET_CLOSE.service_restart;
+  const [from, to] = [retry.from, retry.to].map((time) => Math.ceil(time / 1_000));
+  return { code, text: `${cause}, retry after ${from}-${to} s`, retry };
+}
+
+/** Parses the advice at the end of a close frame's text (rule L23); undefined where there is none. */
+export function parseRetryAdvice(text: string): RetryWindow | undefined {
+  const [, from, to] = /, retry after (\d{1,6})-(\d{1,6}) s$/.exec(text) ?? [];
+  return from === undefined || to === undefined ? undefined : { from: Number(from) * 1_000, to: Number(to) * 1_000 };
+}
 
 /** Returns the code and text of the close frame. */
 export function toCloseFrame(reason: CloseReason | ChosenClose): readonly [code: number, text: string] {

@@ -169,8 +169,8 @@ export class Clients {
 }
 
 /** Costs of closing a connection, and of ending each of its memberships, in steps (rule A15). */
-const DISCONNECT_STEPS = 2_000;
-const LEAVE_STEPS = 150;
+export const DISCONNECT_STEPS = 2_000;
+export const LEAVE_STEPS = 150;
 
 /** Key of the queue for expired connections. Not a valid vhost path, so it collides with no vhost's queue. */
 const EXPIRED = "expired";

@@ -231,8 +231,21 @@ compression: false
 # How long a topic stays subscribed after its last session has left.
 interest_linger: 2s
 
-# Time that a graceful stop may take. Requests that are not finished by then are aborted.
+# A signal to stop ends the readiness. After delay, new clients are refused (set it longer than your load balancer's interval
+# of health checks), and connections are closed: rate per second, for timeout; then all others. They are advised to come back
+# after 1 s up to spread.
+drain:
+  delay: 0
+  rate: 1000
+  timeout: 5s
+  spread: 10s
+
+# Time that the rest of a graceful stop may take. Requests that are not finished by then are aborted.
 stop_timeout: 10s
+
+# Clients per second that may connect, with a burst of as many; others are refused with 503 and Retry-After. off: no limit.
+admission:
+  rate: off
 
 log:
   # debug, info, warn, error, silent

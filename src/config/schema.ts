@@ -282,7 +282,35 @@ export function createSchema(dialects: readonly DialectSettings[]) {
       interest_linger: duration("0", "1h")
         .prefault("2s")
         .describe("How long a topic stays subscribed after its last session has left."),
-      stop_timeout: duration("0", "10m").prefault("10s").describe("Time that a graceful stop may take."),
+      stop_timeout: duration("0", "10m")
+        .prefault("10s")
+        .describe("Time that a graceful stop may take after the drain."),
+      drain: z
+        .strictObject({
+          delay: duration("0", "10m")
+            .prefault("0")
+            .describe(
+              "Time between a signal to stop, which ends the readiness, and the first refused client. Set it longer than your load balancer's interval of health checks.",
+            ),
+          rate: count(1, 100_000).default(1_000).describe("Connections that a stopping node closes per second."),
+          timeout: duration("0", "1h")
+            .prefault("5s")
+            .describe("Time in which connections are closed at `rate`. All others are closed at its end."),
+          spread: duration("1s", "10m")
+            .prefault("10s")
+            .describe("Latest time at which closed and refused clients are advised to come back. The earliest is 1 s."),
+        })
+        .prefault({}),
+      admission: z
+        .strictObject({
+          rate: count(1, 1_000_000)
+            .or(z.literal("off"))
+            .default("off")
+            .describe(
+              "Clients per second that may connect to the node, with a burst of as many. Others are refused with 503 and `Retry-After`. `off` removes the limit.",
+            ),
+        })
+        .prefault({}),
       dialects: z
         .array(z.enum(clientDialects))
         .min(1)

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { AccessTools, DialectAccess } from "../access/authenticators/dialect-access.js";
 import type { Keyring } from "../access/keys/keyring.js";
 import type { AdmissionControl } from "../clients/admission-control.js";
+import type { Handshakes } from "../clients/handshakes.js";
 import type { CommandContext } from "../commands/command-context.js";
 import type { DialectSettings, SettingsOutput } from "../config/dialect-settings.js";
 import type { Config } from "../config/schema.js";
@@ -159,8 +160,8 @@ export interface ClientContext {
   readonly openLease: OpenRequestLease;
   /** Returns whether a vhost exists now. */
   readonly exists: (vhost: string) => boolean;
-  /** Returns the number of clients on all listeners, which `limits.connections` bounds. */
-  readonly clientCount: () => number;
+  /** Admits or refuses the handshakes of all listeners. */
+  readonly handshakes: Handshakes;
   /** Called with the close code of each connection. */
   readonly onClosed: (code: number) => void;
   readonly onUpgradeRefused: (code: ErrorCode) => void;

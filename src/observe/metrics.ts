@@ -6,6 +6,8 @@ import { addHistoryMetrics, type HistoryReadings } from "./history-metrics.js";
 /** Functions that read the node's counters when metrics are requested, so that counting costs an increment at most. */
 export interface Readings extends HistoryReadings {
   readonly connections: () => number;
+  /** Number of handshakes by result: admitted to authentication, or refused because of the rate, a full or a stopping node. */
+  readonly handshakes: () => Readonly<Record<"admitted" | "rate" | "full" | "stopping", number>>;
   readonly topics: () => number;
   readonly version: string;
   readonly node: string;
@@ -101,6 +103,8 @@ export class Metrics {
     new Gauge({ ...info, labelNames: ["version", "node"] }).set({ version, node }, 1);
     this.#publishesFailed(readings.publishesFailed);
     this.#gauge("carillon_connections", "Open WebSocket connections.", readings.connections);
+    const handshakesHelp = "Connecting clients, by result: admitted to authentication, or why they were refused.";
+    this.#labelled(Counter, "carillon_handshakes_total", handshakesHelp, "result", readings.handshakes);
     this.#gauge("carillon_topics", "Topics that this node is subscribed to.", readings.topics);
     this.#labelled(Gauge, "carillon_broker_up", "1 while the broker is connected.", "broker", readings.brokers);
     this.#gauge("carillon_nodes", "Live nodes of the cluster, including this one.", readings.nodes);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
-import type { ErrorCode } from "../errors.js";
+import { chooseDelay, type ErrorCode, parseRetryAdvice, type RetryWindow } from "../errors.js";
 import { Backoff } from "./backoff.js";
 
 /** Upper bounds of the first wait before reconnecting, and of later ones, in milliseconds. */
@@ -96,6 +96,7 @@ export class ListenClient {
     });
     this.#webSocket = webSocket;
     let reason: string | undefined;
+    let advice: RetryWindow | undefined;
     webSocket.on("open", () => {
       this.#join(webSocket);
       this.#events.onConnected();
@@ -124,6 +125,7 @@ export class ListenClient {
         reason = `the server answers ${statusCode}${message === undefined ? "" : `: ${message}`}`;
         // Too many clients, or a starting server, are temporary refusals.
         if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#giveUp(reason);
+        advice = readRetryAfter(response.headers["retry-after"]);
         webSocket.terminate();
       });
     });
@@ -134,9 +136,10 @@ export class ListenClient {
     webSocket.on("close", (code, text) => {
       const closed = code === 1006 ? (reason ?? "connection lost") : `closed with ${code} ${text.toString()}`.trim();
       if (code >= REFUSED.min && code <= REFUSED.max) this.#giveUp(closed);
-      this.#tryAgain(closed, () => {
+      const attempt = (): void => {
         this.connect();
-      });
+      };
+      this.#tryAgain(closed, attempt, parseRetryAdvice(text.toString()) ?? advice);
     });
   }
 
@@ -187,14 +190,22 @@ export class ListenClient {
     this.#events.onRefused(reason);
   }
 
-  #tryAgain(reason: string, attempt: () => void): void {
+  /** @param advice - the server's; undefined: the client chooses the wait itself */
+  #tryAgain(reason: string, attempt: () => void, advice?: RetryWindow): void {
     if (this.#stopped) return;
-    const wait = this.#backoff.next();
+    const wait = advice === undefined ? this.#backoff.next() : chooseDelay(advice);
     // A connection that ends while a join is scheduled replaces that attempt.
     clearTimeout(this.#retry);
     this.#retry = setTimeout(attempt, wait);
     this.#events.onRetry(reason, Math.round(wait));
   }
+}
+
+/** Reads a header Retry-After in seconds; undefined where there is none. The server has chosen a random time already. */
+function readRetryAfter(text: string | undefined): RetryWindow | undefined {
+  if (text === undefined || !/^\d{1,4}$/.test(text)) return undefined;
+  const from = Number(text) * 1_000;
+  return { from, to: from + 1_000 };
 }
 
 /** Reads a refusal, and calls `done` once with its message, or with undefined if the body is not one of Carillon's. */

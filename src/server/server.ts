@@ -4,6 +4,7 @@ import type { Logger } from "../observe/log.js";
 import { ignore } from "../util/ignore.js";
 import { createNode, type NodeParts } from "./create/create-node.js";
 import { DIALECTS } from "./dialects.js";
+import { drainNode, toStopClose } from "./drain-node.js";
 import { type Addresses, listenAll } from "./listen.js";
 import { stopNode } from "./stop-node.js";
 import { warnOpenAccess } from "./warn-open-access.js";
@@ -61,7 +62,7 @@ export class Server {
     return this.#starting;
   }
 
-  /** Stops gracefully, within the configured time. Later calls return the same promise. */
+  /** Drains the node, and stops it gracefully, within the configured times. Later calls return the same promise. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnceStarted();
     return this.#stopping;
@@ -103,11 +104,16 @@ export class Server {
   async #stopOnceStarted(): Promise<void> {
     // The caller of start() gets the error.
     await this.#starting?.catch(ignore);
+    if (this.#addresses !== undefined) {
+      this.#showReadiness();
+      await drainNode(this.#parts, this.#config.drain, this.#log);
+    }
     await this.#stop();
   }
 
   #stop(): Promise<void> {
-    return stopNode(this.#parts, this.#config.stop_timeout, this.#log);
+    const { drain, stop_timeout: timeout } = this.#config;
+    return stopNode(this.#parts, { timeout, close: toStopClose(drain) }, this.#log);
   }
 
   /** Lists what the node waits for; empty when it is ready. */

@@ -1,3 +1,4 @@
+import type { ChosenClose } from "../errors.js";
 import type { Logger } from "../observe/log.js";
 import { systemClock } from "../util/system-clock.js";
 import { withResolvers } from "../util/with-resolvers.js";
@@ -10,8 +11,13 @@ const LEAST_TIME = 100;
  * Stops the parts of a node, some of which may not have started: tasks and publishes first, then connections, then their
  * dependencies. Never rejects.
  * @param timeout - milliseconds after which connections are cut
+ * @param close - of the sessions that are left
  */
-export async function stopNode(parts: NodeParts, timeout: number, log: Logger): Promise<void> {
+export async function stopNode(
+  parts: NodeParts,
+  { close, timeout }: { readonly timeout: number; readonly close: ChosenClose },
+  log: Logger,
+): Promise<void> {
   const begin = systemClock.monotonic();
   const end = begin + timeout;
   const { clusterServices, historyPreparation, listeners, messaging, rpc } = parts;
@@ -25,7 +31,7 @@ export async function stopNode(parts: NodeParts, timeout: number, log: Logger): 
   await withDeadline(end, messaging.publisher.close());
 
   messaging.fanOut.flush();
-  for (const session of messaging.hub.sessions) messaging.hub.remove(session, "service_restart");
+  for (const session of messaging.hub.sessions) messaging.hub.remove(session, close);
   listeners.heartbeat.stop();
   messaging.interest.stop();
   if (!(await withDeadline(end, Promise.all([closed, drainClients(parts)]))))

@@ -333,7 +333,7 @@ describe("signals", () => {
     const node = await startCarillon();
     const client = await connect(`${node.ws}/ws`);
     node.child.kill(signal);
-    expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
+    expect(await client.closed).toEqual({ code: 1012, reason: "service restart, retry after 1-10 s" });
     expect(await node.exited).toBe(0);
     expect(node.log.at(-1)).toMatchObject({ msg: "stopped" });
   });

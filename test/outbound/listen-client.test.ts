@@ -109,6 +109,27 @@ test("L7: joins again on its next connection when the server closes the last one
   expect(commands).toEqual([JOIN, JOIN, JOIN]);
 });
 
+test("L23: waits as the text of a close frame or Retry-After advises", async () => {
+  const { url } = await scripted((webSocket) => webSocket.close(1012, "service restart, retry after 100-200 s"));
+  const closed = listen(url, ["foo"]);
+  await closed.until(2);
+  const [first = 0] = closed.waits;
+  expect(first).toBeGreaterThanOrEqual(100_000);
+  expect(first).toBeLessThanOrEqual(200_000);
+
+  const server = createServer().listen(0, "127.0.0.1");
+  cleanUp(() => server.close());
+  await once(server, "listening");
+  server.on("upgrade", (_request, socket) => {
+    socket.end("HTTP/1.1 503 No\r\nconnection: close\r\nretry-after: 50\r\ncontent-length: 0\r\n\r\n");
+  });
+  const refused = listen(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, ["foo"]);
+  await refused.until(1);
+  const [second = 0] = refused.waits;
+  expect(second).toBeGreaterThanOrEqual(50_000);
+  expect(second).toBeLessThanOrEqual(51_000);
+});
+
 test("disconnects from a server that does not speak Carillon's protocol", async () => {
   const { url } = await scripted((webSocket) => webSocket.send("hello?"));
   const story = listen(url, ["foo"]);

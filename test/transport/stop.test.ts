@@ -10,6 +10,10 @@ import { closeFrame, command, connectRaw, openRaw, upgradeRequest } from "../sup
 /** Long enough that a test times out if a stop waits for it. */
 const AGES = "10m";
 
+/** Text of the close frame with default settings. */
+const REASON = "service restart, retry after 1-10 s";
+const RESTART = `1012 ${REASON}`;
+
 const BODY = '{"messages":[]}';
 const PUBLISH = [
   "POST /websockets.v1.BroadcastService/Publish HTTP/1.1",
@@ -50,7 +54,7 @@ test("L7: delivers earlier messages, then closes sessions with 1012 and the port
   );
   await node.carillon.stop();
   for (const client of clients) {
-    expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
+    expect(await client.closed).toEqual({ code: 1012, reason: REASON });
     expect(client.unread.map((text) => (JSON.parse(text) as { payload: string }).payload)).toEqual(payloads);
   }
   expect(await errorOfConnecting(node.http)).toBe("ECONNREFUSED");
@@ -72,7 +76,7 @@ test("L7, L8: is not ready while it stops, and refuses upgrades and publishes wi
   await roundTrip(node);
 
   const stopped = node.carillon.stop();
-  expect(await stuck.nextClose()).toBe("1012 service restart");
+  expect(await stuck.nextClose()).toBe(RESTART);
   expect(await errorOfConnecting(node.http)).toBe("ECONNREFUSED");
 
   readiness.send("\r\n");
@@ -95,7 +99,7 @@ test("L7: cuts a client that never answers the close frame at the deadline", asy
   const node = await startNode({ stop_timeout: "300ms" });
   const stuck = await openRaw(node.http);
   await node.carillon.stop();
-  expect(await stuck.nextClose()).toBe("1012 service restart");
+  expect(await stuck.nextClose()).toBe(RESTART);
   await stuck.gone;
 });
 
@@ -154,7 +158,7 @@ test("L7: does not wait for a client that disconnects while the node stops", asy
   const node = await startNode({ stop_timeout: AGES });
   const clients = [await openRaw(node.http), await openRaw(node.http)];
   const stopped = node.carillon.stop();
-  for (const client of clients) expect(await client.nextClose()).toBe("1012 service restart");
+  for (const client of clients) expect(await client.nextClose()).toBe(RESTART);
   clients[0]?.socket.end();
   clients[1]?.socket.resetAndDestroy();
   await stopped;
@@ -171,7 +175,7 @@ test("L7: closes a client whose command waits for a silent broker, and reads its
   client.send(command({ command: "join", topics: ["bar"] }), command({ command: "leave", topics: ["bar"] }));
   expect(await roundTrip(node)).toBe(200);
   const stopped = node.carillon.stop();
-  expect(await client.nextClose()).toBe("1012 service restart");
+  expect(await client.nextClose()).toBe(RESTART);
   client.send(closeFrame(1012));
   const answered = performance.now();
   await client.ended();

@@ -14,6 +14,7 @@ import {
   CarillonError,
   type ChosenClose,
   type CloseReason,
+  chooseDelay,
   type ErrorCode,
   HTTP_STATUS,
   toCloseFrame,
@@ -27,10 +28,6 @@ import { EventStreamSink, getEventStreamEncoding } from "./sink.js";
 
 /** Milliseconds in which a peer must accept the last bytes of an ended stream. */
 const END_TIMEOUT = 3_000;
-
-/** Milliseconds over which the clients of a stopping node spread their reconnects, so that they do not all come at once. */
-const RECONNECT_AFTER = 1_000;
-const RECONNECT_SPREAD = 4_000;
 
 /** Close code of a connection that the client or the network has ended. Streams have no close frames. */
 const LOST = 1_006;
@@ -159,12 +156,12 @@ export class EventStream implements ClientConnection, Pulse {
 
   #end(reason: CloseReason | ChosenClose): void {
     const [code, text] = toCloseFrame(reason);
+    const retry = typeof reason === "string" || reason.retry === undefined ? undefined : chooseDelay(reason.retry);
     if (!this.#stream.isOpen) {
-      this.#context.refuse(this.#response, this.#refusal ?? new CarillonError(toErrorCode(code), text));
+      const refusal = this.#refusal ?? new CarillonError(toErrorCode(code), text, { retryDelay: retry });
+      this.#context.refuse(this.#response, refusal);
       return;
     }
-    const retry =
-      reason === "service_restart" ? RECONNECT_AFTER + Math.floor(Math.random() * RECONNECT_SPREAD) : undefined;
     this.#stream.end(Buffer.from(encodeClose(code, text, retry)));
     this.#cancelEnd = this.#context.clock.after(END_TIMEOUT, () => {
       this.cut();

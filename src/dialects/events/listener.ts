@@ -22,8 +22,6 @@ export interface EventsListenerOptions extends ClientContext {
   /** Path prefix, such as `/events`. */
   readonly base: string;
   readonly ping: Pick<HeartbeatOptions, "interval" | "timeout">;
-  /** Largest number of clients of the node. */
-  readonly limit: number;
 }
 
 /** Listener for clients of event streams. The HTTP listener checks origins, then passes on their requests. */
@@ -37,15 +35,14 @@ export class EventsListener implements ClientListener {
   #onDrained: (() => void) | undefined;
 
   constructor(options: EventsListenerOptions) {
-    const { admission, base, clientAddress, clientCount, clock, exists, limit, onClosed, onFault, ping } = options;
+    const { admission, base, clientAddress, clock, exists, handshakes, onClosed, onFault, ping } = options;
     this.#options = options;
     this.#heartbeat = new Heartbeat({ clock, ...ping });
     this.#admission = new RequestAdmission({
       admission,
       clientAddress,
-      clientCount,
       clock,
-      limit,
+      handshakes,
       onFault,
       nextId: () => options.sessionIds.next(),
       routeAt: vhostPaths(base, this.#dialect, exists),

@@ -12,6 +12,6 @@ export const events = defineDialect({
   serves: "clients",
   settings: { node: nodeSettings, vhost: undefined, defaults: { node: "events:\n  base: /events\n" } },
   create: ({ base }, { clients, config }) => ({
-    clients: new EventsListener({ ...clients, base, ping: config.ping, limit: config.limits.connections }),
+    clients: new EventsListener({ ...clients, base, ping: config.ping }),
   }),
 });

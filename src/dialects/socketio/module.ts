@@ -25,7 +25,6 @@ export const socketio = defineDialect({
       ping: config.ping,
       frameBytes: config.limits.frame,
       malformedFrames: config.limits.malformed_frames,
-      limit: config.limits.connections,
     }),
   }),
 });

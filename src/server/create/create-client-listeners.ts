@@ -21,7 +21,7 @@ export interface ClientSources {
   readonly commandContext: CommandContext;
 }
 
-type ClientRules = Pick<ClientContext, "clientAddress" | "clientCount" | "onFault" | "onUpgradeRefused" | "openLease">;
+type ClientRules = Pick<ClientContext, "clientAddress" | "handshakes" | "onFault" | "onUpgradeRefused" | "openLease">;
 
 /** Creates the options that all listeners for clients share. */
 export function createClientContext(sources: ClientSources, rules: ClientRules): ClientContext {
@@ -53,7 +53,7 @@ export function createWebSockets(config: Config, clients: ClientContext, rules: 
   return new WebSocketListener({
     ...clients,
     ...rules,
-    limits: { connections: limits.connections, frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
+    limits: { frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     compression,
     deadlines: new MessageDeadlines({ clock: systemClock, timeout: timeouts.request }),
   });

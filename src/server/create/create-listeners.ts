@@ -1,3 +1,4 @@
+import { Handshakes } from "../../clients/handshakes.js";
 import type { Config } from "../../config/schema.js";
 import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
 import { joinRoutes } from "../../dialects/routes.js";
@@ -27,6 +28,7 @@ import { Heartbeat } from "../../transport/websocket/heartbeat.js";
 import type { WebSocketListener } from "../../transport/websocket/websocket-listener.js";
 import { type Address, formatAddress, isLoopback } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
+import { toRetryWindow } from "../drain-node.js";
 import { createAdmin } from "./create-admin.js";
 import { type ClientSources, createClientContext, createWebSockets } from "./create-client-listeners.js";
 import { createDialects } from "./create-dialects.js";
@@ -60,6 +62,7 @@ export interface Listeners {
   readonly dialects: readonly DialectParts[];
   /** Counts the clients on all listeners. */
   readonly connections: () => number;
+  readonly handshakes: Handshakes;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
 }
@@ -109,9 +112,10 @@ export function createListeners(config: Config, context: ListenersContext): List
   const originAllowed = createOriginCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
   const connections = (): number =>
     dialects.reduce((sum, { clients }) => sum + (clients?.connections ?? 0), webSockets.connections);
+  const handshakes = createHandshakes(config, connections);
   const clients = createClientContext(context, {
     clientAddress: addressOf,
-    clientCount: connections,
+    handshakes,
     onFault,
     onUpgradeRefused,
     openLease,
@@ -162,7 +166,17 @@ export function createListeners(config: Config, context: ListenersContext): List
     answerTimeout: config.timeouts.answer,
     onFirstBytes: warnOfStrayFrames(config, context.dialects, log),
   });
-  return { heartbeat, http, webSockets, inflations, admin, grpc, dialects, connections, certificates };
+  return { heartbeat, http, webSockets, inflations, admin, grpc, dialects, connections, handshakes, certificates };
+}
+
+function createHandshakes({ admission, drain, limits }: Config, clientCount: () => number): Handshakes {
+  return new Handshakes({
+    clock: systemClock,
+    rate: admission.rate === "off" ? undefined : admission.rate,
+    clientCount,
+    limit: limits.connections,
+    retry: toRetryWindow(drain),
+  });
 }
 
 /** Warns once for each protocol that reaches the gRPC port by mistake. */

@@ -3,7 +3,7 @@ import type { ClusterNode } from "../../cluster/cluster-node.js";
 import type { HistoryPreparation } from "../../history/history-preparation.js";
 import type { RecoveryCounts } from "../../history/recovery-counts.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
-import { Metrics } from "../../observe/metrics.js";
+import { Metrics, type Readings } from "../../observe/metrics.js";
 import type { Store } from "../../store/store.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { ClusterDispatch } from "../../workers/cluster-dispatch.js";
@@ -23,11 +23,12 @@ export interface MetricsContext {
   readonly budget: ByteBudget;
   readonly connections: () => number;
   readonly inflatedBytes: () => number;
+  readonly handshakes: Readings["handshakes"];
 }
 
 /** Creates the metrics, which read the counters of the node's parts. */
 export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, inflatedBytes, messaging } = context;
+  const { brokers, budget, cluster, connections, dispatch, handshakes, inflatedBytes, messaging } = context;
   const { historyPreparation, node, recoveries, store, vhostRuntime } = context;
   const { fanOut, index, lost, publisher } = messaging;
   const { hookCounts, vhosts } = vhostRuntime;
@@ -35,6 +36,7 @@ export function createMetrics(context: MetricsContext): Metrics {
     node,
     version: packageVersion,
     connections,
+    handshakes,
     publishesFailed: () => publisher.failed.all(),
     topics: () => index.size,
     messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),

@@ -141,6 +141,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     store,
     connections: () => listeners.connections(),
     inflatedBytes: () => listeners.inflations.bytes,
+    handshakes: () => listeners.handshakes.counts,
   });
   const { outbox, publisher } = messaging;
   const onPublished = (seconds: number): void => {

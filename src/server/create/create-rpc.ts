@@ -43,6 +43,8 @@ export interface RpcContext extends ClusterServices {
 /** The services for backends. */
 export interface RpcServices {
   readonly services: ServiceImplementations;
+  /** Refuses new subscriptions and workers. Workers end their current tasks, and leave. */
+  drainStreams(): void;
   /** Refuses new tasks. Resolves when those in progress have ended. */
   drainWork(): Promise<void>;
   /** Ends the open streams of backends. */
@@ -97,6 +99,10 @@ export function createRpc(context: RpcContext): RpcServices {
       { service: HistoryService, implementation: history, actions: HISTORY_ACTIONS },
       { service: SubscribeService, implementation: streams, actions: SUBSCRIBE_ACTIONS },
     ],
+    drainStreams: () => {
+      streams.drain();
+      workers.drain();
+    },
     drainWork: async () => {
       const drained = dispatch.drain();
       workers.drain();

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { HookForward } from "../../access/hooks/hook-caller.js";
 import type { AdmissionRequest, AdmittedClient } from "../../clients/admission.js";
+import type { Handshakes } from "../../clients/handshakes.js";
 import type { WebSocketRoute } from "../../dialects/routes.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, chooseDelay, type RetryWindow } from "../../errors.js";
 import type { ClientAddress } from "../../net/client-address.js";
 import { type CredentialPlaces, readCredential } from "./credential.js";
 import { createForwardedUpgrade } from "./forwarded-upgrade.js";
@@ -23,16 +24,9 @@ export interface UpgradePolicy {
 /** Objects from which a listener creates the admission requests of all its clients. */
 export interface AdmissionRequestOptions {
   readonly admission: UpgradePolicy;
+  readonly handshakes: Pick<Handshakes, "admit">;
   readonly clientAddress: ClientAddress;
   readonly nextId: () => string;
-}
-
-/** The number of a node's clients, and its limit. */
-export interface CapacityOptions {
-  /** Number of connected clients. */
-  readonly clientCount: () => number;
-  /** Largest number of connected and waiting clients. */
-  readonly limit: number;
 }
 
 /**
@@ -65,19 +59,10 @@ export function toAdmissionRequest(
   };
 }
 
-/**
- * Checks whether this node takes a further client.
- * @param waiting - number of clients whose admission is pending
- * @throws CarillonError unavailable
- */
-export function checkCapacity({ clientCount, limit }: CapacityOptions, waiting: number, isClosed: boolean): void {
-  if (isClosed) throw createStoppingError();
-  if (clientCount() + waiting >= limit) {
-    throw new CarillonError("unavailable", "this node has reached its connection limit");
-  }
-}
+/** Period over which the clients that a stopped listener refuses should come back, in milliseconds. */
+const RETRY: RetryWindow = { from: 1_000, to: 10_000 };
 
-/** Creates the refusal of a node that is stopping (unavailable). */
+/** Creates the refusal of a listener that has stopped (unavailable). */
 export function createStoppingError(): CarillonError {
-  return new CarillonError("unavailable", "this node is stopping");
+  return new CarillonError("unavailable", "this node is stopping", { retryDelay: chooseDelay(RETRY) });
 }

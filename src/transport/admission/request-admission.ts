@@ -3,13 +3,7 @@ import type { AdmissionRequest, AdmittedClient } from "../../clients/admission.j
 import type { Clock } from "../../core/ports.js";
 import type { RouteFinder } from "../../dialects/routes.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import {
-  type AdmissionRequestOptions,
-  type CapacityOptions,
-  checkCapacity,
-  createStoppingError,
-  toAdmissionRequest,
-} from "./admission-request.js";
+import { type AdmissionRequestOptions, createStoppingError, toAdmissionRequest } from "./admission-request.js";
 import { PendingDecision } from "./pending-decision.js";
 import { refuseRequestWith } from "./refuse.js";
 
@@ -20,7 +14,7 @@ export interface AdmittedClientRequest {
   readonly admitted: AdmittedClient;
 }
 
-export interface RequestAdmissionOptions extends AdmissionRequestOptions, CapacityOptions {
+export interface RequestAdmissionOptions extends AdmissionRequestOptions {
   readonly routeAt: RouteFinder;
   readonly clock: Clock;
   /** Called for internal errors, not for refusals. */
@@ -63,7 +57,8 @@ export class RequestAdmission {
     try {
       const route = this.#options.routeAt(url.pathname);
       if (route === undefined) throw new CarillonError("not_found", `not found: ${url.pathname}`);
-      checkCapacity(this.#options, this.#waiting.size, this.#closed);
+      if (this.#closed) throw createStoppingError();
+      this.#options.handshakes.admit(this.#waiting.size);
       const admissionRequest = toAdmissionRequest(this.#options, request, url, route);
       const decision = this.#options.admission.admit(admissionRequest);
       const enterAs = (admitted: AdmittedClient): void => this.#enter({ response, admissionRequest, admitted }, enter);

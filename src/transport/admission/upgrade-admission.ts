@@ -5,13 +5,7 @@ import type { Clock } from "../../core/ports.js";
 import type { RouteFinder, WebSocketRoute } from "../../dialects/routes.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import { createBudgetRefusal, type OpenRequestLease } from "../../net/byte-budget.js";
-import {
-  type AdmissionRequestOptions,
-  type CapacityOptions,
-  checkCapacity,
-  createStoppingError,
-  toAdmissionRequest,
-} from "./admission-request.js";
+import { type AdmissionRequestOptions, createStoppingError, toAdmissionRequest } from "./admission-request.js";
 import { HeldSocket } from "./held-socket.js";
 import { PendingDecision } from "./pending-decision.js";
 import { refuseUpgradeWith } from "./refuse.js";
@@ -27,7 +21,7 @@ export interface PendingUpgrade {
   readonly admitted: AdmittedClient;
 }
 
-export interface UpgradeAdmissionOptions extends AdmissionRequestOptions, CapacityOptions {
+export interface UpgradeAdmissionOptions extends AdmissionRequestOptions {
   readonly routeAt: RouteFinder;
   /** Opens a lease for the bytes that a client sends while it waits. */
   readonly openLease: OpenRequestLease;
@@ -69,7 +63,8 @@ export class UpgradeAdmission {
   handle(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): void {
     try {
       const route = this.#findRoute(url.pathname);
-      checkCapacity(this.#options, this.#waiting.size, this.#closed);
+      if (this.#closed) throw createStoppingError();
+      this.#options.handshakes.admit(this.#waiting.size);
       const admissionRequest = toAdmissionRequest(this.#options, request, url, route);
       const admitted = this.#options.admission.admit(admissionRequest);
       if (admitted instanceof Promise)

@@ -8,8 +8,9 @@ import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
+import { createStoppingError } from "../admission/admission-request.js";
 import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.js";
-import { refuseRequest, refuseUpgrade } from "../admission/refuse.js";
+import { refuseRequest, refuseUpgradeWith } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
 import type { HostCheck } from "./host.js";
 import { isClaimed } from "./http-stream.js";
@@ -199,12 +200,12 @@ export class HttpListener {
       return;
     }
     try {
-      if (this.#stopping) throw new CarillonError("unavailable", "this node is stopping");
+      if (this.#stopping) throw createStoppingError();
       this.#routeUpgrade(request, parseRequestUrl(request), socket, head);
     } catch (cause) {
-      const { code, message } = CarillonError.from(cause);
-      this.#options.onUpgradeRefused?.(code);
-      refuseUpgrade(socket, code, message);
+      const error = CarillonError.from(cause);
+      this.#options.onUpgradeRefused?.(error.code);
+      refuseUpgradeWith(socket, error);
     }
   }
 

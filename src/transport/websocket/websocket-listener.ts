@@ -29,21 +29,20 @@ const CLOSE_TIMEOUT = 3_000;
 
 export interface WebSocketListenerOptions
   extends Pick<WebSocketConnectionContext, "commandContext" | "fanOut">,
-    Pick<UpgradeAdmissionOptions, "routeAt" | "clientAddress" | "clock" | "onFault" | "onUpgradeRefused"> {
+    Pick<
+      UpgradeAdmissionOptions,
+      "routeAt" | "clientAddress" | "clock" | "handshakes" | "onFault" | "onUpgradeRefused"
+    > {
   readonly admission: UpgradePolicy & Pick<AdmissionControl, "describeClient">;
   readonly sessionIds: MessageIds;
   readonly heartbeat: Heartbeat;
   readonly limits: {
-    /** Largest number of connected and waiting clients. */
-    readonly connections: number;
     /** Largest frame of a client, in bytes, unless its dialect sets another limit. */
     readonly frameBytes: number;
     /** Number of consecutive malformed frames that ends a connection. */
     readonly malformedFrames: number;
   };
   readonly outbox: OutboxContext;
-  /** Number of clients connected to the node; default: those of this listener. */
-  readonly clientCount?: () => number;
   /** Whether compression is offered. */
   readonly compression: boolean;
   readonly inflations: Inflations;
@@ -68,8 +67,6 @@ export class WebSocketListener {
     this.#admission = new UpgradeAdmission({
       ...options,
       nextId: () => options.sessionIds.next(),
-      clientCount: options.clientCount ?? (() => this.#open.size),
-      limit: options.limits.connections,
       enter: (upgrade) => this.#enter(upgrade),
     });
   }

@@ -96,7 +96,7 @@ inBrowser("in a browser", () => {
     const next = await startNode({ ...ANY, vhosts: VHOSTS, http: `127.0.0.1:${port}` });
     expect(await heard(page)).toMatchObject({
       event: "carillon.close",
-      data: '{"code":1012,"reason":"service restart"}',
+      data: '{"code":1012,"reason":"service restart, retry after 1-10 s"}',
     });
     expect(await heard(page)).toMatchObject({ event: "carillon.recovery", data: '{"room.a":"unknown_position"}' });
     await say(next, "room.a", "after");

@@ -274,7 +274,7 @@ describe("L7: stop", () => {
     await node.carillon.stop();
 
     expect(performance.now() - begin).toBeLessThan(STOP_TIMEOUT + SLACK);
-    expect(await client.closed).toEqual({ code: 1012, reason: "service restart" });
+    expect(await client.closed).toEqual({ code: 1012, reason: "service restart, retry after 1-10 s" });
   });
 
   test("L7: answers a publish in progress and delivers it on the other node", async () => {

@@ -15,7 +15,10 @@ inBrowser("the page's connection", () => {
     await first.carillon.stop();
     await shown.inState("reconnecting");
     await shown.says("state", /^Reconnecting in \d+ s$/);
-    await shown.says("last-close", /^Closed with 1012, the server is restarting: “service restart”\.$/);
+    await shown.says(
+      "last-close",
+      /^Closed with 1012, the server is restarting: “service restart, retry after 1-10 s”\.$/,
+    );
     expect(await shown.topics.evaluateAll((items) => items.map((item) => item.getAttribute("data-status")))).toEqual([
       "joining",
       "joining",
@@ -27,7 +30,9 @@ inBrowser("the page's connection", () => {
     await say(second, "orders", "from the second");
     expect(await shown.payloads(2)).toEqual(["from the first", "from the second"]);
     const notes = await shown.frames("note", 3);
-    expect(notes.filter((note) => note.startsWith("closed 1012"))).toEqual(["closed 1012 service restart"]);
+    expect(notes.filter((note) => note.startsWith("closed 1012"))).toEqual([
+      "closed 1012 service restart, retry after 1-10 s",
+    ]);
   });
 
   test("marks the gap of a lost connection in the list, and shows that it is connected again", async () => {

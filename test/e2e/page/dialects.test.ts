@@ -307,7 +307,7 @@ inBrowser("the pages of the dialects", () => {
     await page.shown.says("last-close", /^Closed with 1012, the server is restarting/);
     await page.step("Open the channel", "Call");
     await page.shown.says("send-result", /^The server could not be reached\.$/);
-    expect(await page.frame("note", /^closed 1012 service restart$/)).toHaveLength(2);
+    expect(await page.frame("note", /^closed 1012 service restart, retry after 1-10 s$/)).toHaveLength(2);
   });
 
   test("renders received data as text", async () => {

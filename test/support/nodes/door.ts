@@ -1,6 +1,7 @@
 import { type WebSocket, WebSocketServer } from "ws";
 import { Permissions } from "../../../src/access/decide/permissions.js";
 import type { AdmissionRequest, AdmittedClient } from "../../../src/clients/admission.js";
+import { Handshakes } from "../../../src/clients/handshakes.js";
 import { NativeDialect } from "../../../src/dialects/native/dialect.js";
 import { vhostPaths } from "../../../src/dialects/routes.js";
 import { createClientAddress } from "../../../src/net/client-address.js";
@@ -25,6 +26,10 @@ export interface Decision {
 /** A port with a door, behind which everybody hears what they say. */
 export interface TestDoorOptions extends Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> {
   readonly policy?: Partial<UpgradePolicy>;
+  /** Largest number of clients. */
+  readonly limit?: number;
+  /** Handshakes per second; undefined for no limit. */
+  readonly rate?: number;
 }
 
 export class TestDoor {
@@ -44,7 +49,7 @@ export class TestDoor {
   #ids = 0;
   #url = "";
 
-  constructor({ policy, ...options }: TestDoorOptions = {}) {
+  constructor({ limit = 100, policy, rate, ...options }: TestDoorOptions = {}) {
     const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
     this.door = new UpgradeAdmission({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
@@ -57,8 +62,13 @@ export class TestDoor {
       clientAddress: createClientAddress(undefined),
       openLease: ampleLeases(),
       nextId: () => `id-${(this.#ids += 1)}`,
-      clientCount: () => this.clients.size,
-      limit: 100,
+      handshakes: new Handshakes({
+        clock: this.clock,
+        rate,
+        clientCount: () => this.clients.size,
+        limit,
+        retry: { from: 1_000, to: 10_000 },
+      }),
       clock: this.clock,
       onFault: (cause) => this.faults.push(cause),
       enter: ({ admitted, head, request, socket }) => {
@@ -124,7 +134,9 @@ export class TestDoor {
 }
 
 /** A door at which everybody waits until the test decides. */
-export function waitingDoor(options: Partial<UpgradeAdmissionOptions & PortOptions> = {}): Promise<TestDoor> {
+export function waitingDoor(
+  options: Partial<UpgradeAdmissionOptions & PortOptions> & Pick<TestDoorOptions, "limit"> = {},
+): Promise<TestDoor> {
   const door: TestDoor = new TestDoor({
     policy: {
       admit: (admissionRequest) => {

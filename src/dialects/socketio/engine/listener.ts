@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Server as Engine, Socket as EngineSocket } from "engine.io";
+import type { Handshakes } from "../../../clients/handshakes.js";
 import { CarillonError, type ErrorCode, retryAfterSeconds } from "../../../errors.js";
 import type { ClientAddress } from "../../../net/client-address.js";
 import { allowCredentials, answerPreflight } from "../../../net/http-handler.js";
+import { createStoppingError } from "../../../transport/admission/admission-request.js";
 import { refuseRequest, refuseUpgradeWith } from "../../../transport/admission/refuse.js";
 import { requireUpgrade } from "../../../transport/admission/upgrade-required.js";
 import { refuseMethod } from "../../../transport/http/methods.js";
@@ -25,10 +27,7 @@ export interface SocketIoListenerOptions
   readonly clientAddress: ClientAddress;
   /** Called with the error's code for each refused upgrade. */
   readonly onUpgradeRefused: (code: ErrorCode) => void;
-  /** Returns the number of clients of the node, including those of this listener. */
-  readonly clientCount: () => number;
-  /** Largest number of clients of the node. */
-  readonly limit: number;
+  readonly handshakes: Handshakes;
 }
 
 /** Source: the Engine.IO protocol, HTTP long-polling. */
@@ -55,7 +54,10 @@ export class SocketIoListener {
     new Namespaces(server, {
       ...options,
       findConnection: (socket) => this.#connections.get(connectionId(socket)),
-      checkCapacity: () => this.#checkCapacity(),
+      checkCapacity: () => {
+        this.#checkOpen();
+        options.handshakes.checkCapacity();
+      },
       onEmpty: (connection) => {
         if (this.#closed) connection.close();
       },
@@ -196,8 +198,9 @@ export class SocketIoListener {
    */
   #findConnection({ sid }: EngineQuery, request: IncomingMessage): EngineConnection | undefined {
     if (sid !== "") return this.#connections.get(sid);
-    this.#checkCapacity();
+    this.#checkOpen();
     this.#counts.idle.checkLimit(this.#options.clientAddress(request));
+    this.#options.handshakes.admit();
     return undefined;
   }
 
@@ -236,11 +239,8 @@ export class SocketIoListener {
     };
   }
 
-  #checkCapacity(): void {
-    if (this.#closed) throw new CarillonError("unavailable", "this node is stopping");
-    if (this.#options.clientCount() >= this.#options.limit) {
-      throw new CarillonError("unavailable", "this node has reached its connection limit");
-    }
+  #checkOpen(): void {
+    if (this.#closed) throw createStoppingError();
   }
 
   #add(socket: EngineSocket): void {

@@ -32,7 +32,6 @@ import { SocketIoSink } from "./sink.js";
  * packet.
  */
 const RECONNECT_REASONS: ReadonlySet<CloseReason | ChosenClose> = new Set<CloseReason>([
-  "service_restart",
   "slow_consumer",
   "overloaded",
   "ping_timeout",
@@ -328,7 +327,8 @@ export class Namespaces {
 
 /** Ends a socket after the written packets, and its connection if it has no other namespace. */
 function end(socket: Socket, { connection }: NamespaceSession, reason: CloseReason | ChosenClose): void {
-  const reconnects = RECONNECT_REASONS.has(reason) || isRecoveredElsewhere(reason);
+  const isAdvised = typeof reason !== "string" && reason.retry !== undefined;
+  const reconnects = isAdvised || RECONNECT_REASONS.has(reason) || isRecoveredElsewhere(reason);
   if (!reconnects) socket.disconnect();
   if (reconnects || !connection.connected) connection.close();
 }

@@ -1,6 +1,6 @@
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { Sink } from "../../../core/ports.js";
-import { CarillonError, type ChosenClose, type CloseReason } from "../../../errors.js";
+import { CarillonError, type ChosenClose, type CloseReason, chooseDelay } from "../../../errors.js";
 import { FIELD } from "./stream-encoding.js";
 
 /** Size up to which small frames are joined to one response, in bytes. */
@@ -153,5 +153,6 @@ function toStatus(reason: CloseReason | ChosenClose): CarillonError {
       "the caller reads too slowly: subscribe again from the last position",
     );
   }
-  return new CarillonError("unavailable", "this node is stopping");
+  const retryDelay = typeof reason === "string" || reason.retry === undefined ? undefined : chooseDelay(reason.retry);
+  return new CarillonError("unavailable", "this node is stopping", { retryDelay });
 }

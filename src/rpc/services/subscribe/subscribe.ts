@@ -10,6 +10,7 @@ import type { OutboxContext } from "../../../core/outbox.js";
 import type { Clock } from "../../../core/ports.js";
 import { Session } from "../../../core/session.js";
 import { CarillonError } from "../../../errors.js";
+import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import { encodeSubscribed, streamEncoding } from "./stream-encoding.js";
 import { StreamSink } from "./stream-sink.js";
@@ -48,6 +49,7 @@ export class SubscribeImplementation {
   readonly #counts = new Counts();
   readonly #sinks = new Set<StreamSink>();
   #cancelBeat: (() => void) | undefined;
+  #draining = false;
   #stopped = false;
 
   constructor(options: SubscribeOptions) {
@@ -59,7 +61,7 @@ export class SubscribeImplementation {
     const { backend } = call;
     const wanted = await readSubscribeRequest(request, backend);
     await this.#prepareRules(backend, wanted);
-    if (this.#stopped) throw new CarillonError("unavailable", "this node is stopping");
+    if (this.#draining) throw nodeStopping();
     const key = backendId(backend);
     if (!this.#counts.acquire(key, MAX_STREAMS)) {
       throw new CarillonError(
@@ -75,7 +77,13 @@ export class SubscribeImplementation {
   }
 
   /** Refuses further streams. Those that are open end with their sessions. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Refuses further streams, and sends no more heartbeats. */
   stop(): void {
+    this.drain();
     this.#stopped = true;
     this.#cancelBeat?.();
     this.#cancelBeat = undefined;

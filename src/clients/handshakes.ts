@@ -1,0 +1,98 @@
+import type { Clock } from "../core/ports.js";
+import { CarillonError, chooseDelay, type RetryWindow } from "../errors.js";
+import { TokenBucket } from "./limits/token-bucket.js";
+
+/** Outcomes of handshakes, as metrics name them. */
+export type HandshakeResult = "admitted" | "rate" | "full" | "stopping";
+
+/** Shortest and longest advice to a client that exceeds the rate, in milliseconds. */
+const LEAST_DELAY = 1_000;
+const LEAST_SPREAD = 4_000;
+const MOST_SPREAD = 60_000;
+
+export interface HandshakesOptions {
+  readonly clock: Clock;
+  /** Handshakes per second, with a burst of one second; undefined for no limit. */
+  readonly rate: number | undefined;
+  /** Returns the number of the node's clients. */
+  readonly clientCount: () => number;
+  /** Largest number of the node's clients. */
+  readonly limit: number;
+  /** When clients should come back that are refused because the node is stopping. */
+  readonly retry: RetryWindow;
+  /** Returns a number from 0 up to 1. Default: Math.random. */
+  readonly random?: () => number;
+}
+
+/**
+ * Handshakes of the clients of all listeners: upgrades, event streams, and connections of Engine.IO. It refuses them while the
+ * node is stopping, full, or admits too many, before any work is done for them.
+ */
+export class Handshakes {
+  readonly counts: Record<HandshakeResult, number> = { admitted: 0, rate: 0, full: 0, stopping: 0 };
+  readonly #options: HandshakesOptions;
+  readonly #random: () => number;
+  readonly #bucket: TokenBucket | undefined;
+  /** Time of the monotonic clock at which the clients refused so far could all have been admitted. */
+  #admittedBy = 0;
+  #closed = false;
+
+  constructor(options: HandshakesOptions) {
+    const { clock, random = Math.random, rate } = options;
+    this.#options = options;
+    this.#random = random;
+    this.#bucket = rate === undefined ? undefined : new TokenBucket(rate, clock);
+  }
+
+  /**
+   * Admits a handshake to authentication, and counts it.
+   * @param waiting - number of clients of the caller whose admission is pending
+   * @throws CarillonError unavailable, with a delay that differs from client to client
+   */
+  admit(waiting = 0): void {
+    if (this.#closed) {
+      this.counts.stopping += 1;
+      throw this.#stopping();
+    }
+    try {
+      this.checkCapacity(waiting);
+    } catch (cause) {
+      this.counts.full += 1;
+      throw cause;
+    }
+    if (this.#bucket?.take() === false) {
+      this.counts.rate += 1;
+      throw this.#tooMany();
+    }
+    this.counts.admitted += 1;
+  }
+
+  /** Checks that the node takes another client. @throws CarillonError unavailable */
+  checkCapacity(waiting = 0): void {
+    const { clientCount, limit } = this.#options;
+    if (clientCount() + waiting >= limit) {
+      throw new CarillonError("unavailable", "this node has reached its connection limit");
+    }
+  }
+
+  /** Refuses all further handshakes, because the node is stopping. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #stopping(): CarillonError {
+    const retryDelay = chooseDelay(this.#options.retry, this.#random);
+    return new CarillonError("unavailable", "this node is stopping", { retryDelay });
+  }
+
+  /** Spreads the refused clients over the time that the rate needs to admit them all. */
+  #tooMany(): CarillonError {
+    const { clock, rate = Number.POSITIVE_INFINITY } = this.#options;
+    const now = clock.monotonic();
+    const latest = Math.max(now, this.#admittedBy) + 1_000 / rate;
+    this.#admittedBy = Math.min(latest, now + MOST_SPREAD);
+    const spread = Math.max(LEAST_SPREAD, this.#admittedBy - now);
+    const retryDelay = chooseDelay({ from: LEAST_DELAY, to: LEAST_DELAY + spread }, this.#random);
+    return new CarillonError("unavailable", "this node admits no more clients at the moment", { retryDelay });
+  }
+}
