@@ -228,6 +228,10 @@ timeouts:
 # Whether to offer permessage-deflate to clients: smaller messages, for CPU time once per message.
 compression: false
 
+# Whether to write WebSocket frames to TCP connections without Node's streams, which takes less CPU time. Only on Linux
+# and macOS, and never with TLS.
+direct_writes: true
+
 # How long a topic stays subscribed after its last session has left.
 interest_linger: 2s
 

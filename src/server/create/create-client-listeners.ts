@@ -49,12 +49,13 @@ export interface WebSocketRules {
 
 /** Creates the listener for the WebSockets of all dialects. */
 export function createWebSockets(config: Config, clients: ClientContext, rules: WebSocketRules): WebSocketListener {
-  const { compression, limits, timeouts } = config;
+  const { compression, direct_writes: directWrites, limits, timeouts } = config;
   return new WebSocketListener({
     ...clients,
     ...rules,
     limits: { frameBytes: limits.frame, malformedFrames: limits.malformed_frames },
     compression,
+    directWrites,
     deadlines: new MessageDeadlines({ clock: systemClock, timeout: timeouts.request }),
   });
 }

@@ -6,6 +6,7 @@ import type { Inflater } from "../receiving/inflater.js";
 import type { MessageMeter } from "../receiving/message-meter.js";
 import { runOnceDrained } from "../run-once-drained.js";
 import type { WebSocketConnection } from "./connection.js";
+import { NO_DESCRIPTOR, writeDirectly } from "./direct-write.js";
 
 const EXTENSIONS = "_extensions";
 
@@ -21,20 +22,23 @@ interface LibraryParts {
  * WebSocket of a client, and the sink of its session. It holds the connection's objects as fields, so that one set of
  * handlers serves all connections.
  *
- * The sink writes complete frames directly to the upgraded socket. The library writes its own frames (pings, pongs, the close
- * frame) to the same socket, each in one write. It would queue frames only behind messages, and it is never given a message.
- * Frames therefore never interleave.
+ * The sink writes complete frames to the upgraded socket, directly where that is possible. The library writes its own frames
+ * (pings, pongs, the close frame) to the same socket, each in one write. It would queue frames only behind messages, and it is
+ * never given a message. Frames therefore never interleave.
  */
 export class ClientWebSocket extends WebSocket implements Sink {
+  // First, so that a write finds them beside the library's state.
+  #socket!: Duplex;
+  #descriptor = NO_DESCRIPTOR;
   connection: WebSocketConnection | undefined = undefined;
   /** Undefined where compression was not negotiated. */
   inflater: Inflater | undefined = undefined;
   meter: MessageMeter | undefined = undefined;
-  #socket!: Duplex;
 
-  /** Sets the socket of the upgrade. Call it before the first write. */
-  useSocket(socket: Duplex): void {
+  /** Sets the socket of the upgrade. Call it before the first write. @param descriptor - for direct writes */
+  useSocket(socket: Duplex, descriptor: number): void {
     this.#socket = socket;
+    this.#descriptor = descriptor;
   }
 
   /** Replaces the library's inflating. Call it before the first message arrives. */
@@ -59,7 +63,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
 
   write(frames: Uint8Array): void {
     // No frame may follow a close frame (RFC 6455 §5.5.1).
-    if (this.readyState === WebSocket.OPEN) this.#socket.write(frames);
+    if (this.readyState === WebSocket.OPEN) writeDirectly(this.#socket, this.#descriptor, frames);
   }
 
   writeAll(frames: readonly Uint8Array[]): void {

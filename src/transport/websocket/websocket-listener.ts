@@ -21,6 +21,7 @@ import { createReceiverLimits, type ReceiverLimits } from "../receiving/receiver
 import { ClientWebSocket } from "./client-web-socket.js";
 import { COMPRESSION, withdrawSmallWindows } from "./compression.js";
 import { WebSocketConnection, type WebSocketConnectionContext } from "./connection.js";
+import { findDescriptor, NO_DESCRIPTOR } from "./direct-write.js";
 import { getWebSocketEncoding } from "./encoding.js";
 import type { Heartbeat } from "./heartbeat.js";
 
@@ -45,6 +46,8 @@ export interface WebSocketListenerOptions
   readonly outbox: OutboxContext;
   /** Whether compression is offered. */
   readonly compression: boolean;
+  /** Whether frames are written to plain TCP connections without their streams. */
+  readonly directWrites: boolean;
   readonly inflations: Inflations;
   /** Opens a lease for the bytes that a connection's messages hold. */
   readonly openLease: OpenRequestLease;
@@ -141,13 +144,14 @@ export class WebSocketListener {
 
   #accept(webSocket: ClientWebSocket, upgrade: PendingUpgrade, { context, frameBytes }: DialectServer): void {
     const { admitted, admissionRequest, request, route, socket } = upgrade;
-    const { admission, deadlines, heartbeat, inflations, openLease, outbox, commandContext } = this.#options;
+    const { admission, deadlines, directWrites, heartbeat, inflations, openLease, outbox, commandContext } =
+      this.#options;
     const { dialect } = route;
     const conversation = dialect.open({
       query: admissionRequest.upgrade.query,
       connectionId: admissionRequest.connectionId,
     });
-    webSocket.useSocket(socket);
+    webSocket.useSocket(socket, directWrites ? findDescriptor(socket) : NO_DESCRIPTOR);
     webSocket.meter = new MessageMeter({
       webSocket,
       socket,
