@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { HistoryService, type TopicMessage } from "../../gen/carillon/v1/history_pb.js";
-import { CarillonError, invalidArgument } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import { asBackend, type BackendFlags } from "./backend.js";
 import { EXIT, fail } from "./exit-code.js";
+import { formatTime } from "./format-time.js";
 import { requireMoment } from "./moment.js";
 import { note } from "./note.js";
 
@@ -75,7 +76,6 @@ function formatPayload({ payload }: TopicMessage): Buffer {
 
 /** Formats a message like `listen --json`: the frame that a WebSocket client gets. */
 function formatJson({ event, id, payload, position, time, topic }: TopicMessage): string {
-  if (time === undefined) throw new CarillonError("internal", "the server has sent a message without a time");
   const bytes = Buffer.from(payload);
   const content = isUtf8(bytes)
     ? { payload: bytes.toString() }
@@ -85,7 +85,7 @@ function formatJson({ event, id, payload, position, time, topic }: TopicMessage)
     ...content,
     id,
     ...(event !== "" && { event }),
-    time: new Date(Number(time.seconds) * 1_000 + time.nanos / 1_000_000).toISOString(),
+    time: formatTime(time),
     position,
   };
   return `${JSON.stringify(frame)}\n`;

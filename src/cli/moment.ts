@@ -8,8 +8,14 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
  * @returns milliseconds since the epoch; undefined for any other text
  */
 export function parseMoment(text: string): number | undefined {
+  const ago = parseDuration(text);
+  return ago === undefined ? parseTime(text) : Date.now() - ago;
+}
+
+/** Parses a duration such as `10m`. @returns milliseconds; undefined for any other text */
+export function parseDuration(text: string): number | undefined {
   const [, amount = "", unit = ""] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
-  return unit === "" ? parseTime(text) : Date.now() - Number(amount) * (UNITS[unit] ?? 0);
+  return unit === "" ? undefined : Number(amount) * (UNITS[unit] ?? 0);
 }
 
 /** @throws CarillonError invalid_argument */

@@ -1,7 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
+import { addBackendOptions } from "./backend-options.js";
 import { EXIT } from "./exit-code.js";
+import { addOperatorCommands } from "./operate/operator-commands.js";
 
 const EXIT_CODES = `
 Exit codes: 0 success; 1 refused or failed; 2 invalid usage or configuration; 3 server or broker unreachable.`;
@@ -91,6 +93,8 @@ function createProgram(): Command {
       .argument("<topic>", "topic with history"),
   ).action(async (topic, flags) => (await import("./history.js")).purgeCommand(topic, flags));
 
+  addOperatorCommands(program);
+
   const listenCommand = program
     .command("listen")
     .description("print messages of topics until interrupted")
@@ -151,17 +155,6 @@ function createProgram(): Command {
     });
   });
   return program;
-}
-
-/** Adds the options with which a command reaches a node as a backend, and names a broker. */
-function addBackendOptions(command: Command): Command {
-  return command
-    .option("--broker-name <name>", "broker of the topic (default: the server's default)")
-    .option("--key <key>", "backend key; prefer CARILLON_KEY, because command lines are visible to other users")
-    .option("--vhost <path>", "vhost of the topic (default: the key's)")
-    .option("--tls", "connect to the gRPC port with TLS")
-    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
-    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001");
 }
 
 /** Returns the URL of the node on this machine, at the address in CARILLON_HTTP if set. */

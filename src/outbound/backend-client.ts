@@ -5,7 +5,7 @@ import { VHOST_HEADER } from "../access/keys/backend.js";
 import type { CarillonError } from "../errors.js";
 import { fromGrpcStatus } from "./grpc-client.js";
 
-/** Milliseconds for a call, including connecting. */
+/** Default time limit of a call, including connecting, in milliseconds. */
 const DEADLINE = 10_000;
 
 export interface BackendClientOptions {
@@ -31,10 +31,14 @@ export class BackendClient {
     this.#client = new Client(address, createCredentials(tls), { "grpc.max_receive_message_length": -1 });
   }
 
-  /** @throws CarillonError with the server's code; unavailable: the server cannot be reached */
+  /**
+   * @param timeLimit - in milliseconds, including connecting
+   * @throws CarillonError with the server's code; unavailable: the server cannot be reached
+   */
   call<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,
+    timeLimit = DEADLINE,
   ): Promise<MessageShape<Output>> {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
@@ -43,7 +47,7 @@ export class BackendClient {
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
         this.#metadata,
-        { deadline: Date.now() + DEADLINE },
+        { deadline: Date.now() + timeLimit },
         (error, response) => {
           if (error !== null || response === undefined) reject(toError(error));
           else resolve(response);

@@ -1,0 +1,85 @@
+import { note } from "../note.js";
+
+/** Flags of commands that print a list. */
+export interface ListFlags {
+  /** Largest number of entries. */
+  readonly limit: number;
+  readonly json?: true;
+}
+
+/** Part of a list, as the control service answers it. */
+export interface ListPage<Entry> {
+  readonly entries: readonly Entry[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+  readonly missingNodes?: readonly string[];
+}
+
+export interface ListFormat<Entry> {
+  /** Titles of the columns. */
+  readonly head: readonly string[];
+  /** Returns the cells of an entry, one for each column. */
+  readonly toRow: (entry: Entry) => readonly string[];
+  /** Returns the value that `--json` prints. */
+  readonly toJson: (entry: Entry) => unknown;
+}
+
+/** Most entries of a page. Source: ControlService. */
+const PAGE_SIZE = 1_000;
+
+/**
+ * Prints the entries of a list: a table for people, or with `--json` one value in each line. Notes on stderr say whether there are
+ * more, and which nodes did not answer.
+ * @throws CarillonError the node's refusal
+ */
+export async function printList<Entry>(
+  { json, limit }: ListFlags,
+  format: ListFormat<Entry>,
+  readPage: (page: { readonly pageSize: number; readonly pageToken: string }) => Promise<ListPage<Entry>>,
+): Promise<void> {
+  const entries: Entry[] = [];
+  const missing = new Set<string>();
+  let pageToken = "";
+  do {
+    const page = await readPage({ pageSize: Math.min(PAGE_SIZE, limit - entries.length), pageToken });
+    entries.push(...page.entries);
+    for (const node of page.missingNodes ?? []) missing.add(node);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && entries.length < limit);
+  if (json === true) for (const entry of entries) process.stdout.write(`${JSON.stringify(format.toJson(entry))}\n`);
+  else if (entries.length > 0) process.stdout.write(formatTable(format.head, entries.map(format.toRow)));
+  noteMissing([...missing]);
+  if (pageToken !== "") note(`there are more: --limit ${limit * 10}`);
+}
+
+/** Says on stderr that the answers of some nodes are missing. */
+export function noteMissing(nodes: readonly string[]): void {
+  if (nodes.length > 0) note(`incomplete, because nodes did not answer: ${nodes.join(", ")}`);
+}
+
+/** Formats columns that are as wide as their longest cell. */
+function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [head, ...rows].map((row) => row.map(escapeControls));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  const [titles = "", ...others] = lines;
+  return `${[isColored() ? `\u001b[1m${titles}\u001b[22m` : titles, ...others].join("\n")}\n`;
+}
+
+/** Whether stdout is a terminal whose user wants colours. Source: no-color.org. */
+function isColored(): boolean {
+  return process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "";
+}
+
+/** Replaces control characters, because clients choose some of the texts, and a terminal would obey them. */
+function escapeControls(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
+}

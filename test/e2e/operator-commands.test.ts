@@ -1,0 +1,137 @@
+import { createWorker } from "../../src/index.js";
+import { cleanUp } from "../support/clean-up.js";
+import { connect, type TestClient } from "../support/clients/native.js";
+import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
+import { temporaryFile } from "../support/temporary-files.js";
+
+const CONFIG = {
+  vhosts: {
+    "/": {
+      anonymous: { permissions: { join: ["*"], presence: ["*"] } },
+      topics: [{ match: "room", presence: true }],
+    },
+  },
+};
+
+interface Started {
+  readonly node: RunningNode;
+  /** Runs a command against the node. */
+  readonly run: (...args: readonly string[]) => ReturnType<typeof runCarillon>;
+}
+
+async function start(): Promise<Started> {
+  const node = await startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(CONFIG))]);
+  const run = (command = "", ...args: readonly string[]) => runCarillon([command, "-s", node.grpc, ...args]);
+  return { node, run };
+}
+
+/** Connects a client that has joined topics. */
+async function member(node: RunningNode, ...topics: string[]): Promise<TestClient> {
+  const client = await connect(`${node.ws}/ws`);
+  await client.join(...topics);
+  return client;
+}
+
+function parseLines(text: string): Readonly<Record<string, unknown>>[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+}
+
+test("lists topics with their sessions, by prefix, as a table and as JSON", async () => {
+  const { node, run } = await start();
+  await member(node, "prices.eur", "room");
+  await member(node, "prices.eur", "prices.usd");
+  expect(await run("topics")).toEqual({
+    code: 0,
+    stderr: "",
+    stdout: [
+      "TOPIC       SESSIONS  BROKER",
+      "prices.eur  2         memory",
+      "prices.usd  1         memory",
+      "room        1         memory",
+      "",
+    ].join("\n"),
+  });
+  const listed = await run("topics", "prices.", "--limit", "1", "--json");
+  expect(parseLines(listed.stdout)).toEqual([{ topic: "prices.eur", sessions: 2, broker: "memory" }]);
+  expect(listed.stderr).toBe("carillon: there are more: --limit 10\n");
+  expect(await run("topics", "none")).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
+test("lists clients by topic, prints one with its topics, and disconnects it", async () => {
+  const { node, run } = await start();
+  await member(node, "other");
+  const client = await member(node, "room", "news");
+  const [found] = parseLines((await run("connections", "--topic", "room", "--json")).stdout);
+  expect(found).toMatchObject({ dialect: "native", address: "127.0.0.1", topicCount: 2 });
+  const id = String(found?.["id"]);
+  const table = (await run("connections")).stdout.split("\n");
+  expect(table[0]).toMatch(/^CONNECTION +USER +DIALECT +ADDRESS +TOPICS +CONNECTED +NODE$/);
+  expect(table.filter((line) => line.startsWith(id))).toHaveLength(1);
+  expect(JSON.parse((await run("connection", id)).stdout)).toMatchObject({
+    id,
+    topics: [
+      { broker: "memory", topic: "room" },
+      { broker: "memory", topic: "news" },
+    ],
+  });
+  expect(await run("disconnect", id, "--code", "4000", "--reason", "bye")).toEqual({
+    code: 0,
+    stdout: "1\n",
+    stderr: "",
+  });
+  expect(await client.closed).toEqual({ code: 4_000, reason: "bye" });
+  expect(await run("disconnect", "--user", "nobody")).toEqual({ code: 0, stdout: "0\n", stderr: "" });
+  expect(await run("connection", id)).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringMatching(/^carillon: /),
+  });
+});
+
+test("lists the members of a topic with presence, and says why another topic has none", async () => {
+  const { node, run } = await start();
+  await member(node, "room");
+  const { stderr, stdout } = await run("presence", "room");
+  expect(stdout).toMatch(/^CONNECTION +USER +JOINED +INFO\n\S+ +20\d\d-\d\d-\d\dT\S+Z +\{\}\n$/);
+  expect(stderr).toBe("carillon: connections: 1, users: 1\n");
+  expect(await run("presence", "news")).toMatchObject({ code: 1, stdout: "" });
+});
+
+test("escapes control characters that a client has chosen, so that terminals do not obey them", async () => {
+  const { node, run } = await start();
+  await member(node, "red\u202e");
+  const { stdout } = await run("topics");
+  expect(stdout).toContain("red\\u{202e}");
+  expect(parseLines((await run("topics", "--json")).stdout)[0]).toMatchObject({ topic: "red\u202e" });
+});
+
+test("calls a worker with a payload from the command line or stdin, and triggers a task", async () => {
+  const { node, run } = await start();
+  const worker = createWorker({ url: `grpc://${node.grpc}` });
+  cleanUp(() => worker.stop({ timeout: 0 }));
+  worker.on("add", async (task, answer) => {
+    await answer.part("sum:");
+    answer(String((task.json() as number[]).reduce((sum, each) => sum + each, 0)));
+  });
+  await worker.start();
+  expect(await run("call", "add", "[2,3]")).toEqual({ code: 0, stdout: "sum:\n5\n", stderr: "" });
+  const fromInput = await runCarillon(["call", "-s", node.grpc, "add"], { input: "[1,1]" });
+  expect(fromInput.stdout).toBe("sum:\n2\n");
+  expect((await run("call", "add", "[1]", "--trigger")).stdout).toMatch(/^\S+\n$/);
+  expect(await run("call", "unknown", "x")).toMatchObject({ code: 3, stdout: "" });
+});
+
+test.each([
+  [["topics", "--limit", "0"], "Expected a number from 1."],
+  [["disconnect"], "expected either the id of a connection or --user"],
+  [["disconnect", "a", "--user", "b"], "expected either the id of a connection or --user"],
+  [["disconnect", "a", "--code", "1001"], "Expected 1000, or 3000 to 4999."],
+  [["call", "a", "b", "--timeout", "11m"], "Expected a duration from 1ms to 10m."],
+])("refuses %j without calling a node", async (args, text) => {
+  const { code, stderr, stdout } = await runCarillon([...args, "-s", "127.0.0.1:1"]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain(text);
+});
