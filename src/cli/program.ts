@@ -93,8 +93,6 @@ function createProgram(): Command {
       .argument("<topic>", "topic with history"),
   ).action(async (topic, flags) => (await import("./history.js")).purgeCommand(topic, flags));
 
-  addOperatorCommands(program);
-
   const listenCommand = program
     .command("listen")
     .description("print messages of topics until interrupted")
@@ -116,6 +114,8 @@ function createProgram(): Command {
     }
     (await import("./listen.js")).listenCommand(topics, flags);
   });
+
+  addOperatorCommands(program);
 
   const accessCommand = program.command("access").description("check permissions");
   accessCommand
