@@ -68,6 +68,8 @@ export interface PublishCommand {
   readonly event: string;
   /** Event of a task to start with the payload once it has been published; "" for none. */
   readonly trigger: string;
+  /** Id that the client chose for the message, so that a repeat is no duplicate. Absent or "": the server chooses one. */
+  readonly messageId?: string | undefined;
   /** Whether to refuse the publish (failed_precondition) if the client is not in all of the topics. */
   readonly membersOnly?: boolean | undefined;
 }

@@ -33,7 +33,7 @@ export async function publish(
     sender: client.session.id,
     refusal: (topic: string) => checkRight(client, "publish", topic),
   } as const;
-  const drafts = [{ broker, topics, payload, event, id: "" }];
+  const drafts = [{ broker, topics, payload, event, id: scopedMessageId(command, client) }];
   if (client.vhost.hooks?.isEnabled("publish") === true) {
     // The rules are checked first, so that the backend is not called for a publish that they refuse.
     publisher.check(source, drafts);
@@ -48,6 +48,16 @@ export async function publish(
   if (triggered !== "") await trigger(command, client, context);
   const [message] = prepared.messages;
   reply({ ok: true, result: message && { kind: "published", id: message.id, time: prepared.time } });
+}
+
+/**
+ * Returns the id of the message; "" if the server chooses it. An id that a client chose begins with the client's user, so
+ * that it never makes a message of another user or of a backend a duplicate. A colon in the user is escaped, so that the
+ * first colon ends it.
+ */
+function scopedMessageId({ messageId = "" }: PublishCommand, { principal }: Client): string {
+  if (messageId === "") return "";
+  return `${(principal.user ?? "").replaceAll("%", "%25").replaceAll(":", "%3A")}:${messageId}`;
 }
 
 /** Checks the triggered task as far as possible before anything is published. */

@@ -44,6 +44,7 @@ const COMMANDS: ReadonlyMap<string, Build> = new Map<string, Build>([
       payload: toPayload(fields, payload),
       event: readText(fields, "event"),
       trigger: readText(fields, "trigger"),
+      messageId: readText(fields, "message_id"),
     }),
   ],
   [
