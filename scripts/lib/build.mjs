@@ -9,22 +9,27 @@ import { say } from "./say.mjs";
 /** Path of the executable that `build` creates. */
 export const bin = inRoot("dist", "src", "bin.js");
 
-/** Compiles src/ and gen/ into dist/, unless dist/ is up to date. */
+const SERVER = ["src", "gen"];
+
+/** Compiles src/ and gen/ into dist/, and the client library into client/dist/, unless they are up to date. */
 export async function build() {
-  await compile({ project: "tsconfig.json", out: "dist", sources: ["src", "gen"] });
+  await compile({ project: "tsconfig.json", out: "dist", sources: SERVER, result: "src" });
+  const sources = ["client/src", "client/package.json"];
+  await compile({ project: "client/tsconfig.json", out: "client/dist", sources, result: "index.js" });
 }
 
 /** Compiles src/, gen/ and bench/ into dist-bench/, which the npm package does not include. */
 export async function buildBench() {
-  await compile({ project: "tsconfig.bench.json", out: "dist-bench", sources: ["src", "gen", "bench"] });
+  await compile({ project: "tsconfig.bench.json", out: "dist-bench", sources: [...SERVER, "bench"], result: "src" });
 }
 
-async function compile({ project, out, sources }) {
+/** @param result - a file or folder of the output */
+async function compile({ project, out, sources, result }) {
   // package-lock.json determines the compiler's version.
   const inputs = [...sources, "tsconfig.json", project, "package.json", "package-lock.json"];
   // The stamp is outside of `out`, because all of dist/ goes into the npm package.
-  const stamp = join(cache, `${out}.stamp`);
-  const done = () => existsSync(inRoot(out, "src")) && readStamp(stamp) === digest(inputs);
+  const stamp = join(cache, `${out.replaceAll("/", "-")}.stamp`);
+  const done = () => existsSync(inRoot(out, result)) && readStamp(stamp) === digest(inputs);
   if (done()) return;
   await alone(async () => {
     if (done()) return;

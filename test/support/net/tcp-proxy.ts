@@ -11,7 +11,7 @@ export class TcpProxy {
     if (this.#open) this.#accept(client);
     else client.destroy();
   });
-  readonly #target: number;
+  #target: number;
   readonly #join: Join;
   #open = true;
 
@@ -54,6 +54,11 @@ export class TcpProxy {
   /** Ends the current connections. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Connects new clients to another server. */
+  route(target: number): void {
+    this.#target = target;
   }
 
   /** Stops forwarding on the current connections without closing them, like a cut wire. New connections work. */

@@ -1,0 +1,178 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer, type Server as NetServer } from "node:net";
+import type { ConnectionState } from "../../client/src/index.js";
+import { createTestServer } from "../../client/src/testing/index.js";
+import { cleanUp } from "../support/clean-up.js";
+import { openDouble, QUIET } from "../support/client/double.js";
+import { listenTo, openClient, reaches, recordSockets } from "../support/client/world.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+/** Time until the next attempt, in milliseconds. */
+function delayOf(state: ConnectionState, clock: ManualClock): number {
+  return state.status === "waiting" ? state.nextAttempt - clock.now() : Number.NaN;
+}
+
+describe("states", () => {
+  test("connects when it is first used, and is closed before and after", async () => {
+    const { client, sockets } = openDouble();
+    const states: string[] = [];
+    client.on("state", ({ status }) => states.push(status));
+    expect(client.state).toEqual({ status: "closed" });
+    client.topic("plain");
+    expect(sockets).toEqual([]);
+    const { outcomes } = listenTo(client.topic("plain"));
+    await outcomes.next();
+    client.close();
+    expect(client.state).toEqual({ status: "closed" });
+    expect(states).toEqual(["connecting", "connected", "closed"]);
+    expect(sockets.map(({ url }) => url)).toEqual(["ws://test.invalid/ws?meta=1"]);
+  });
+
+  test("waits with the reason and the time of the next attempt", async () => {
+    const { client, clock, server } = openDouble();
+    client.connect();
+    await reaches(client, "connected");
+    server.disconnect(1011, "ping timeout");
+    expect(await reaches(client, "waiting")).toEqual({
+      status: "waiting",
+      reason: { code: 1011, message: "ping timeout" },
+      nextAttempt: clock.now() + 500,
+    });
+    clock.advance(500);
+    await reaches(client, "connected");
+  });
+
+  test("ends iterators and commands when it is closed", async () => {
+    const { client } = openDouble();
+    client.connect();
+    await reaches(client, "connected");
+    const message = client.topic("plain").messages().next();
+    const publish = client.topic("plain").publish("x");
+    client.close();
+    expect(await message).toEqual({ done: true, value: undefined });
+    await expect(publish).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  test.each([1002, 1007, 1008, 4403, 4404])(
+    "stops after close code %d, and connects again on request",
+    async (code) => {
+      const { client, clock, server } = openDouble();
+      const { errors, outcomes } = listenTo(client.topic("plain"));
+      await outcomes.next();
+      server.disconnect(code, "why");
+      const state = await reaches(client, "closed");
+      expect(state).toMatchObject({ status: "closed", error: { message: `why (${code})` } });
+      expect(await errors.next()).toMatchObject({ message: `why (${code})` });
+      expect(clock.timers).toBe(0);
+      client.connect();
+      expect(await outcomes.next()).toMatchObject({ recovered: false });
+    },
+  );
+
+  test("accepts http URLs, and refuses invalid ones", () => {
+    const { webSocket } = createTestServer();
+    const { sockets, webSocket: recording } = recordSockets(webSocket);
+    openClient({ url: "https://a.test/ws/shop?x=1", webSocket: recording }).connect();
+    expect(() => openClient({ url: "/ws", webSocket })).toThrow("Invalid URL");
+    return expect(reachesSocket(sockets)).resolves.toBe("wss://a.test/ws/shop?x=1&meta=1");
+  });
+});
+
+async function reachesSocket(sockets: readonly { readonly url: string }[]): Promise<string | undefined> {
+  while (sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  return sockets[0]?.url;
+}
+
+describe("no thundering herd", () => {
+  test("waits any time up to a longest one, which doubles with each failure", async () => {
+    const { client, clock, server } = openDouble({ random: () => 0.999 });
+    client.connect();
+    await reaches(client, "connected");
+    server.shut();
+    const delays: number[] = [];
+    for (let failures = 0; failures < 7; failures += 1) {
+      const delay = delayOf(await reaches(client, "waiting"), clock);
+      clock.advance(delay);
+      expect(client.state.status).toBe("connecting");
+      delays.push(delay);
+    }
+    expect(delays).toEqual([999, 1_998, 3_996, 7_992, 15_984, 29_970, 29_970]);
+  });
+
+  test("forgets failures when a connection has lasted, and not before", async () => {
+    const { client, clock, server } = openDouble();
+    client.connect();
+    const delays: number[] = [];
+    for (const duration of [1_000, 1_000, 20_000, 1_000]) {
+      await reaches(client, "connected");
+      clock.advance(duration);
+      server.disconnect();
+      const delay = delayOf(await reaches(client, "waiting"), clock);
+      clock.advance(delay);
+      delays.push(delay);
+    }
+    expect(delays).toEqual([500, 1_000, 500, 1_000]);
+  });
+
+  test("L7: spreads the clients of a restarting node over 5 s, and those of an overloaded one over 10 s", async () => {
+    for (const [code, longest] of [
+      [1012, 5_000],
+      [1013, 10_000],
+    ] as const) {
+      const server = createTestServer();
+      const clock = new ManualClock();
+      let drawn = 0;
+      const random = (): number => (drawn += 1) / 51;
+      const clients = Array.from({ length: 50 }, () => openClient(server, { clock, random }));
+      for (const client of clients) client.connect();
+      await Promise.all(clients.map((client) => reaches(client, "connected")));
+      server.disconnect(code, "come back later");
+      const states = await Promise.all(clients.map((client) => reaches(client, "waiting")));
+      const delays = states.map((state) => delayOf(state, clock)).toSorted((a, b) => a - b);
+      // Evenly: each tenth of the time gets a tenth of the clients.
+      const tenths = Array.from({ length: 10 }, (_, tenth) =>
+        delays.filter((delay) => Math.floor((delay / longest) * 10) === tenth),
+      );
+      expect(tenths.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => expect.closeTo(5, -0.5)));
+    }
+  });
+
+  test("A11: waits at least as long as Retry-After says", async () => {
+    const server = createServer();
+    server.on("upgrade", (_request, socket) => {
+      socket.end("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+    });
+    const clock = new ManualClock();
+    const client = openClient({ url: await listen(server), webSocket: recordSockets().webSocket }, { clock });
+    client.connect();
+    const state = await reaches(client, "waiting");
+    expect(state).toMatchObject({ reason: { code: 429, message: "refused" } });
+    expect(delayOf(state, clock)).toBe(7_000);
+  });
+
+  test("gives up a handshake that is not answered", async () => {
+    const accepted: (() => void)[] = [];
+    const server = createTcpServer((socket) => {
+      cleanUp(() => socket.destroy());
+      for (const resolve of accepted) resolve();
+    });
+    const url = await listen(server);
+    const clock = new ManualClock();
+    const client = openClient({ url, webSocket: recordSockets().webSocket }, { clock, ...QUIET });
+    const isAccepted = new Promise<void>((resolve) => accepted.push(resolve));
+    client.connect();
+    await isAccepted;
+    clock.advance(9_999);
+    expect(client.state.status).toBe("connecting");
+    clock.advance(1);
+    expect(client.state).toMatchObject({ status: "waiting", reason: { message: "no handshake in time" } });
+  });
+});
+
+async function listen(server: NetServer): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanUp(() => server.close());
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
+}
