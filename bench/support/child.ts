@@ -108,4 +108,6 @@ export function answer(answers: Readonly<Record<string, (argument: never) => unk
   process.on("message", (request: ChildRequest) => {
     void reply(request).then((message) => process.send?.(message));
   });
+  // The benchmark has ended without stopping this process.
+  process.on("disconnect", () => process.exit());
 }

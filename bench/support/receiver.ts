@@ -5,6 +5,7 @@ import type { Tally } from "./tally.js";
 
 const MARK_BYTE = MARK.charCodeAt(0);
 const ZERO = 0x30;
+const LINE_FEED = 0x0a;
 const PING = 9;
 const CLOSE = 8;
 
@@ -16,7 +17,7 @@ export interface Hello {
   readonly answers: number;
   /** Text of the frame with which the client is ready, for servers that vary the number of frames. */
   readonly until?: string;
-  /** Text of pings in frames of their own, which the client sends back. */
+  /** Line with which the server pings, alone in a frame or among messages; the client sends it back. */
   readonly ping?: string;
 }
 
@@ -39,7 +40,7 @@ export class Receiver {
   #tally: Tally;
   readonly #onReady: (fault?: string) => void;
   readonly #until: string | undefined;
-  readonly #ping: string | undefined;
+  readonly #ping: Buffer | undefined;
   #says: Hello["says"];
   #answers: number;
   #rest: Buffer | undefined;
@@ -56,7 +57,7 @@ export class Receiver {
     this.#says = hello.says;
     this.#answers = hello.answers;
     this.#until = hello.until;
-    this.#ping = hello.ping;
+    this.#ping = hello.ping === undefined ? undefined : Buffer.from(hello.ping);
     this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
@@ -110,6 +111,7 @@ export class Receiver {
     const now = this.#tally.latency === undefined ? 0 : microseconds();
     let offset = 0;
     let mark = data.indexOf(MARK_BYTE);
+    let ping = this.#findPing(data, 0);
     while (offset + 2 <= data.length) {
       const short = (data[offset + 1] ?? 0) & 0x7f;
       const header = short < 126 ? 2 : short === 126 ? 4 : 10;
@@ -119,6 +121,10 @@ export class Receiver {
       const payload = offset + header;
       const end = payload + length;
       if (end > data.length) break;
+      if (ping !== -1 && ping < end) {
+        this.#pong(data, ping, payload, end);
+        ping = this.#findPing(data, end);
+      }
       if (mark !== -1 && mark < payload) mark = data.indexOf(MARK_BYTE, payload);
       if (mark === -1 || mark >= end || !isDigit(data[mark + 1])) {
         this.#takeOther(data, offset, payload, end);
@@ -129,6 +135,20 @@ export class Receiver {
       offset = end;
     }
     if (offset < data.length) this.#rest = Buffer.from(data.subarray(offset));
+  }
+
+  #findPing(data: Buffer, offset: number): number {
+    return this.#ping === undefined ? -1 : data.indexOf(this.#ping, offset);
+  }
+
+  /** Sends a ping back, unless the text found is part of a longer line of the frame. */
+  #pong(data: Buffer, begin: number, payload: number, frameEnd: number): void {
+    const { length = 0 } = this.#ping ?? {};
+    const end = begin + length;
+    const begins = begin === payload || (begin > payload && data[begin - 1] === LINE_FEED);
+    if (begins && (end === frameEnd || data[end] === LINE_FEED)) {
+      this.#socket.write(maskedText(data.toString("utf8", begin, end)));
+    }
   }
 
   /** Takes a frame without messages. */
@@ -146,8 +166,6 @@ export class Receiver {
   #takeAnswer(text: string): void {
     if (text.includes(MARK) || (this.#until !== undefined && text.includes('"error"'))) {
       this.#onReady(text);
-    } else if (text === this.#ping) {
-      this.#socket.write(maskedText(text));
     } else {
       this.#sendNext();
       this.#answers -= 1;

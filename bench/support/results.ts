@@ -1,8 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, type } from "node:os";
+import { cpus, loadavg, release, type } from "node:os";
 
 /** Path from dist-bench/bench/support/, where this file runs. */
 const FILE = new URL("../../../bench/RESULTS.md", import.meta.url);
+
+/** Load average when the run began, which shows other work on the machine. */
+const [LOAD_BEFORE = 0] = loadavg();
 
 const HEAD = `# Results
 
@@ -32,5 +35,6 @@ function readSections(): Map<string, string> {
 /** Describes the environment of the figures, without the machine's name. */
 function describeEnvironment(): string {
   const date = new Date().toISOString().slice(0, 10);
-  return `${date}, Node ${process.version}, ${cpus().length} cores, ${type()} ${release()}.`;
+  const load = `load average ${LOAD_BEFORE.toFixed(1)} before the run`;
+  return `${date}, Node ${process.version}, ${cpus().length} cores, ${type()} ${release()}, ${load}.`;
 }
