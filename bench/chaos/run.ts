@@ -4,6 +4,7 @@ import { table } from "../support/table.js";
 import type { ChaosResult } from "./parts/compare-with-store.js";
 import type { ChaosSize } from "./parts/world.js";
 import { away } from "./scenarios/away.js";
+import { drain } from "./scenarios/drain.js";
 import { foreignPositions } from "./scenarios/foreign-positions.js";
 import { linkCut, nodeKill, rollingRestart } from "./scenarios/nodes.js";
 import { purge } from "./scenarios/purge.js";
@@ -12,6 +13,7 @@ import { leaderKill, memoryLoss, serverFreeze } from "./scenarios/servers.js";
 
 const SCENARIOS: readonly Scenario[] = [
   rollingRestart,
+  drain,
   nodeKill,
   leaderKill,
   serverFreeze,

@@ -93,6 +93,21 @@ function createProgram(): Command {
       .argument("<topic>", "topic with history"),
   ).action(async (topic, flags) => (await import("./history.js")).purgeCommand(topic, flags));
 
+  program
+    .command("rebalance")
+    .description(
+      "close clients of nodes that have more than their share until the nodes are even; exit code 1 if they do not become even",
+    )
+    .option("--tolerance <percent>", "largest excess over a node's share, 1 to 100 (default: 10)")
+    .option("--rate <number>", "clients that each node closes per second (default: drain.rate of the node)")
+    .option("--dry-run", "print the clients of each node, and close none")
+    .option("--json", "print each step as JSON")
+    .option("--key <key>", "key of the default vhost with the action vhosts; prefer CARILLON_KEY")
+    .option("--tls", "connect to the gRPC port with TLS")
+    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
+    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
+    .action(async (flags) => (await import("./rebalance.js")).rebalanceCommand(flags));
+
   const listenCommand = program
     .command("listen")
     .description("print messages of topics until interrupted")

@@ -71,6 +71,16 @@ export class Clients {
     return this.#byId.size;
   }
 
+  /** Returns the clients that have been connected for the longest time, at most `count`. */
+  first(count: number): Client[] {
+    const found: Client[] = [];
+    for (const client of this.#byId.values()) {
+      if (found.length >= count) break;
+      if (client.session.open) found.push(client);
+    }
+    return found;
+  }
+
   *all(vhost: string): Generator<Client> {
     for (const client of this.#byId.values()) if (client.vhost.name === vhost) yield client;
   }

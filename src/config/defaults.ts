@@ -251,6 +251,10 @@ stop_timeout: 10s
 admission:
   rate: off
 
+# Age at which clients are closed, give or take a tenth, and advised to come back at once, so that they spread over the nodes
+# again, such as 6h. off: never.
+max_connection_age: off
+
 log:
   # debug, info, warn, error, silent
   level: info

@@ -317,6 +317,13 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             ),
         })
         .prefault({}),
+      max_connection_age: z
+        .literal("off")
+        .or(duration("1s", "720h"))
+        .prefault("off")
+        .describe(
+          "Age at which a client is closed, give or take a tenth, and advised to come back at once, so that clients spread over the nodes again. `off`: never.",
+        ),
       dialects: z
         .array(z.enum(clientDialects))
         .min(1)

@@ -1,12 +1,18 @@
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import { Connections, type ConnectionsOptions } from "./connections.js";
 import { KeyOperations } from "./keys.js";
+import { Rebalancing, type RebalancingOptions } from "./rebalancing.js";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.js";
 import { Topics, type TopicsOptions } from "./topics.js";
 import { ChannelOperations, VhostOperations } from "./vhosts.js";
 import { Watches, type WatchesOptions } from "./watches.js";
 
-export interface ControlOptions extends ConnectionsOptions, SubscriptionsOptions, TopicsOptions, WatchesOptions {
+export interface ControlOptions
+  extends ConnectionsOptions,
+    RebalancingOptions,
+    SubscriptionsOptions,
+    TopicsOptions,
+    WatchesOptions {
   readonly admin: VhostAdmin;
 }
 
@@ -19,6 +25,7 @@ export class Control {
   readonly subscriptions: Subscriptions;
   readonly topics: Topics;
   readonly watches: Watches;
+  readonly rebalancing: Rebalancing;
   readonly vhosts: VhostOperations;
   readonly channels: ChannelOperations;
   readonly keys: KeyOperations;
@@ -28,13 +35,15 @@ export class Control {
     this.subscriptions = new Subscriptions(options);
     this.topics = new Topics(options);
     this.watches = new Watches(options);
+    this.rebalancing = new Rebalancing(options);
     this.vhosts = new VhostOperations(options.admin);
     this.channels = new ChannelOperations(options.admin);
     this.keys = new KeyOperations(options.admin);
   }
 
-  /** Ends all watches with `unavailable`. */
+  /** Ends all watches with `unavailable`, and closes no more clients. */
   stop(): void {
+    this.rebalancing.stop();
     this.watches.stop();
   }
 }

@@ -1,11 +1,14 @@
 import { WebSocket } from "ws";
+import { chooseDelay, parseRetryAdvice, type RetryWindow } from "../../../src/errors.js";
 import { Journal } from "./journal.js";
 import type { Observations } from "./observations.js";
 
 /** Time for a handshake or the answer to a join, in milliseconds. */
 const PATIENCE = 12_000;
-const RETRY = 100;
-const RETRY_JITTER = 400;
+const RETRY: RetryWindow = { from: 100, to: 500 };
+
+/** Close code of a node that stops. */
+const RESTART = 1_012;
 
 export interface ChaosClientOptions {
   /** Addresses of the nodes, HOST:PORT. The client takes the next one after each failure. */
@@ -67,8 +70,17 @@ export class ChaosClient {
     webSocket.on("error", () => {
       // The close event follows.
     });
-    webSocket.on("close", () => {
-      if (this.#webSocket === webSocket) this.#lost();
+    let advice: RetryWindow | undefined;
+    webSocket.on("unexpected-response", (_request, response) => {
+      const seconds = Number(response.headers["retry-after"] ?? Number.NaN);
+      if (seconds > 0) advice = { from: seconds * 1_000, to: seconds * 1_000 + RETRY.to };
+      response.destroy();
+      webSocket.terminate();
+    });
+    webSocket.on("close", (code, text) => {
+      advice ??= parseRetryAdvice(text.toString());
+      if (code === RESTART && advice === undefined) this.#options.observed.fault("L23: closed without advice");
+      if (this.#webSocket === webSocket) this.#lost(advice);
     });
   }
 
@@ -91,19 +103,17 @@ export class ChaosClient {
     this.#webSocket?.terminate();
   }
 
-  #lost(): void {
+  /** @param advice - when the node has told it to come back */
+  #lost(advice: RetryWindow = RETRY): void {
     clearTimeout(this.#timer);
     this.#joined = false;
     this.#webSocket = undefined;
     if (this.plain) for (const journal of this.journals.values()) journal.end();
     if (this.#away) return;
     this.#node += 1;
-    this.#timer = setTimeout(
-      () => {
-        this.connect();
-      },
-      RETRY + Math.random() * RETRY_JITTER,
-    );
+    this.#timer = setTimeout(() => {
+      this.connect();
+    }, chooseDelay(advice));
   }
 
   #join(webSocket: WebSocket): void {
@@ -123,12 +133,9 @@ export class ChaosClient {
       this.#enter(frame);
     } else if (frame.topic === "#join") {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(
-        () => {
-          if (webSocket.readyState === WebSocket.OPEN) this.#join(webSocket);
-        },
-        RETRY + Math.random() * RETRY_JITTER,
-      );
+      this.#timer = setTimeout(() => {
+        if (webSocket.readyState === WebSocket.OPEN) this.#join(webSocket);
+      }, chooseDelay(RETRY));
     } else if (frame.topic.startsWith("#") || frame.topic.startsWith("@")) {
       this.#options.observed.fault(`unexpected frame ${text.slice(0, 200)}`);
     } else {

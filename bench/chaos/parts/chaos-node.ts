@@ -40,7 +40,7 @@ export class ChaosNode {
     const urls = links.map(({ port }) => `nats://127.0.0.1:${port}`);
     const brokers = { nats: { driver: "nats", servers: [...urls.slice(position), ...urls.slice(0, position)] } };
     // JSON is YAML.
-    writeFileSync(config, JSON.stringify({ brokers, stop_timeout: "3s", ...settings }));
+    writeFileSync(config, JSON.stringify({ brokers, stop_timeout: "3s", drain: { spread: "1s" }, ...settings }));
     return new ChaosNode(`node${position}`, await findFreePorts(2), links, config);
   }
 
@@ -51,9 +51,9 @@ export class ChaosNode {
     await this.#process.printed(/"msg":"ready"/);
   }
 
-  /** Stops the node as an operator does. */
-  async stop(): Promise<void> {
-    await this.#process?.end("SIGTERM");
+  /** Stops the node as an operator does. @param patience - milliseconds after which it is killed */
+  async stop(patience?: number): Promise<void> {
+    await this.#process?.end("SIGTERM", patience);
     this.#process = undefined;
   }
 

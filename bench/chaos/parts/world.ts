@@ -22,8 +22,10 @@ export interface WorldOptions {
   readonly size: ChaosSize;
   /** History classes of the topics. Topics are named after their class, such as `keep.0`. */
   readonly classes: Readonly<Record<string, { readonly topics: number; readonly settings: object }>>;
-  /** Further members of the nodes' configuration. */
+  /** Further vhosts of the nodes. */
   readonly vhosts?: Readonly<Record<string, object>>;
+  /** Further settings of the nodes. */
+  readonly settings?: NodeSettings;
 }
 
 /** Class whose messages stay for the whole run. */
@@ -167,7 +169,7 @@ export class World {
 
   /** Stops publishing, waits until all clients have everything, and compares. */
   async #finish(): Promise<ChaosResult> {
-    await this.#within(Promise.all(this.clients.map((client) => client.joined())), "clients have not rejoined");
+    await this.joined();
     await this.flow("last messages");
     await this.#within(
       Promise.all(this.publishers.map((publisher) => publisher.stop())),
@@ -181,6 +183,11 @@ export class World {
       );
     await this.#until(isDone, undefined);
     return compareWithStore(this, { falseRecoveries: this.#falseRecoveries, expected: this.#expected });
+  }
+
+  /** Resolves when all clients are in their topics. */
+  joined(): Promise<unknown> {
+    return this.#within(Promise.all(this.clients.map((client) => client.joined())), "clients have not rejoined");
   }
 
   /** Notes a recovery from a position that is not the topic's. */
@@ -221,10 +228,10 @@ export class World {
   }
 }
 
-function configure({ classes, vhosts = {} }: WorldOptions): NodeSettings {
+function configure({ classes, settings: further = {}, vhosts = {} }: WorldOptions): NodeSettings {
   const vhost = {
     history: Object.fromEntries(Object.entries(classes).map(([name, { settings }]) => [name, settings])),
     topics: Object.keys(classes).map((name) => ({ match: `${name}.*`, history: name })),
   };
-  return { vhosts: { "/": vhost, ...vhosts } };
+  return { vhosts: { "/": vhost, ...vhosts }, ...further };
 }

@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/control.proto.
  */
 export const file_carillon_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChljYXJpbGxvbi92MS9jb250cm9sLnByb3RvEgtjYXJpbGxvbi52MSKVAgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRIMCgRub2RlGAIgASgJEgwKBHVzZXIYAyABKAkSJQoEaW5mbxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHZGlhbGVjdBgFIAEoCRIPCgdhZGRyZXNzGAYgASgJEhIKCnVzZXJfYWdlbnQYByABKAkSLQoJY29ubmVjdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdleHBpcmVzGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt0b3BpY19jb3VudBgKIAEoDRIRCglpbmZvX2pzb24YCyABKAkiKgoJVG9waWNOYW1lEg4KBmJyb2tlchgBIAEoCRINCgV0b3BpYxgCIAEoCSI7CgZUYXJnZXQSFwoNY29ubmVjdGlvbl9pZBgBIAEoCUgAEg4KBHVzZXIYAiABKAlIAEIICgZ0YXJnZXQiXAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIncKF0xpc3RDb25uZWN0aW9uc1Jlc3BvbnNlEiwKC2Nvbm5lY3Rpb25zGAEgAygLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCSIiChRHZXRDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJsChVHZXRDb25uZWN0aW9uUmVzcG9uc2USKwoKY29ubmVjdGlvbhgBIAEoCzIXLmNhcmlsbG9uLnYxLkNvbm5lY3Rpb24SJgoGdG9waWNzGAIgAygLMhYuY2FyaWxsb24udjEuVG9waWNOYW1lIicKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0EgwKBHVzZXIYASABKAkihAEKGFdhdGNoQ29ubmVjdGlvbnNSZXNwb25zZRIrCgpjb25uZWN0aW9uGAEgASgLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhItCgZjaGFuZ2UYAiABKA4yHS5jYXJpbGxvbi52MS5Db25uZWN0aW9uQ2hhbmdlEgwKBGNvZGUYAyABKA0iVgoRRGlzY29ubmVjdFJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKEkRpc2Nvbm5lY3RSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIlcKEFN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiPwoRU3Vic2NyaWJlUmVzcG9uc2USEwoLY29ubmVjdGlvbnMYASABKA0SFQoNbWlzc2luZ19ub2RlcxgCIAMoCSJZChJVbnN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiQQoTVW5zdWJzY3JpYmVSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIkoKEUxpc3RUb3BpY3NSZXF1ZXN0Eg4KBnByZWZpeBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSK0AQoSTGlzdFRvcGljc1Jlc3BvbnNlEjUKBnRvcGljcxgBIAMoCzIlLmNhcmlsbG9uLnYxLkxpc3RUb3BpY3NSZXNwb25zZS5Ub3BpYxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCRo3CgVUb3BpYxIOCgZicm9rZXIYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDSJUCgVWaG9zdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpjb25maWd1cmVkGAMgASgIIk0KEkNyZWF0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI4ChNDcmVhdGVWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiTQoSVXBkYXRlVmhvc3RSZXF1ZXN0EgwKBHBhdGgYASABKAkSKQoIc2V0dGluZ3MYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKE1VwZGF0ZVZob3N0UmVzcG9uc2USIQoFdmhvc3QYASABKAsyEi5jYXJpbGxvbi52MS5WaG9zdCIfCg9HZXRWaG9zdFJlcXVlc3QSDAoEcGF0aBgBIAEoCSI1ChBHZXRWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiEwoRTGlzdFZob3N0c1JlcXVlc3QiOAoSTGlzdFZob3N0c1Jlc3BvbnNlEiIKBnZob3N0cxgBIAMoCzISLmNhcmlsbG9uLnYxLlZob3N0IiIKEkRlbGV0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJIhUKE0RlbGV0ZVZob3N0UmVzcG9uc2UiJQoST3BlbkNoYW5uZWxSZXF1ZXN0Eg8KB2NoYW5uZWwYASABKAkiJQoTT3BlbkNoYW5uZWxSZXNwb25zZRIOCgZvcGVuZWQYASABKAgiJgoTQ2xvc2VDaGFubmVsUmVxdWVzdBIPCgdjaGFubmVsGAEgASgJIhYKFENsb3NlQ2hhbm5lbFJlc3BvbnNlIhUKE0xpc3RDaGFubmVsc1JlcXVlc3QiKAoUTGlzdENoYW5uZWxzUmVzcG9uc2USEAoIY2hhbm5lbHMYASADKAkisAEKA0tleRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB2FjdGlvbnMYAyADKAkSDgoGdG9waWNzGAQgAygJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3RfdXNlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY29uZmlndXJlZBgHIAEoCCJQChBDcmVhdGVLZXlSZXF1ZXN0EgwKBG5hbWUYASABKAkSDwoHYWN0aW9ucxgCIAMoCRIOCgZ0b3BpY3MYAyADKAkSDQoFdmhvc3QYBCABKAkiQgoRQ3JlYXRlS2V5UmVzcG9uc2USHQoDa2V5GAEgASgLMhAuY2FyaWxsb24udjEuS2V5Eg4KBnNlY3JldBgCIAEoCSIgCg9MaXN0S2V5c1JlcXVlc3QSDQoFdmhvc3QYASABKAkiMgoQTGlzdEtleXNSZXNwb25zZRIeCgRrZXlzGAEgAygLMhAuY2FyaWxsb24udjEuS2V5Ii0KEFJldm9rZUtleVJlcXVlc3QSCgoCaWQYASABKAkSDQoFdmhvc3QYAiABKAkiEwoRUmV2b2tlS2V5UmVzcG9uc2UqrgEKEENvbm5lY3Rpb25DaGFuZ2USIQodQ09OTkVDVElPTl9DSEFOR0VfVU5TUEVDSUZJRUQQABIaChZDT05ORUNUSU9OX0NIQU5HRV9PUEVOEAESHAoYQ09OTkVDVElPTl9DSEFOR0VfT1BFTkVEEAISHAoYQ09OTkVDVElPTl9DSEFOR0VfQ0xPU0VEEAMSHwobQ09OTkVDVElPTl9DSEFOR0VfQ0FVR0hUX1VQEAQy8wsKDkNvbnRyb2xTZXJ2aWNlEmEKD0xpc3RDb25uZWN0aW9ucxIjLmNhcmlsbG9uLnYxLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaJC5jYXJpbGxvbi52MS5MaXN0Q29ubmVjdGlvbnNSZXNwb25zZSIDkAIBElsKDUdldENvbm5lY3Rpb24SIS5jYXJpbGxvbi52MS5HZXRDb25uZWN0aW9uUmVxdWVzdBoiLmNhcmlsbG9uLnYxLkdldENvbm5lY3Rpb25SZXNwb25zZSIDkAIBEmEKEFdhdGNoQ29ubmVjdGlvbnMSJC5jYXJpbGxvbi52MS5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBolLmNhcmlsbG9uLnYxLldhdGNoQ29ubmVjdGlvbnNSZXNwb25zZTABEk0KCkRpc2Nvbm5lY3QSHi5jYXJpbGxvbi52MS5EaXNjb25uZWN0UmVxdWVzdBofLmNhcmlsbG9uLnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJKCglTdWJzY3JpYmUSHS5jYXJpbGxvbi52MS5TdWJzY3JpYmVSZXF1ZXN0Gh4uY2FyaWxsb24udjEuU3Vic2NyaWJlUmVzcG9uc2USUAoLVW5zdWJzY3JpYmUSHy5jYXJpbGxvbi52MS5VbnN1YnNjcmliZVJlcXVlc3QaIC5jYXJpbGxvbi52MS5VbnN1YnNjcmliZVJlc3BvbnNlElIKCkxpc3RUb3BpY3MSHi5jYXJpbGxvbi52MS5MaXN0VG9waWNzUmVxdWVzdBofLmNhcmlsbG9uLnYxLkxpc3RUb3BpY3NSZXNwb25zZSIDkAIBElAKC0NyZWF0ZVZob3N0Eh8uY2FyaWxsb24udjEuQ3JlYXRlVmhvc3RSZXF1ZXN0GiAuY2FyaWxsb24udjEuQ3JlYXRlVmhvc3RSZXNwb25zZRJQCgtVcGRhdGVWaG9zdBIfLmNhcmlsbG9uLnYxLlVwZGF0ZVZob3N0UmVxdWVzdBogLmNhcmlsbG9uLnYxLlVwZGF0ZVZob3N0UmVzcG9uc2USTAoIR2V0Vmhvc3QSHC5jYXJpbGxvbi52MS5HZXRWaG9zdFJlcXVlc3QaHS5jYXJpbGxvbi52MS5HZXRWaG9zdFJlc3BvbnNlIgOQAgESUgoKTGlzdFZob3N0cxIeLmNhcmlsbG9uLnYxLkxpc3RWaG9zdHNSZXF1ZXN0Gh8uY2FyaWxsb24udjEuTGlzdFZob3N0c1Jlc3BvbnNlIgOQAgESUAoLRGVsZXRlVmhvc3QSHy5jYXJpbGxvbi52MS5EZWxldGVWaG9zdFJlcXVlc3QaIC5jYXJpbGxvbi52MS5EZWxldGVWaG9zdFJlc3BvbnNlElAKC09wZW5DaGFubmVsEh8uY2FyaWxsb24udjEuT3BlbkNoYW5uZWxSZXF1ZXN0GiAuY2FyaWxsb24udjEuT3BlbkNoYW5uZWxSZXNwb25zZRJTCgxDbG9zZUNoYW5uZWwSIC5jYXJpbGxvbi52MS5DbG9zZUNoYW5uZWxSZXF1ZXN0GiEuY2FyaWxsb24udjEuQ2xvc2VDaGFubmVsUmVzcG9uc2USWAoMTGlzdENoYW5uZWxzEiAuY2FyaWxsb24udjEuTGlzdENoYW5uZWxzUmVxdWVzdBohLmNhcmlsbG9uLnYxLkxpc3RDaGFubmVsc1Jlc3BvbnNlIgOQAgESSgoJQ3JlYXRlS2V5Eh0uY2FyaWxsb24udjEuQ3JlYXRlS2V5UmVxdWVzdBoeLmNhcmlsbG9uLnYxLkNyZWF0ZUtleVJlc3BvbnNlEkwKCExpc3RLZXlzEhwuY2FyaWxsb24udjEuTGlzdEtleXNSZXF1ZXN0Gh0uY2FyaWxsb24udjEuTGlzdEtleXNSZXNwb25zZSIDkAIBEkoKCVJldm9rZUtleRIdLmNhcmlsbG9uLnYxLlJldm9rZUtleVJlcXVlc3QaHi5jYXJpbGxvbi52MS5SZXZva2VLZXlSZXNwb25zZUKAAQoOaW8uY2FyaWxsb24udjFQAVpBZ2l0aHViLmNvbS9jYXJpbGxvbi1icm9rZXIvY2FyaWxsb24vZ2VuL2dvL2NhcmlsbG9uL3YxO2NhcmlsbG9udjGqAgtDYXJpbGxvbi5WMcoCC0NhcmlsbG9uXFYx6gIMQ2FyaWxsb246OlYxYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChljYXJpbGxvbi92MS9jb250cm9sLnByb3RvEgtjYXJpbGxvbi52MSKVAgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRIMCgRub2RlGAIgASgJEgwKBHVzZXIYAyABKAkSJQoEaW5mbxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHZGlhbGVjdBgFIAEoCRIPCgdhZGRyZXNzGAYgASgJEhIKCnVzZXJfYWdlbnQYByABKAkSLQoJY29ubmVjdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdleHBpcmVzGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt0b3BpY19jb3VudBgKIAEoDRIRCglpbmZvX2pzb24YCyABKAkiKgoJVG9waWNOYW1lEg4KBmJyb2tlchgBIAEoCRINCgV0b3BpYxgCIAEoCSI7CgZUYXJnZXQSFwoNY29ubmVjdGlvbl9pZBgBIAEoCUgAEg4KBHVzZXIYAiABKAlIAEIICgZ0YXJnZXQiXAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIncKF0xpc3RDb25uZWN0aW9uc1Jlc3BvbnNlEiwKC2Nvbm5lY3Rpb25zGAEgAygLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCSIiChRHZXRDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJsChVHZXRDb25uZWN0aW9uUmVzcG9uc2USKwoKY29ubmVjdGlvbhgBIAEoCzIXLmNhcmlsbG9uLnYxLkNvbm5lY3Rpb24SJgoGdG9waWNzGAIgAygLMhYuY2FyaWxsb24udjEuVG9waWNOYW1lIicKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0EgwKBHVzZXIYASABKAkihAEKGFdhdGNoQ29ubmVjdGlvbnNSZXNwb25zZRIrCgpjb25uZWN0aW9uGAEgASgLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhItCgZjaGFuZ2UYAiABKA4yHS5jYXJpbGxvbi52MS5Db25uZWN0aW9uQ2hhbmdlEgwKBGNvZGUYAyABKA0iVgoRRGlzY29ubmVjdFJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKEkRpc2Nvbm5lY3RSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIlcKEFN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiPwoRU3Vic2NyaWJlUmVzcG9uc2USEwoLY29ubmVjdGlvbnMYASABKA0SFQoNbWlzc2luZ19ub2RlcxgCIAMoCSJZChJVbnN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiQQoTVW5zdWJzY3JpYmVSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIkoKEUxpc3RUb3BpY3NSZXF1ZXN0Eg4KBnByZWZpeBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSK0AQoSTGlzdFRvcGljc1Jlc3BvbnNlEjUKBnRvcGljcxgBIAMoCzIlLmNhcmlsbG9uLnYxLkxpc3RUb3BpY3NSZXNwb25zZS5Ub3BpYxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCRo3CgVUb3BpYxIOCgZicm9rZXIYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDSJUCgVWaG9zdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpjb25maWd1cmVkGAMgASgIIk0KEkNyZWF0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI4ChNDcmVhdGVWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiTQoSVXBkYXRlVmhvc3RSZXF1ZXN0EgwKBHBhdGgYASABKAkSKQoIc2V0dGluZ3MYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKE1VwZGF0ZVZob3N0UmVzcG9uc2USIQoFdmhvc3QYASABKAsyEi5jYXJpbGxvbi52MS5WaG9zdCIfCg9HZXRWaG9zdFJlcXVlc3QSDAoEcGF0aBgBIAEoCSI1ChBHZXRWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiEwoRTGlzdFZob3N0c1JlcXVlc3QiOAoSTGlzdFZob3N0c1Jlc3BvbnNlEiIKBnZob3N0cxgBIAMoCzISLmNhcmlsbG9uLnYxLlZob3N0IiIKEkRlbGV0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJIhUKE0RlbGV0ZVZob3N0UmVzcG9uc2UiUwoQUmViYWxhbmNlUmVxdWVzdBIRCgl0b2xlcmFuY2UYASABKA0SDAoEcmF0ZRgCIAEoDRINCgV0b3RhbBgDIAEoDRIPCgdkcnlfcnVuGAQgASgIIsABChFSZWJhbGFuY2VSZXNwb25zZRIyCgVub2RlcxgBIAMoCzIjLmNhcmlsbG9uLnYxLlJlYmFsYW5jZVJlc3BvbnNlLk5vZGUSDQoFdG90YWwYAiABKA0SDAoEZXZlbhgDIAEoCBIVCg1taXNzaW5nX25vZGVzGAQgAygJGkMKBE5vZGUSCgoCaWQYASABKAkSDwoHY2xpZW50cxgCIAEoDRINCgVyZWFkeRgDIAEoCBIPCgdjbG9zaW5nGAQgASgNIiUKEk9wZW5DaGFubmVsUmVxdWVzdBIPCgdjaGFubmVsGAEgASgJIiUKE09wZW5DaGFubmVsUmVzcG9uc2USDgoGb3BlbmVkGAEgASgIIiYKE0Nsb3NlQ2hhbm5lbFJlcXVlc3QSDwoHY2hhbm5lbBgBIAEoCSIWChRDbG9zZUNoYW5uZWxSZXNwb25zZSIVChNMaXN0Q2hhbm5lbHNSZXF1ZXN0IigKFExpc3RDaGFubmVsc1Jlc3BvbnNlEhAKCGNoYW5uZWxzGAEgAygJIrABCgNLZXkSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBnRvcGljcxgEIAMoCRIrCgdjcmVhdGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3VzZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNvbmZpZ3VyZWQYByABKAgiUAoQQ3JlYXRlS2V5UmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2FjdGlvbnMYAiADKAkSDgoGdG9waWNzGAMgAygJEg0KBXZob3N0GAQgASgJIkIKEUNyZWF0ZUtleVJlc3BvbnNlEh0KA2tleRgBIAEoCzIQLmNhcmlsbG9uLnYxLktleRIOCgZzZWNyZXQYAiABKAkiIAoPTGlzdEtleXNSZXF1ZXN0Eg0KBXZob3N0GAEgASgJIjIKEExpc3RLZXlzUmVzcG9uc2USHgoEa2V5cxgBIAMoCzIQLmNhcmlsbG9uLnYxLktleSItChBSZXZva2VLZXlSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXZob3N0GAIgASgJIhMKEVJldm9rZUtleVJlc3BvbnNlKq4BChBDb25uZWN0aW9uQ2hhbmdlEiEKHUNPTk5FQ1RJT05fQ0hBTkdFX1VOU1BFQ0lGSUVEEAASGgoWQ09OTkVDVElPTl9DSEFOR0VfT1BFThABEhwKGENPTk5FQ1RJT05fQ0hBTkdFX09QRU5FRBACEhwKGENPTk5FQ1RJT05fQ0hBTkdFX0NMT1NFRBADEh8KG0NPTk5FQ1RJT05fQ0hBTkdFX0NBVUdIVF9VUBAEMr8MCg5Db250cm9sU2VydmljZRJhCg9MaXN0Q29ubmVjdGlvbnMSIy5jYXJpbGxvbi52MS5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0GiQuY2FyaWxsb24udjEuTGlzdENvbm5lY3Rpb25zUmVzcG9uc2UiA5ACARJbCg1HZXRDb25uZWN0aW9uEiEuY2FyaWxsb24udjEuR2V0Q29ubmVjdGlvblJlcXVlc3QaIi5jYXJpbGxvbi52MS5HZXRDb25uZWN0aW9uUmVzcG9uc2UiA5ACARJhChBXYXRjaENvbm5lY3Rpb25zEiQuY2FyaWxsb24udjEuV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaJS5jYXJpbGxvbi52MS5XYXRjaENvbm5lY3Rpb25zUmVzcG9uc2UwARJNCgpEaXNjb25uZWN0Eh4uY2FyaWxsb24udjEuRGlzY29ubmVjdFJlcXVlc3QaHy5jYXJpbGxvbi52MS5EaXNjb25uZWN0UmVzcG9uc2USSgoJU3Vic2NyaWJlEh0uY2FyaWxsb24udjEuU3Vic2NyaWJlUmVxdWVzdBoeLmNhcmlsbG9uLnYxLlN1YnNjcmliZVJlc3BvbnNlElAKC1Vuc3Vic2NyaWJlEh8uY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXF1ZXN0GiAuY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXNwb25zZRJSCgpMaXN0VG9waWNzEh4uY2FyaWxsb24udjEuTGlzdFRvcGljc1JlcXVlc3QaHy5jYXJpbGxvbi52MS5MaXN0VG9waWNzUmVzcG9uc2UiA5ACARJQCgtDcmVhdGVWaG9zdBIfLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVxdWVzdBogLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVzcG9uc2USUAoLVXBkYXRlVmhvc3QSHy5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlcXVlc3QaIC5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlc3BvbnNlEkwKCEdldFZob3N0EhwuY2FyaWxsb24udjEuR2V0Vmhvc3RSZXF1ZXN0Gh0uY2FyaWxsb24udjEuR2V0Vmhvc3RSZXNwb25zZSIDkAIBElIKCkxpc3RWaG9zdHMSHi5jYXJpbGxvbi52MS5MaXN0Vmhvc3RzUmVxdWVzdBofLmNhcmlsbG9uLnYxLkxpc3RWaG9zdHNSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVZob3N0Eh8uY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXF1ZXN0GiAuY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXNwb25zZRJKCglSZWJhbGFuY2USHS5jYXJpbGxvbi52MS5SZWJhbGFuY2VSZXF1ZXN0Gh4uY2FyaWxsb24udjEuUmViYWxhbmNlUmVzcG9uc2USUAoLT3BlbkNoYW5uZWwSHy5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlcXVlc3QaIC5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlc3BvbnNlElMKDENsb3NlQ2hhbm5lbBIgLmNhcmlsbG9uLnYxLkNsb3NlQ2hhbm5lbFJlcXVlc3QaIS5jYXJpbGxvbi52MS5DbG9zZUNoYW5uZWxSZXNwb25zZRJYCgxMaXN0Q2hhbm5lbHMSIC5jYXJpbGxvbi52MS5MaXN0Q2hhbm5lbHNSZXF1ZXN0GiEuY2FyaWxsb24udjEuTGlzdENoYW5uZWxzUmVzcG9uc2UiA5ACARJKCglDcmVhdGVLZXkSHS5jYXJpbGxvbi52MS5DcmVhdGVLZXlSZXF1ZXN0Gh4uY2FyaWxsb24udjEuQ3JlYXRlS2V5UmVzcG9uc2USTAoITGlzdEtleXMSHC5jYXJpbGxvbi52MS5MaXN0S2V5c1JlcXVlc3QaHS5jYXJpbGxvbi52MS5MaXN0S2V5c1Jlc3BvbnNlIgOQAgESSgoJUmV2b2tlS2V5Eh0uY2FyaWxsb24udjEuUmV2b2tlS2V5UmVxdWVzdBoeLmNhcmlsbG9uLnYxLlJldm9rZUtleVJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message carillon.v1.Connection
@@ -759,6 +759,122 @@ export const DeleteVhostResponseSchema: GenMessage<DeleteVhostResponse> = /*@__P
   messageDesc(file_carillon_v1_control, 27);
 
 /**
+ * @generated from message carillon.v1.RebalanceRequest
+ */
+export type RebalanceRequest = Message<"carillon.v1.RebalanceRequest"> & {
+  /**
+   * Largest excess of a node over its share, in percent: 1 to 100. Default: 10.
+   *
+   * @generated from field: uint32 tolerance = 1;
+   */
+  tolerance: number;
+
+  /**
+   * Clients that each node closes within the next second: 1 to 100000. Default: its `drain.rate`.
+   *
+   * @generated from field: uint32 rate = 2;
+   */
+  rate: number;
+
+  /**
+   * Largest `total` of the earlier answers, so that clients that are on their way back count too. 0 in the first call.
+   *
+   * @generated from field: uint32 total = 3;
+   */
+  total: number;
+
+  /**
+   * Only reports, and closes nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message carillon.v1.RebalanceRequest.
+ * Use `create(RebalanceRequestSchema)` to create a new message.
+ */
+export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 28);
+
+/**
+ * @generated from message carillon.v1.RebalanceResponse
+ */
+export type RebalanceResponse = Message<"carillon.v1.RebalanceResponse"> & {
+  /**
+   * Ordered by id.
+   *
+   * @generated from field: repeated carillon.v1.RebalanceResponse.Node nodes = 1;
+   */
+  nodes: RebalanceResponse_Node[];
+
+  /**
+   * Clients of the nodes that are ready, or `total` of the request if that is larger.
+   *
+   * @generated from field: uint32 total = 2;
+   */
+  total: number;
+
+  /**
+   * Whether no node has more than its share and the tolerance.
+   *
+   * @generated from field: bool even = 3;
+   */
+  even: boolean;
+
+  /**
+   * Nodes that did not answer. If there are any, nothing is closed.
+   *
+   * @generated from field: repeated string missing_nodes = 4;
+   */
+  missingNodes: string[];
+};
+
+/**
+ * Describes the message carillon.v1.RebalanceResponse.
+ * Use `create(RebalanceResponseSchema)` to create a new message.
+ */
+export const RebalanceResponseSchema: GenMessage<RebalanceResponse> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 29);
+
+/**
+ * @generated from message carillon.v1.RebalanceResponse.Node
+ */
+export type RebalanceResponse_Node = Message<"carillon.v1.RebalanceResponse.Node"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint32 clients = 2;
+   */
+  clients: number;
+
+  /**
+   * False while the node is not ready. It then has no share, and none of its clients are closed.
+   *
+   * @generated from field: bool ready = 3;
+   */
+  ready: boolean;
+
+  /**
+   * Clients that the node now closes.
+   *
+   * @generated from field: uint32 closing = 4;
+   */
+  closing: number;
+};
+
+/**
+ * Describes the message carillon.v1.RebalanceResponse.Node.
+ * Use `create(RebalanceResponse_NodeSchema)` to create a new message.
+ */
+export const RebalanceResponse_NodeSchema: GenMessage<RebalanceResponse_Node> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 29, 0);
+
+/**
  * @generated from message carillon.v1.OpenChannelRequest
  */
 export type OpenChannelRequest = Message<"carillon.v1.OpenChannelRequest"> & {
@@ -773,7 +889,7 @@ export type OpenChannelRequest = Message<"carillon.v1.OpenChannelRequest"> & {
  * Use `create(OpenChannelRequestSchema)` to create a new message.
  */
 export const OpenChannelRequestSchema: GenMessage<OpenChannelRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 28);
+  messageDesc(file_carillon_v1_control, 30);
 
 /**
  * @generated from message carillon.v1.OpenChannelResponse
@@ -792,7 +908,7 @@ export type OpenChannelResponse = Message<"carillon.v1.OpenChannelResponse"> & {
  * Use `create(OpenChannelResponseSchema)` to create a new message.
  */
 export const OpenChannelResponseSchema: GenMessage<OpenChannelResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 29);
+  messageDesc(file_carillon_v1_control, 31);
 
 /**
  * @generated from message carillon.v1.CloseChannelRequest
@@ -809,7 +925,7 @@ export type CloseChannelRequest = Message<"carillon.v1.CloseChannelRequest"> & {
  * Use `create(CloseChannelRequestSchema)` to create a new message.
  */
 export const CloseChannelRequestSchema: GenMessage<CloseChannelRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 30);
+  messageDesc(file_carillon_v1_control, 32);
 
 /**
  * @generated from message carillon.v1.CloseChannelResponse
@@ -822,7 +938,7 @@ export type CloseChannelResponse = Message<"carillon.v1.CloseChannelResponse"> &
  * Use `create(CloseChannelResponseSchema)` to create a new message.
  */
 export const CloseChannelResponseSchema: GenMessage<CloseChannelResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 31);
+  messageDesc(file_carillon_v1_control, 33);
 
 /**
  * @generated from message carillon.v1.ListChannelsRequest
@@ -835,7 +951,7 @@ export type ListChannelsRequest = Message<"carillon.v1.ListChannelsRequest"> & {
  * Use `create(ListChannelsRequestSchema)` to create a new message.
  */
 export const ListChannelsRequestSchema: GenMessage<ListChannelsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 32);
+  messageDesc(file_carillon_v1_control, 34);
 
 /**
  * @generated from message carillon.v1.ListChannelsResponse
@@ -852,7 +968,7 @@ export type ListChannelsResponse = Message<"carillon.v1.ListChannelsResponse"> &
  * Use `create(ListChannelsResponseSchema)` to create a new message.
  */
 export const ListChannelsResponseSchema: GenMessage<ListChannelsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 33);
+  messageDesc(file_carillon_v1_control, 35);
 
 /**
  * @generated from message carillon.v1.Key
@@ -909,7 +1025,7 @@ export type Key = Message<"carillon.v1.Key"> & {
  * Use `create(KeySchema)` to create a new message.
  */
 export const KeySchema: GenMessage<Key> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 34);
+  messageDesc(file_carillon_v1_control, 36);
 
 /**
  * @generated from message carillon.v1.CreateKeyRequest
@@ -943,7 +1059,7 @@ export type CreateKeyRequest = Message<"carillon.v1.CreateKeyRequest"> & {
  * Use `create(CreateKeyRequestSchema)` to create a new message.
  */
 export const CreateKeyRequestSchema: GenMessage<CreateKeyRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 35);
+  messageDesc(file_carillon_v1_control, 37);
 
 /**
  * @generated from message carillon.v1.CreateKeyResponse
@@ -967,7 +1083,7 @@ export type CreateKeyResponse = Message<"carillon.v1.CreateKeyResponse"> & {
  * Use `create(CreateKeyResponseSchema)` to create a new message.
  */
 export const CreateKeyResponseSchema: GenMessage<CreateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 36);
+  messageDesc(file_carillon_v1_control, 38);
 
 /**
  * @generated from message carillon.v1.ListKeysRequest
@@ -986,7 +1102,7 @@ export type ListKeysRequest = Message<"carillon.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 37);
+  messageDesc(file_carillon_v1_control, 39);
 
 /**
  * @generated from message carillon.v1.ListKeysResponse
@@ -1003,7 +1119,7 @@ export type ListKeysResponse = Message<"carillon.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 38);
+  messageDesc(file_carillon_v1_control, 40);
 
 /**
  * @generated from message carillon.v1.RevokeKeyRequest
@@ -1027,7 +1143,7 @@ export type RevokeKeyRequest = Message<"carillon.v1.RevokeKeyRequest"> & {
  * Use `create(RevokeKeyRequestSchema)` to create a new message.
  */
 export const RevokeKeyRequestSchema: GenMessage<RevokeKeyRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 39);
+  messageDesc(file_carillon_v1_control, 41);
 
 /**
  * @generated from message carillon.v1.RevokeKeyResponse
@@ -1040,7 +1156,7 @@ export type RevokeKeyResponse = Message<"carillon.v1.RevokeKeyResponse"> & {
  * Use `create(RevokeKeyResponseSchema)` to create a new message.
  */
 export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 40);
+  messageDesc(file_carillon_v1_control, 42);
 
 /**
  * @generated from enum carillon.v1.ConnectionChange
@@ -1197,6 +1313,17 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof DeleteVhostRequestSchema;
     output: typeof DeleteVhostResponseSchema;
+  },
+  /**
+   * Closes clients on nodes that have more than their share of all clients, of all vhosts, and answers at once. Call it
+   * every second until `even` is true. Needs a key of the default vhost with the action `vhosts`.
+   *
+   * @generated from rpc carillon.v1.ControlService.Rebalance
+   */
+  rebalance: {
+    methodKind: "unary";
+    input: typeof RebalanceRequestSchema;
+    output: typeof RebalanceResponseSchema;
   },
   /**
    * Needs the action `channels`, like the next two methods. If `opened_only` is on in the vhost, only opened channels

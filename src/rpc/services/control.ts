@@ -5,6 +5,7 @@ import type {
   DisconnectRequest,
   ListConnectionsRequest,
   ListTopicsRequest,
+  RebalanceRequest,
   RevokeKeyRequest,
   SubscribeRequest,
   UnsubscribeRequest,
@@ -29,6 +30,7 @@ export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method
   getVhost: "vhosts",
   listVhosts: "vhosts",
   deleteVhost: "vhosts",
+  rebalance: "vhosts",
   openChannel: "channels",
   closeChannel: "channels",
   listChannels: "channels",
@@ -107,6 +109,16 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   async deleteVhost({ path }: WithPath, { backend }: Caller) {
     await this.#control.vhosts.delete(backend, path);
     return {};
+  }
+
+  async rebalance({ dryRun, rate, tolerance, total }: RebalanceRequest, { backend }: Caller) {
+    const { even, missingNodes, nodes, ...counts } = await this.#control.rebalancing.step(backend, {
+      tolerance: tolerance === 0 ? undefined : tolerance,
+      rate: rate === 0 ? undefined : rate,
+      total,
+      dryRun,
+    });
+    return { nodes: nodes.map((node) => ({ ...node })), total: counts.total, even, missingNodes: [...missingNodes] };
   }
 
   async openChannel({ channel }: WithChannel, { backend }: Caller) {

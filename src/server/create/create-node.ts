@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import { Clients } from "../../clients/clients.js";
+import { ConnectionAges } from "../../clients/connection-ages.js";
 import type { CommandContext } from "../../commands/command-context.js";
 import { toHookSubject } from "../../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../../commands/on-behalf.js";
@@ -58,6 +59,8 @@ export interface NodeParts {
   readonly historyPreparation: HistoryPreparation;
   readonly messaging: Messaging;
   readonly clients: Clients;
+  /** Undefined where connections may have any age. */
+  readonly connectionAges: ConnectionAges | undefined;
   readonly rpc: RpcServices;
   readonly listeners: Listeners;
 }
@@ -112,6 +115,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     },
   });
   const clients = createClients(messaging.hub);
+  const connectionAges = createConnectionAges(config, clients);
   const shared = { ...clusterServices, node, limitedLog, messaging, vhosts, clients, brokers };
   const commands: CommandContext = createCommandContext(config, shared);
   const control = new Control({
@@ -121,6 +125,9 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     brokers,
     clock: systemClock,
     endOfTurn: setImmediate,
+    hub: messaging.hub,
+    rate: config.drain.rate,
+    isReady: () => readiness().length === 0,
     exists: (vhost, topic) => vhosts.require(vhost).exists(topic),
     join: (client, broker, topics) => joinOnBehalf(client, broker, topics, commands),
     leave: (client, broker, topics) => {
@@ -176,9 +183,14 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     historyPreparation,
     messaging,
     clients,
+    connectionAges,
     rpc,
     listeners,
   };
+}
+
+function createConnectionAges({ max_connection_age: age }: Config, clients: Clients): ConnectionAges | undefined {
+  return age === "off" ? undefined : new ConnectionAges({ clients, clock: systemClock, age });
 }
 
 function createClients(hub: Hub): Clients {

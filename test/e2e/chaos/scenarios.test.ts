@@ -14,6 +14,16 @@ test.each([
   CHAOS_TIMEOUT,
 );
 
+test(
+  "H2, L7, L22: drain: neither loses nor repeats a message, and no node admits more clients than its rate, when all are drained",
+  async () => {
+    const outcome = await runChaos("drain");
+    expect(outcome).toMatchObject(NO_FAULTS);
+    expect(Number(outcome.row["recovered"])).toBeGreaterThan(0);
+  },
+  CHAOS_TIMEOUT,
+);
+
 test.each([
   ["leader-kill", "the NATS server that leads the stream is killed"],
   ["server-freeze", "the NATS server that leads the stream is frozen for a while"],
