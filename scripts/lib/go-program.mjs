@@ -12,10 +12,20 @@ import { SetupError, say } from "./say.mjs";
  * @param variable - environment variable that may name the program
  * @param show - arguments with which the program prints its version
  * @param flags - further flags of `go install`
+ * @param pinned - true to ignore a program on the PATH, whose version may be another one
  * @param mayBuild - false to use only an existing program
  * @throws SetupError if the variable names a program that does not run
  */
-export async function goProgram({ name, version, module, variable, show, flags = [], mayBuild = true }) {
+export async function goProgram({
+  name,
+  version,
+  module,
+  variable,
+  show,
+  flags = [],
+  pinned = false,
+  mayBuild = true,
+}) {
   const named = process.env[variable];
   if (named) {
     if (versionOf(named, show) === undefined) throw new SetupError(`${variable}=${named} cannot be run.`);
@@ -24,7 +34,7 @@ export async function goProgram({ name, version, module, variable, show, flags =
   // The path contains the version, so that a newer version is built again.
   const folder = join(cache, `${name}-${version}`);
   const built = join(folder, name);
-  const found = findProgram([name, built], show);
+  const found = findProgram(pinned ? [built] : [name, built], show);
   if (found) return { path: found };
   if (!mayBuild) return { missing: `${name} ${version} is not built` };
   if ((await run("go", ["version"])).code !== 0)

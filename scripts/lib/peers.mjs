@@ -40,6 +40,7 @@ export function centrifugo(mayBuild) {
     show: SHOW_VERSION,
     // The version that it prints, which releases set too.
     flags: ["-ldflags", `-X ${CENTRIFUGO}/internal/build.Version=${VERSION}`],
+    pinned: true,
     mayBuild,
   });
 }
