@@ -14,6 +14,7 @@ import { peers } from "./peers/peers.js";
 import { personal } from "./personal.js";
 import { presence } from "./presence.js";
 import { publish } from "./publish.js";
+import { publishHttp } from "./publish-http.js";
 import { scale } from "./scale.js";
 import { slow } from "./slow.js";
 import { smoke } from "./smoke.js";
@@ -32,6 +33,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["many-topics", manyTopics],
   ["nats", nats],
   ["publish", publish],
+  ["publish-http", publishHttp],
   ["idle", idle],
   ["latency", latency],
   ["slow", slow],

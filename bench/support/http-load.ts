@@ -34,7 +34,7 @@ export class HttpLoad {
 
   /**
    * Makes concurrent requests, and calls `onAnswer` with each answer's body.
-   * @throws Error for a status other than 200
+   * @throws Error for a status other than 2xx
    */
   async send(next: Requests, concurrency: number, onAnswer: (answer: Buffer) => void): Promise<void> {
     const lane = async (): Promise<void> => {
@@ -48,14 +48,21 @@ export class HttpLoad {
   }
 
   async #request(body: Buffer): Promise<Buffer> {
-    const socket = this.#idle.pop() ?? (await this.#connect());
+    const socket = this.#takeIdle() ?? (await this.#connect());
     const answer = readAnswer(socket);
     socket.write(Buffer.concat([Buffer.from(`${this.#head}${body.length}\r\n\r\n`), body]));
     const { status, body: result } = await answer;
     if (this.#keepAlive) this.#idle.push(socket);
     else socket.destroy();
-    if (status !== 200) throw new Error(`status ${status}: ${result.toString()}`);
+    if (status < 200 || status > 299) throw new Error(`status ${status}: ${result.toString()}`);
     return result;
+  }
+
+  /** Servers close connections that have been idle for a while. */
+  #takeIdle(): Socket | undefined {
+    let socket = this.#idle.pop();
+    while (socket?.writable === false) socket = this.#idle.pop();
+    return socket;
   }
 
   async #connect(): Promise<Socket> {

@@ -3,9 +3,9 @@ import type { BackendAction } from "../access/decide/actions.js";
 import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import { CarillonError, HTTP_STATUS, invalidArgument, retryAfterSeconds } from "../errors.js";
 import type { ByteLease } from "../net/byte-budget.js";
+import { receiveBody } from "../net/receive-body.js";
 import { findJsonExcess } from "../util/json-size.js";
 import { nextTurn } from "../util/next-turn.js";
-import { withResolvers } from "../util/with-resolvers.js";
 
 /** Helpers that the dialects' HTTP interfaces for backends share. */
 
@@ -53,7 +53,7 @@ export interface BodyReading {
  */
 export async function readRequestText(request: IncomingMessage, reading: BodyReading): Promise<RequestText> {
   try {
-    const text = decodeUtf8(await readBody(request, reading));
+    const text = decodeUtf8(await receiveBody(request, { ...reading, tooLarge: bodyTooLarge }));
     const excess = findJsonExcess(text);
     if (excess !== undefined) throw invalidArgument(`the body cannot be read: ${excess}`);
     await nextTurn(text);
@@ -83,40 +83,9 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-/** Reads the body by events. Leaving an async loop over the request would close the connection before the refusal is sent. */
-function readBody(request: IncomingMessage, { lease, limit }: BodyReading): Promise<Buffer> {
-  const { promise, reject, resolve } = withResolvers<Buffer>();
-  let parts: Buffer[] = [];
-  let bytes = 0;
-  let refused = false;
-  const refuse = (cause: unknown): void => {
-    refused = true;
-    parts = [];
-    reject(cause);
-  };
-  // The rest of a refused body is read and discarded.
-  request.on("data", (part: Buffer) => {
-    if (refused) return;
-    bytes += part.length;
-    if (bytes > limit) {
-      refuse(
-        new BodyTooLarge("resource_exhausted", `the body is larger than ${limit} bytes`, {
-          retryDelay: Number.POSITIVE_INFINITY,
-        }),
-      );
-      return;
-    }
-    try {
-      lease.take(part.length);
-      parts.push(part);
-    } catch (cause) {
-      refuse(cause);
-    }
-  });
-  request.once("end", () => resolve(Buffer.concat(parts)));
-  request.once("close", () => refuse(new CarillonError("cancelled", "the body is incomplete")));
-  request.once("error", () => {});
-  return promise;
+function bodyTooLarge(limit: number): CarillonError {
+  const text = `the body is larger than ${limit} bytes`;
+  return new BodyTooLarge("resource_exhausted", text, { retryDelay: Number.POSITIVE_INFINITY });
 }
 
 /**

@@ -9,6 +9,16 @@ export interface Codec {
   encode(message: object): Uint8Array;
 }
 
+/**
+ * Decodes plain requests in one format over HTTP, and encodes their answers. Both give the same results as the generated code.
+ * The methods of a service with plain codecs use only the backend of a call.
+ */
+export interface PlainCodec {
+  /** @returns undefined for a request that the generated code must decode or refuse. Never throws */
+  decode(body: Buffer): object | undefined;
+  encode(answer: object): Uint8Array | string;
+}
+
 /** Context of a call. */
 export interface RpcCall {
   readonly backend: Backend;
@@ -48,6 +58,8 @@ export interface ServiceImplementation {
   /** Replaces the generated code on the gRPC mount. */
   readonly codec?: Codec;
   readonly jsonExtension?: JsonExtension;
+  /** By media type. */
+  readonly plainCodecs?: ReadonlyMap<string, PlainCodec>;
 }
 
 /** Members of a JSON request that its protobuf messages do not define. */
@@ -82,17 +94,18 @@ export interface RpcMethod {
   readonly handle: Handle;
   readonly codec: Codec | undefined;
   readonly jsonExtension: JsonExtension | undefined;
+  readonly plainCodecs: ReadonlyMap<string, PlainCodec> | undefined;
 }
 
 /** @throws Error when a method has no implementation or declares no action */
 export function listMethods(offered: ServiceImplementation): RpcMethod[] {
-  const { actions, codec, jsonExtension, implementation, service } = offered;
+  const { actions, codec, jsonExtension, implementation, plainCodecs, service } = offered;
   return service.methods.map((desc) => {
     const path = `/${service.typeName}/${desc.name}`;
     const handle = (implementation as Record<string, Handle | undefined>)[desc.localName]?.bind(implementation);
     if (handle === undefined) throw new Error(`${path} is not implemented`);
     const action = Object.hasOwn(actions, desc.localName) ? actions[desc.localName] : undefined;
     if (action === undefined) throw new Error(`${path} declares no action that a backend needs for it`);
-    return { desc, path, action, handle, codec, jsonExtension };
+    return { desc, path, action, handle, codec, jsonExtension, plainCodecs };
   });
 }

@@ -30,6 +30,7 @@ test("runs the benchmarks without lost, duplicated or misordered messages", asyn
     "many-topics",
     "nats",
     "publish",
+    "publish-http",
     "idle",
     "latency",
     "slow",

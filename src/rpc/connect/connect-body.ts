@@ -1,11 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import type { Readable } from "node:stream";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import { findJsonExcess } from "../../util/json-size.js";
 import { nextTurn } from "../../util/next-turn.js";
-import { withResolvers } from "../../util/with-resolvers.js";
 import { malformedRequest, requestTooLarge } from "../call-errors.js";
 import { decodeJson, decodeMessage } from "../decode.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
@@ -37,23 +34,30 @@ export interface ConnectBodyOptions {
   readonly lease: ByteLease;
 }
 
+/** Returns the largest number of bytes of a request as sent. @param limit - largest number of bytes of its message */
+export function sentLimit({ enveloped, text }: RpcForm, limit: number): number {
+  const bytes = enveloped ? limit + ENVELOPE_BYTES : limit;
+  return text ? base64Length(bytes) : bytes;
+}
+
 /**
- * Reads the body of a request that consists of one message. connect-es would report bytes that it cannot decode as INTERNAL,
+ * Opens the body of a request that consists of one message. connect-es would report bytes that it cannot decode as INTERNAL,
  * replace invalid UTF-8 in JSON by U+FFFD (rule E10), and destroy a request that is too large, so that the caller
  * sees a broken connection instead of the status (rule E8). The body is therefore inflated here, and `header` no longer says
  * that it is compressed. The message is also decoded here, once: Connect receives an empty one.
  *
- * @throws CarillonError resource_exhausted, invalid_argument, cancelled
+ * @param received - at most {@link sentLimit} bytes
+ * @throws CarillonError resource_exhausted, invalid_argument
  */
-export async function readConnectBody(
-  source: Readable,
+export async function openConnectBody(
+  received: Buffer,
   header: Headers,
   { form, jsonExtension, lease, limit, type }: ConnectBodyOptions,
 ): Promise<ConnectBody> {
   const { enveloped, json } = form;
   const encodingHeader = findEncodingHeader(form);
   const encoding = header.get(encodingHeader) ?? "identity";
-  const body = await readSent(source, form, { lease, limit: enveloped ? limit + ENVELOPE_BYTES : limit });
+  const body = form.text ? decodeBase64(received) : received;
   const { compressed, data } = enveloped
     ? openEnvelope(body, limit)
     : { compressed: encoding !== "identity", data: body };
@@ -108,46 +112,6 @@ function keepDecoded(decoded: object): object {
 function findEncodingHeader({ enveloped, protocol }: RpcForm): string {
   if (protocol === "grpc-web") return "grpc-encoding";
   return enveloped ? "connect-content-encoding" : "content-encoding";
-}
-
-async function readSent(source: Readable, { text }: RpcForm, { lease, limit }: InflateBounds): Promise<Buffer> {
-  if (!text) return readAll(source, limit, lease);
-  return decodeBase64(await readAll(source, base64Length(limit), lease));
-}
-
-/** Reads and discards everything beyond the limit, so that the caller reads the answer. */
-function readAll(source: Readable, limit: number, lease: ByteLease): Promise<Buffer> {
-  const { promise, reject, resolve } = withResolvers<Buffer>();
-  let chunks: Buffer[] = [];
-  let bytes = 0;
-  let refused = false;
-  const refuse = (cause: unknown): void => {
-    refused = true;
-    chunks = [];
-    reject(cause);
-  };
-  source.on("data", (chunk: Buffer) => {
-    if (refused) return;
-    bytes += chunk.length;
-    if (bytes > limit) {
-      refuse(requestTooLarge(limit));
-      return;
-    }
-    try {
-      lease.take(chunk.length);
-      chunks.push(chunk);
-    } catch (cause) {
-      refuse(cause);
-    }
-  });
-  source.once("end", () => {
-    const [first] = chunks;
-    resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
-  });
-  source.once("close", () =>
-    refuse(new CarillonError("cancelled", "the caller disconnected before the request was complete")),
-  );
-  return promise;
 }
 
 function openEnvelope(body: Buffer, limit: number): { compressed: boolean; data: Buffer } {

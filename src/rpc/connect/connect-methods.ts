@@ -8,14 +8,18 @@ import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import type { RpcCall, RpcMethod } from "../service.js";
 
-/** Admitted backend with its request. */
-export interface ConnectCaller {
+/** Backend that may call a method. */
+export interface AdmittedCaller {
   readonly backend: Backend;
   readonly credentials: BackendCredentials;
   /** Counts the request until the method receives it. */
   readonly lease: ByteLease;
   /** Counts the bytes of the answer; undefined if they are not limited. */
   readonly answerLease: AnswerLease | undefined;
+}
+
+/** Admitted backend with its request. */
+export interface ConnectCaller extends AdmittedCaller {
   /** Milliseconds that the body took to arrive, because Connect counts the deadline from its end. */
   readonly readingTime: number;
   /** Replaces the message that Connect has decoded by the real request. */

@@ -10,13 +10,15 @@ import {
 import { backendId, VHOST_HEADER } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
-import type { AnswerLease } from "../answer-budget.js";
+import type { Handler } from "../../net/http-handler.js";
+import { receiveBody } from "../../net/receive-body.js";
+import { requestTooLarge } from "../call-errors.js";
 import { READ_OPTIONS } from "../decode.js";
 import type { OnFault } from "../faults.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { listMethods, type RpcMethod, type ServiceImplementations } from "../service.js";
 import { checkWebTimeouts } from "../timeout-headers.js";
-import { readConnectBody } from "./connect-body.js";
+import { openConnectBody, sentLimit } from "./connect-body.js";
 import {
   answerBadHost,
   answerNeedsHttp2,
@@ -29,10 +31,13 @@ import {
   ON_FAULT,
   toConnectError,
 } from "./connect-errors.js";
-import { CALLER, type ConnectCaller, toConnectHandler } from "./connect-methods.js";
+import { CALLER, toConnectHandler } from "./connect-methods.js";
 import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
+import { type Admit, COMPRESSED_FROM, createDirectHandler, type FallBack, type Receive } from "./direct-handler.js";
 import { encodeAnswerAsBase64 } from "./grpc-web-text.js";
 import { listMediaTypes } from "./rpc-form.js";
+
+const COMPRESSIONS = [compressionGzip, compressionBrotli];
 
 /** Status whose answer must name the authentication scheme. Source: RFC 9110 §15.5.2. */
 const UNAUTHORIZED = 401;
@@ -47,10 +52,16 @@ export interface ConnectMountOptions {
   readonly onFault: OnFault;
 }
 
+/** Method with its universal handler. */
+interface Endpoint {
+  readonly handle: UniversalHandler;
+  readonly method: RpcMethod;
+}
+
 export interface ConnectMount {
   /** Path prefixes of the services. */
   readonly prefixes: readonly string[];
-  readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly handler: Handler;
 }
 
 /**
@@ -61,7 +72,8 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   const { gatekeeper, onFault, openLease, requestBytes, services } = options;
   const router = createConnectRouter({
     readMaxBytes: requestBytes,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: COMPRESSIONS,
+    compressMinBytes: COMPRESSED_FROM,
     binaryOptions: READ_OPTIONS,
     interceptors: [convertErrors()],
   });
@@ -72,67 +84,63 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       router.rpc(method.desc, toConnectHandler(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
     }
   }
-  const handlers = new Map(
-    router.handlers.map((handle) => [handle.requestPath, { handle, method: methods.get(handle.requestPath) }]),
-  );
+  /** Admits the caller before its body is read. The leases end with the response. */
+  const admit: Admit = ({ action }, request, response) => {
+    const { authorization, [VHOST_HEADER]: vhost } = request.headers;
+    const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
+    const backend = gatekeeper.admit(credentials, action);
+    const answerLease = gatekeeper.openAnswer(backend, action);
+    const lease = openLease(request, backendId(backend));
+    response.once("close", () => {
+      answerLease?.settle();
+      // The promise of connect-node's answer never settles.
+      lease.release();
+    });
+    return { backend, credentials, lease, answerLease };
+  };
 
-  const serve = async (
-    handle: UniversalHandler,
-    method: RpcMethod,
+  const answer = async (
+    { handle, method }: Endpoint,
     { form, source, universal }: ConnectRequest & { readonly universal: UniversalServerRequest },
     request: IncomingMessage,
     response: ServerResponse,
     report: OnFault,
+    receive: Receive | undefined,
   ): Promise<void> => {
     universal.contextValues = createContextValues().set(ON_FAULT, report);
     const begin = performance.now();
-    let answerLease: AnswerLease | undefined;
     try {
       checkWebTimeouts(universal.header);
-      const caller = admit(method, request);
-      answerLease = gatekeeper.openAnswer(caller.backend, method.action);
-      response.once("close", () => answerLease?.settle());
-      // The promise of connect-node's answer never settles, so the lease is released when the response closes.
-      response.once("close", () => caller.lease.release());
-      const { complete, chunks } = await readConnectBody(source, universal.header, {
+      const { body, caller } = receive?.() ?? {
+        caller: admit(method, request, response),
+        body: undefined,
+      };
+      const { lease } = caller;
+      const received =
+        body ?? (await receiveBody(source, { lease, limit: sentLimit(form, requestBytes), tooLarge: requestTooLarge }));
+      const { complete, chunks } = await openConnectBody(received, universal.header, {
         form,
         type: method.desc.input,
         limit: requestBytes,
         jsonExtension: method.jsonExtension,
-        lease: caller.lease,
+        lease,
       });
-      universal.contextValues.set(CALLER, { ...caller, answerLease, complete, readingTime: performance.now() - begin });
+      universal.contextValues.set(CALLER, { ...caller, complete, readingTime: performance.now() - begin });
       universal.body = iterate(chunks);
     } catch (cause) {
       // Discards the rest of the body, so that the caller reads the answer.
       request.resume();
       universal.body = failingBody(toConnectError(cause, method.desc.input, report));
     }
-    const answer = await handle(universal);
-    if (answer.status === UNAUTHORIZED) answer.header?.set("www-authenticate", "Bearer");
+    const answered = await handle(universal);
+    if (answered.status === UNAUTHORIZED) answered.header?.set("www-authenticate", "Bearer");
     // The answer is a snapshot for the holder of one key, so caches must not store it.
-    if (request.method === "GET") answer.header?.set("cache-control", "no-store");
-    await universalResponseToNodeResponse(form.text ? encodeAnswerAsBase64(answer) : answer, response);
+    if (request.method === "GET") answered.header?.set("cache-control", "no-store");
+    await universalResponseToNodeResponse(form.text ? encodeAnswerAsBase64(answered) : answered, response);
   };
 
-  /** Admits the caller before its body is read. @throws CarillonError as Gatekeeper.admit does */
-  const admit = (
-    { action }: RpcMethod,
-    request: IncomingMessage,
-  ): Pick<ConnectCaller, "backend" | "credentials" | "lease"> => {
-    const { authorization, [VHOST_HEADER]: vhost } = request.headers;
-    const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
-    const backend = gatekeeper.admit(credentials, action);
-    return { backend, credentials, lease: openLease(request, backendId(backend)) };
-  };
-
-  const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    const { handle, method } = handlers.get(request.url?.split("?", 1)[0] ?? "") ?? {};
-    if (handle === undefined || method === undefined) {
-      answerUnknownMethod(request, response);
-      return;
-    }
-    const opened = openOrRefuse(method, request, response);
+  const serve = (endpoint: Endpoint, request: IncomingMessage, response: ServerResponse, receive?: Receive): void => {
+    const opened = openOrRefuse(endpoint.method, request, response);
     if (opened === undefined) return;
     const universal = universalRequest(request, response);
     if (universal === undefined) {
@@ -142,10 +150,34 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     universal.method = "POST";
     for (const [name, value] of Object.entries(opened.headers)) universal.header.set(name, value);
     const report = ignoreDisconnects(request, onFault);
-    serve(handle, method, { ...opened, universal }, request, response, report).catch((cause: unknown) => {
+    answer(endpoint, { ...opened, universal }, request, response, report, receive).catch((cause: unknown) => {
       if (!response.destroyed) report(cause);
       response.destroy();
     });
+  };
+
+  const endpoints = new Map<string, Endpoint>();
+  const direct = new Map<string, Handler>();
+  for (const handle of router.handlers) {
+    const method = methods.get(handle.requestPath);
+    if (method === undefined) continue;
+    const endpoint = { handle, method };
+    endpoints.set(handle.requestPath, endpoint);
+    const fallBack: FallBack = (request, response, receive) => serve(endpoint, request, response, receive);
+    const handler = createDirectHandler(method, { admit, fallBack, limit: requestBytes, compressions: COMPRESSIONS });
+    if (handler !== undefined) direct.set(handle.requestPath, handler);
+  }
+
+  const handler: Handler = (request, response) => {
+    const { url = "" } = request;
+    const handleDirectly = direct.get(url);
+    if (handleDirectly !== undefined) {
+      handleDirectly(request, response);
+      return;
+    }
+    const endpoint = endpoints.get(url.split("?", 1)[0] ?? "");
+    if (endpoint === undefined) answerUnknownMethod(request, response);
+    else serve(endpoint, request, response);
   };
   return { prefixes: services.map(({ service }) => `/${service.typeName}/`), handler };
 }

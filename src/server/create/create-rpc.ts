@@ -19,8 +19,9 @@ import { CONTROL_ACTIONS, ControlImplementation } from "../../rpc/services/contr
 import { HISTORY_ACTIONS, HistoryImplementation } from "../../rpc/services/history/history.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../../rpc/services/presence.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "../../rpc/services/publish/broadcast.js";
-import { broadcastCodec } from "../../rpc/services/publish/broadcast-codec.js";
+import { broadcastCodec, plainProto } from "../../rpc/services/publish/broadcast-codec.js";
 import { messagePayloads, requestPayload } from "../../rpc/services/publish/json-payload.js";
+import { plainJson } from "../../rpc/services/publish/plain-json.js";
 import { SUBSCRIBE_ACTIONS, SubscribeImplementation } from "../../rpc/services/subscribe/subscribe.js";
 import { TOKEN_ACTIONS, TokenImplementation } from "../../rpc/services/tokens.js";
 import { WORKER_ACTIONS, WorkerImplementation } from "../../rpc/services/workers.js";
@@ -85,7 +86,15 @@ export function createRpc(context: RpcContext): RpcServices {
   };
   return {
     services: [
-      { ...broadcasting, service: BroadcastService, codec: broadcastCodec },
+      {
+        ...broadcasting,
+        service: BroadcastService,
+        codec: broadcastCodec,
+        plainCodecs: new Map([
+          ["application/json", plainJson],
+          ["application/proto", plainProto],
+        ]),
+      },
       { ...broadcasting, service: BroadcastServiceV1Beta },
       { service: ControlService, implementation: new ControlImplementation(control), actions: CONTROL_ACTIONS },
       {

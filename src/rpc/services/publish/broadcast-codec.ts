@@ -3,7 +3,7 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RequestSchema, Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
 import { checkWeight } from "../../decode.js";
 import { findMessageExcess } from "../../request-weight.js";
-import type { Codec } from "../../service.js";
+import type { Codec, PlainCodec } from "../../service.js";
 
 /** Request as the implementation reads it. The generated type is assignable to it. */
 export interface PublishRequest {
@@ -53,60 +53,88 @@ export interface TopicReceipt {
 export const broadcastCodec: Codec = {
   decode: (bytes) => {
     checkWeight(findMessageExcess(RequestSchema, bytes));
-    return readRequest(new BinaryReader(bytes, strictUtf8));
+    return readRequest(new BinaryReader(bytes, strictUtf8), skipField);
   },
   encode: (message) => writeResponse(message as PublishResponse),
 };
 
-function readRequest(reader: BinaryReader): PublishRequest {
+/** The same for Connect. The generated code, which also serves Connect, reads a field of a wrong type differently. */
+export const plainProto: PlainCodec = {
+  decode(body) {
+    if (findMessageExcess(RequestSchema, body) !== undefined) return undefined;
+    try {
+      return readRequest(new BinaryReader(body, strictUtf8), refuseField);
+    } catch {
+      return undefined;
+    }
+  },
+  encode: (answer) => writeResponse(answer as PublishResponse),
+};
+
+/** Handles an unknown field, or one of a wrong wire type. */
+type OtherField = (reader: BinaryReader, wireType: WireType, field: number) => void;
+
+function skipField(reader: BinaryReader, wireType: WireType, field: number): void {
+  reader.skip(wireType, field);
+}
+
+function refuseField(): never {
+  throw new Error("not plain");
+}
+
+function readRequest(reader: BinaryReader, readOther: OtherField): PublishRequest {
   const messages: PublishMessage[] = [];
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) messages.push(readMessage(reader));
-    else reader.skip(wireType, field);
+    if (field === 1 && wireType === WireType.LengthDelimited) messages.push(readMessage(reader, readOther));
+    else readOther(reader, wireType, field);
   }
   return { messages };
 }
 
-function readMessage(reader: BinaryReader): PublishMessage {
+function readMessage(reader: BinaryReader, readOther: OtherField): PublishMessage {
   const message = { command: "", topics: [] as string[], payload: NOTHING, broker: "", event: "", id: "", text: "" };
   const length = reader.uint32();
   const end = reader.pos + length;
   if (end > reader.len) throw new RangeError("premature EOF");
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
-    if (wireType === WireType.LengthDelimited) readField(reader, message, field);
-    else reader.skip(wireType, field);
+    if (wireType !== WireType.LengthDelimited || !readField(reader, message, field)) readOther(reader, wireType, field);
   }
   if (reader.pos !== end) throw new RangeError("a field is longer than its message");
   return message;
 }
 
-function readField(reader: BinaryReader, message: Mutable<PublishMessage> & { topics: string[] }, field: number): void {
+/** @returns false for an unknown field */
+function readField(
+  reader: BinaryReader,
+  message: Mutable<PublishMessage> & { topics: string[] },
+  field: number,
+): boolean {
   switch (field) {
     case 1:
       message.command = reader.string();
-      break;
+      return true;
     case 2:
       message.topics.push(reader.string());
-      break;
+      return true;
     case 3:
       message.payload = reader.bytes();
-      break;
+      return true;
     case 10:
       message.event = reader.string();
-      break;
+      return true;
     case 11:
       message.id = reader.string();
-      break;
+      return true;
     case 12:
       message.broker = reader.string();
-      break;
+      return true;
     case 13:
       message.text = reader.string();
-      break;
+      return true;
     default:
-      reader.skip(WireType.LengthDelimited, field);
+      return false;
   }
 }
 

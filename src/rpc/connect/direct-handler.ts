@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Handler } from "../../net/http-handler.js";
+import { receiveBody } from "../../net/receive-body.js";
+import { requestTooLarge } from "../call-errors.js";
+import type { PlainCodec, RpcCall, RpcMethod } from "../service.js";
+import type { AdmittedCaller } from "./connect-methods.js";
+
+/** Smallest answer that is compressed, in bytes. */
+export const COMPRESSED_FROM = 1_024;
+
+/**
+ * Admits the caller of a method.
+ * @throws CarillonError as Gatekeeper.admit does
+ */
+export type Admit = (method: RpcMethod, request: IncomingMessage, response: ServerResponse) => AdmittedCaller;
+
+/** Returns a request that has been admitted and read. @throws the reason why it was refused */
+export type Receive = () => { readonly caller: AdmittedCaller; readonly body: Buffer };
+
+/** Serves a request by connect-es. @param receive - undefined: the request has not been read */
+export type FallBack = (request: IncomingMessage, response: ServerResponse, receive?: Receive) => void;
+
+export interface DirectHandlerOptions {
+  readonly admit: Admit;
+  readonly fallBack: FallBack;
+  /** Largest request, in bytes. */
+  readonly limit: number;
+  /** Compressions of answers. */
+  readonly compressions: readonly Compression[];
+}
+
+/**
+ * Creates a handler that serves plain requests of a method without connect-es, which takes several times as long (bench/NOTES.md).
+ * All other requests go to connect-es: those with a compression or a deadline, those whose body is not plain, and all
+ * refusals. So both ways give the same answers.
+ * @returns undefined for a method without plain codecs
+ */
+export function createDirectHandler(
+  method: RpcMethod,
+  { admit, compressions, fallBack, limit }: DirectHandlerOptions,
+): Handler | undefined {
+  const { desc, handle, plainCodecs } = method;
+  if (plainCodecs === undefined || desc.methodKind !== "unary") return undefined;
+
+  const serve = async (request: IncomingMessage, response: ServerResponse, { codec, type }: Form): Promise<void> => {
+    const caller = admit(method, request, response);
+    const { backend, lease } = caller;
+    const body = await receiveBody(request, { lease, limit, tooLarge: requestTooLarge });
+    const message = codec.decode(body);
+    if (message === undefined) {
+      fallBack(request, response, () => ({ caller, body }));
+      return;
+    }
+    const answered = handle(message, { ...UNLIMITED, backend });
+    // From here on, the method itself bounds what it queues.
+    lease.release();
+    const answer = codec.encode((await answered) as object);
+    const compression = findCompression(request.headers["accept-encoding"], compressions);
+    if (compression !== undefined && answer.length >= COMPRESSED_FROM) {
+      const compressed = await compression.compress(Buffer.from(answer));
+      send(response, ["content-type", type, "content-encoding", compression.name], compressed);
+    } else {
+      send(response, ["content-type", type], answer);
+    }
+  };
+
+  return (request, response) => {
+    const type = request.headers["content-type"] ?? "";
+    const codec = isPlain(request) ? plainCodecs.get(type) : undefined;
+    if (codec === undefined) {
+      fallBack(request, response);
+      return;
+    }
+    serve(request, response, { codec, type }).catch((cause: unknown) => {
+      if (response.destroyed) return;
+      fallBack(request, response, () => {
+        throw cause;
+      });
+    });
+  };
+}
+
+interface Form {
+  readonly codec: PlainCodec;
+  /** Media type of the request and of the answer. */
+  readonly type: string;
+}
+
+/** Methods with plain codecs use neither the signal nor the deadline of a call. */
+const UNLIMITED: Omit<RpcCall, "backend"> = { signal: new AbortController().signal, deadline: undefined };
+
+/** Returns whether connect-es would treat the request like one with only a content type. */
+function isPlain({ headers, method, url = "" }: IncomingMessage): boolean {
+  return (
+    method === "POST" &&
+    headers["content-encoding"] === undefined &&
+    headers["connect-timeout-ms"] === undefined &&
+    headers["grpc-timeout"] === undefined &&
+    headers.host !== undefined &&
+    URL.canParse(url, `http://${headers.host}`)
+  );
+}
+
+/** Finds the first accepted compression, like connect-es. */
+function findCompression(accepted: string | undefined, compressions: readonly Compression[]): Compression | undefined {
+  if (accepted === undefined) return undefined;
+  for (const part of accepted.split(",")) {
+    const found = compressions.find(({ name }) => name === part.trim());
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function send(response: ServerResponse, headers: readonly string[], body: Uint8Array | string): void {
+  response.writeHead(200, [...headers, "content-length", String(Buffer.byteLength(body))]);
+  response.end(body);
+}
