@@ -9,6 +9,7 @@ import { decodeMessage } from "../../src/rpc/decode.js";
 import { createTextFrame } from "../../src/transport/websocket/frame.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { createFanOutCase } from "./fan-out.js";
+import { PATTERN_CASES } from "./patterns.js";
 
 /** Hot function in isolation. */
 export interface Case {
@@ -59,4 +60,5 @@ export const CASES: readonly Case[] = [
   { name: "protobuf decode, 100 messages", run: () => decodeMessage(RequestSchema, hundred) },
   { name: "protobuf answer, 1 receipt", run: () => answer(1) },
   { name: "protobuf answer, 100 receipts", run: () => answer(100) },
+  ...PATTERN_CASES,
 ];

@@ -1,18 +1,19 @@
-import { compilePattern, type Matcher } from "../access/patterns/pattern.js";
+import { MatcherList } from "../access/patterns/matcher-list.js";
+import { compilePattern } from "../access/patterns/pattern.js";
 import { CarillonError } from "../errors.js";
 import { bySpecificity } from "../workers/directory/specificity.js";
 import type { WorkerHandler } from "./task.js";
 
 interface Entry {
   readonly pattern: string;
-  readonly matches: Matcher;
   readonly handler: WorkerHandler;
 }
 
 /** Handlers of a worker by pattern. */
 export class Handlers {
   /** Most specific pattern first. Nodes choose in the same order. */
-  readonly #entries: Entry[] = [];
+  #entries: readonly Entry[] = [];
+  #matchers = new MatcherList([]);
 
   get patterns(): string[] {
     return this.#entries.map(({ pattern }) => pattern);
@@ -23,11 +24,13 @@ export class Handlers {
     if (this.#entries.some((entry) => entry.pattern === pattern)) {
       throw new CarillonError("already_exists", `duplicate handler for ${JSON.stringify(pattern)}`);
     }
-    this.#entries.push({ pattern, matches: compilePattern(pattern), handler });
-    this.#entries.sort((a, b) => bySpecificity(a.pattern, b.pattern));
+    const entries = [...this.#entries, { pattern, handler }];
+    entries.sort((one, other) => bySpecificity(one.pattern, other.pattern));
+    this.#matchers = new MatcherList(entries.map((entry) => compilePattern(entry.pattern)));
+    this.#entries = entries;
   }
 
   find(event: string): WorkerHandler | undefined {
-    return this.#entries.find(({ matches }) => matches(event))?.handler;
+    return this.#entries[this.#matchers.find(event)]?.handler;
   }
 }

@@ -28,7 +28,7 @@ class StepCounter {
       this.longestTurn = Math.max(this.longestTurn, this.#turn);
       return false;
     };
-    return Object.assign(matches, { weight });
+    return Object.assign(matches, { weight, prefix: "" });
   }
 
   stop(): void {

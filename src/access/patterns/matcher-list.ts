@@ -1,6 +1,7 @@
 import { LruMap } from "../../util/lru-map.js";
 import { CHEAP_STEPS, matchSteps, NAME_STEPS } from "./match-steps.js";
 import type { Matcher } from "./pattern.js";
+import { PrefixIndex } from "./prefix-index.js";
 
 /**
  * Cached results of all lists of this node, by list id and name: at most 40 MB with the longest names. Results never become
@@ -20,10 +21,12 @@ export class MatcherList {
   /** Whether even the longest name takes too few steps to be counted. */
   readonly isCheap: boolean;
   readonly #matchers: readonly Matcher[];
+  readonly #index: PrefixIndex;
   readonly #id: number;
 
   constructor(matchers: readonly Matcher[]) {
     this.#matchers = matchers;
+    this.#index = new PrefixIndex(matchers);
     this.weight = matchers.reduce((sum, matcher) => sum + matcher.weight, 0);
     this.isCheap = this.weight * (LONGEST_NAME + NAME_STEPS) < CHEAP_STEPS;
     lastId += 1;
@@ -32,11 +35,12 @@ export class MatcherList {
 
   /** Returns the position of the first pattern that matches; -1 for none. */
   find(name: string): number {
-    if (matchSteps(this.weight, name) < CHEAP_STEPS) return this.#search(name);
+    const selected = this.#index.select(name);
+    if (this.#countSteps(selected, name) < CHEAP_STEPS) return this.#search(selected, name);
     const key = this.#cacheKey(name);
     let answer = answers.get(key);
     if (answer === undefined) {
-      answer = this.#search(name);
+      answer = this.#search(selected, name);
       answers.set(key, answer);
     }
     return answer;
@@ -44,15 +48,21 @@ export class MatcherList {
 
   /** Returns the steps that {@link find} would take now; 0 where the result is cached or cheap. */
   stepsFor(name: string): number {
-    const steps = matchSteps(this.weight, name);
+    const steps = this.#countSteps(this.#index.select(name), name);
     return steps < CHEAP_STEPS || answers.get(this.#cacheKey(name)) !== undefined ? 0 : steps;
+  }
+
+  #countSteps(selected: readonly number[], name: string): number {
+    let weight = 0;
+    for (const position of selected) weight += this.#matchers[position]?.weight ?? 0;
+    return matchSteps(weight, name);
+  }
+
+  #search(selected: readonly number[], name: string): number {
+    return selected.find((position) => this.#matchers[position]?.(name)) ?? -1;
   }
 
   #cacheKey(name: string): string {
     return `${this.#id}\n${name}`;
-  }
-
-  #search(name: string): number {
-    return this.#matchers.findIndex((matches) => matches(name));
   }
 }

@@ -7,6 +7,8 @@ export interface Matcher {
   (name: string): boolean;
   /** Maximum number of steps for one byte of a name: the size of a regular expression; at most 2 for other patterns. */
   readonly weight: number;
+  /** Text that every matching name begins with; "" where none is known, as for regular expressions. */
+  readonly prefix: string;
 }
 
 /** Maximum length of a pattern other than a regular expression, in bytes of UTF-8; equal to that of a name. */
@@ -81,7 +83,7 @@ export function patternFault(pattern: string): string | undefined {
 function getMatcher(pattern: string): Matcher {
   if (isExact(pattern)) {
     throwFault(nameFault(pattern));
-    return withWeight((name) => name === pattern, TEXT_WEIGHT);
+    return createMatcher((name) => name === pattern, TEXT_WEIGHT, pattern);
   }
   let matcher = compiled.get(pattern) ?? smallExpressions.get(pattern) ?? largeExpressions.get(pattern);
   if (matcher === undefined) {
@@ -102,14 +104,14 @@ function throwFault(fault: string | undefined): void {
 
 function compile(pattern: string): Matcher {
   throwFault(nameFault(pattern) ?? wildcardFault(pattern));
-  if (pattern === "*") return withWeight(() => true, TEXT_WEIGHT);
+  if (pattern === "*") return createMatcher(() => true, TEXT_WEIGHT, "");
   const segments = pattern.split(".");
   const last = segments.at(-1) ?? "";
   if (last.length > 1 && last.endsWith("*")) {
     const beginning = pattern.slice(0, -1);
-    return withWeight((name) => name.startsWith(beginning), TEXT_WEIGHT);
+    return createMatcher((name) => name.startsWith(beginning), TEXT_WEIGHT, beginning);
   }
-  return withWeight(segmentsMatcher(segments), SEGMENTS_WEIGHT);
+  return createMatcher(segmentsMatcher(segments), SEGMENTS_WEIGHT, pattern.slice(0, pattern.search(/[*>]/)));
 }
 
 /** Weights of a pattern that compares text as a whole, and of one that compares segments. */
@@ -118,11 +120,11 @@ const SEGMENTS_WEIGHT = 2;
 
 function compileRegularExpression(pattern: string): Matcher {
   const { matches, size } = compileExpression(pattern.slice(EXPRESSION.length));
-  return withWeight(matches, size);
+  return createMatcher(matches, size, "");
 }
 
-function withWeight(matches: (name: string) => boolean, weight: number): Matcher {
-  return Object.assign(matches, { weight });
+function createMatcher(matches: (name: string) => boolean, weight: number, prefix: string): Matcher {
+  return Object.assign(matches, { weight, prefix });
 }
 
 function nameFault(pattern: string): string | undefined {

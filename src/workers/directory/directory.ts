@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Match } from "../../access/patterns/match-ahead.js";
 import { MatcherList } from "../../access/patterns/matcher-list.js";
 import { compilePattern, isExact } from "../../access/patterns/pattern.js";
+import { PrefixIndex } from "../../access/patterns/prefix-index.js";
 import { LruMap } from "../../util/lru-map.js";
 import { bySpecificity } from "./specificity.js";
 
@@ -26,6 +27,8 @@ export interface DirectoryEntry {
 interface OwnEntry {
   readonly pattern: string;
   readonly matchers: MatcherList;
+  /** Text that every matching event begins with. */
+  readonly prefix: string;
   /** Nodes with workers that answer. */
   readonly answering: Set<string>;
   /** Nodes with workers that get triggers only. */
@@ -38,6 +41,8 @@ interface VhostEntries {
   readonly all: Map<string, OwnEntry>;
   /** Entries with wildcards or expressions instead of plain names, the most specific first. */
   readonly patterns: OwnEntry[];
+  /** Selects from `patterns`, until an entry changes. */
+  index: PrefixIndex;
   /** Cached results by event, for calls and for triggers, until an entry changes. */
   readonly found: { readonly calls: Found; readonly triggers: Found };
 }
@@ -57,22 +62,23 @@ export class WorkerDirectory {
   /** @throws CarillonError invalid_argument for an invalid pattern */
   add(node: string, workerPattern: WorkerPattern): void {
     const [vhost, pattern] = workerPattern;
-    const entries = this.#vhosts.get(vhost) ?? { all: new Map(), patterns: [], found: createCaches() };
+    const entries = this.#vhosts.get(vhost) ?? createEntries();
     let entry = entries.all.get(pattern);
     if (entry === undefined) {
-      const rotations = randomInt(MAX_FIRST_ROTATION);
+      const matcher = compilePattern(pattern);
       entry = {
         pattern,
+        prefix: matcher.prefix,
         answering: new Set(),
         triggered: new Set(),
-        rotations,
-        matchers: new MatcherList([compilePattern(pattern)]),
+        rotations: randomInt(MAX_FIRST_ROTATION),
+        matchers: new MatcherList([matcher]),
       };
       entries.all.set(pattern, entry);
       if (!isExact(pattern)) insert(entries.patterns, entry);
     }
     nodesOf(entry, workerPattern).add(node);
-    clearCaches(entries);
+    forgetResults(entries);
     this.#vhosts.set(vhost, entries);
   }
 
@@ -82,19 +88,20 @@ export class WorkerDirectory {
     const entry = entries?.all.get(pattern);
     if (entries === undefined || entry === undefined) return;
     nodesOf(entry, workerPattern).delete(node);
-    clearCaches(entries);
-    if (entry.answering.size + entry.triggered.size > 0) return;
-    entries.all.delete(pattern);
-    const position = entries.patterns.indexOf(entry);
-    if (position >= 0) entries.patterns.splice(position, 1);
-    if (entries.all.size === 0) this.#vhosts.delete(vhost);
+    if (entry.answering.size + entry.triggered.size === 0) {
+      entries.all.delete(pattern);
+      const position = entries.patterns.indexOf(entry);
+      if (position >= 0) entries.patterns.splice(position, 1);
+      if (entries.all.size === 0) this.#vhosts.delete(vhost);
+    }
+    forgetResults(entries);
   }
 
   /** Lists the matches that {@link find} would perform for an event; none when the result is cached. */
   *matchesOf(vhost: string, event: string, wantsAnswer: boolean): Generator<Match> {
     const entries = this.#vhosts.get(vhost);
     if (entries === undefined || cacheFor(entries, wantsAnswer).get(event) !== undefined) return;
-    for (const { matchers } of entries.patterns) yield { list: matchers, name: event };
+    for (const { matchers } of selectEntries(entries, event)) yield { list: matchers, name: event };
   }
 
   /** Finds the matching patterns with workers for a call or trigger, the most specific first. */
@@ -105,7 +112,7 @@ export class WorkerDirectory {
     let found = known.get(event);
     if (found === undefined) {
       const named = entries.all.get(event);
-      const matching = entries.patterns.filter(({ matchers }) => matchers.find(event) === 0);
+      const matching = selectEntries(entries, event).filter(({ matchers }) => matchers.find(event) === 0);
       const all = named !== undefined && isExact(event) ? [named, ...matching] : matching;
       found = all.map((entry) => describeEntry(entry, wantsAnswer)).filter(({ nodes }) => nodes.size > 0);
       known.set(event, found);
@@ -134,13 +141,23 @@ function cacheFor({ found }: VhostEntries, wantsAnswer: boolean): Found {
   return wantsAnswer ? found.calls : found.triggers;
 }
 
-function createCaches(): VhostEntries["found"] {
-  return { calls: new LruMap(MAX_FOUND), triggers: new LruMap(MAX_FOUND) };
+function createEntries(): VhostEntries {
+  const found = {
+    calls: new LruMap<string, DirectoryEntry[]>(MAX_FOUND),
+    triggers: new LruMap<string, DirectoryEntry[]>(MAX_FOUND),
+  };
+  return { all: new Map(), patterns: [], index: new PrefixIndex([]), found };
 }
 
-function clearCaches({ found }: VhostEntries): void {
-  found.calls.clear();
-  found.triggers.clear();
+function forgetResults(entries: VhostEntries): void {
+  entries.index = new PrefixIndex(entries.patterns);
+  entries.found.calls.clear();
+  entries.found.triggers.clear();
+}
+
+/** Selects the entries that may match an event, the most specific first. */
+function selectEntries({ index, patterns }: VhostEntries, event: string): OwnEntry[] {
+  return index.select(event).flatMap((position) => patterns[position] ?? []);
 }
 
 function insert(patterns: OwnEntry[], entry: OwnEntry): void {
