@@ -28,28 +28,24 @@ export class AdmissionControl {
   }
 
   /**
-   * Decides on a request to connect. Returns a promise only where a token must be verified or the backend must be called, so
-   * that other requests allocate none.
+   * Decides on a request to connect. Returns a promise only where verifying a token must wait or the backend must be called,
+   * so that other requests allocate none.
    * @throws CarillonError not_found, unauthenticated, resource_exhausted, unavailable
    * @throws HttpRefusal chosen by the backend
    */
   admit(request: AdmissionRequest): AdmittedClient | Promise<AdmittedClient> {
     const vhost = this.#vhosts.require(request.vhost);
     const slot = this.#findLimits(vhost).acquire(request.origin.address);
-    if (
-      request.credential === undefined &&
-      (vhost.hooks?.isEnabled("connect") !== true || mustAuthenticate(vhost, request))
-    ) {
-      const principal = this.#findTokenlessPrincipal(vhost, request);
-      if (principal !== undefined)
-        return new Admission(
-          { slot, principal, upgrade: upgradeForJoins(vhost, request) },
-          createConnectHook(vhost, request),
-        );
+    try {
+      const identified = this.#identify(vhost, request);
+      const isGuest = request.credential === undefined && mustAuthenticate(vhost, request);
+      const asksBackend = vhost.hooks?.isEnabled("connect") === true && !isGuest;
+      if (asksBackend || identified instanceof Promise) return this.#admitLater(vhost, slot, request, identified);
+      return this.#admitNow(vhost, slot, request, identified);
+    } catch (error) {
       slot.release();
-      throw missingToken();
+      throw error;
     }
-    return this.#admitLater(vhost, slot, request);
   }
 
   /** Parts of an upgrade request in which the vhost accepts a token. @throws CarillonError not_found */
@@ -68,10 +64,29 @@ export class AdmissionControl {
     return { vhost, origin, admitted, connected: this.#clock.now(), rates: createRates(vhost.settings, this.#clock) };
   }
 
-  async #admitLater(vhost: Vhost, slot: ConnectionSlot, request: AdmissionRequest): Promise<AdmittedClient> {
+  #admitNow(vhost: Vhost, slot: ConnectionSlot, request: AdmissionRequest, authenticated: Authenticated): Admission {
+    const { principal, release } = authenticated;
+    try {
+      this.#checkExpiry(principal);
+      slot.setUser(principal.user);
+    } catch (error) {
+      release?.();
+      throw error;
+    }
+    const upgrade = upgradeForJoins(vhost, request);
+    return new Admission({ slot, principal, release, upgrade }, createConnectHook(vhost, request));
+  }
+
+  /** Releases the slot where it refuses. */
+  async #admitLater(
+    vhost: Vhost,
+    slot: ConnectionSlot,
+    request: AdmissionRequest,
+    identified: Authenticated | Promise<Authenticated>,
+  ): Promise<AdmittedClient> {
     let release: (() => void) | undefined;
     try {
-      const authenticated = await this.#identify(vhost, request);
+      const authenticated = await identified;
       release = authenticated.release;
       const decide = (connectionId: string): Promise<HookDecision> =>
         this.#callHook(vhost, slot, { ...request, connectionId }, authenticated.principal);
@@ -109,7 +124,7 @@ export class AdmissionControl {
     return { principal, topics: changes?.topics ?? [] };
   }
 
-  async #identify(vhost: Vhost, request: AdmissionRequest): Promise<Authenticated> {
+  #identify(vhost: Vhost, request: AdmissionRequest): Authenticated | Promise<Authenticated> {
     const { credential, origin } = request;
     if (credential !== undefined) return vhost.authenticatorFor(origin.dialect).authenticate(credential);
     const principal = this.#findTokenlessPrincipal(vhost, request);

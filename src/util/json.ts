@@ -1,8 +1,7 @@
+import { findStringEnd, readName } from "./raw-json.js";
+
 /** Maximum nesting depth of objects and lists in a token. */
 const MAX_DEPTH = 16;
-
-/** Matches a string, a bracket, a comma or a colon; other values are irrelevant here. */
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/gs;
 
 /** JSON text that parses, but is ambiguous or nested too deeply. The message completes "the JSON text …". */
 export class AmbiguousJsonError extends Error {}
@@ -18,8 +17,14 @@ export function readJson(text: string): unknown {
   // Names of each open object; undefined for a list.
   const open: (Set<string> | undefined)[] = [];
   let nameComes = false;
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === "{" || token === "[") {
+  for (let at = 0; at < text.length; at += 1) {
+    const token = text.charAt(at);
+    if (token === '"') {
+      const end = findStringEnd(text, at);
+      if (nameComes) checkName(readName(text.slice(at, end)), open.at(-1));
+      nameComes = false;
+      at = end - 1;
+    } else if (token === "{" || token === "[") {
       open.push(token === "{" ? new Set() : undefined);
       if (open.length > MAX_DEPTH) throw new AmbiguousJsonError("nested too deeply");
       nameComes = token === "{";
@@ -27,9 +32,6 @@ export function readJson(text: string): unknown {
       open.pop();
     } else if (token === ",") {
       nameComes = open.at(-1) !== undefined;
-    } else if (token !== ":" && nameComes) {
-      nameComes = false;
-      checkName(JSON.parse(token) as string, open.at(-1));
     }
   }
   return value;

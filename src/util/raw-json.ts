@@ -108,7 +108,8 @@ function forEachMember(
   }
 }
 
-function readName(rawName: string): string {
+/** Reads a name, or any other string. @param rawName - with its quotes */
+export function readName(rawName: string): string {
   return rawName.includes("\\") ? (JSON.parse(rawName) as string) : rawName.slice(1, -1);
 }
 
@@ -116,7 +117,7 @@ function readName(rawName: string): string {
  * Finds the position after the closing quote of a string.
  * @param begin - position of the opening quote
  */
-function findStringEnd(text: string, begin: number): number {
+export function findStringEnd(text: string, begin: number): number {
   const quote = text.indexOf('"', begin + 1);
   if (text.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
   let at = begin + 1;

@@ -1,8 +1,8 @@
-import { type JwtOptions, JwtVerifier } from "../../src/access/jwt/jwt-verifier.js";
+import type { JwtOptions } from "../../src/access/jwt/jwt-verifier.js";
 import { cleanUp } from "../support/clean-up.js";
 import type { ManualClock } from "../support/manual-clock.js";
 import { JwksServer } from "./jwks-server.js";
-import { clockAt, GOOD_CLAIMS, jwk, pair, raw, SECOND, signed } from "./jwts.js";
+import { clockAt, GOOD_CLAIMS, jwk, PromisingVerifier, pair, raw, SECOND, signed } from "./jwts.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -20,8 +20,8 @@ function verifier(
   clock: ManualClock = clockAt(),
   options: JwtOptions = {},
   onFailure?: (message: string) => void,
-): JwtVerifier {
-  const made = new JwtVerifier({ jwksUrl: server.url, ...options }, clock, onFailure);
+): PromisingVerifier {
+  const made = new PromisingVerifier({ jwksUrl: server.url, ...options }, clock, onFailure);
   cleanUp(() => made.stop());
   return made;
 }
@@ -35,7 +35,7 @@ function outcome(verified: Promise<unknown>): Promise<string> {
 }
 
 /** Waits for the fetch in the background. */
-async function settled(tokens: JwtVerifier, server: JwksServer, requests: number): Promise<void> {
+async function settled(tokens: PromisingVerifier, server: JwksServer, requests: number): Promise<void> {
   for (let turn = 0; server.requests < requests && turn < 100_000; turn += 1) {
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,5 +1,18 @@
-import { type JwtOptions, JwtVerifier } from "../../src/access/jwt/jwt-verifier.js";
-import { clockAt, GOOD_CLAIMS, jwk, NOW, pair, pem, raw, rawWithKey, SECOND, SECRET, signed } from "./jwts.js";
+import type { JwtOptions } from "../../src/access/jwt/jwt-verifier.js";
+import {
+  clockAt,
+  GOOD_CLAIMS,
+  jwk,
+  NOW,
+  PromisingVerifier,
+  pair,
+  pem,
+  raw,
+  rawWithKey,
+  SECOND,
+  SECRET,
+  signed,
+} from "./jwts.js";
 import { certificate } from "./x509.js";
 
 const unauthenticated = (text: string | RegExp) =>
@@ -17,8 +30,8 @@ function claimsOf(size: number): string {
   return JSON.stringify({ sub: "eve", exp: SECOND + 60, x: "x".repeat(size) });
 }
 
-function verifier(options: JwtOptions = { secret: SECRET }, clock = clockAt()): JwtVerifier {
-  return new JwtVerifier(options, clock);
+function verifier(options: JwtOptions = { secret: SECRET }, clock = clockAt()): PromisingVerifier {
+  return new PromisingVerifier(options, clock);
 }
 
 test.each([

@@ -1,6 +1,14 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { SignJWT } from "jose";
+import { JwtVerifier, type VerifiedJwt } from "../../src/access/jwt/jwt-verifier.js";
 import { ManualClock } from "../support/manual-clock.js";
+
+/** Verifier whose results are always promises, so that tests expect all of them in the same way. */
+export class PromisingVerifier extends JwtVerifier {
+  override async verify(token: string): Promise<VerifiedJwt> {
+    return super.verify(token);
+  }
+}
 
 /** Start time of tests, in milliseconds since the epoch. */
 export const NOW = 1_700_000_000_000;

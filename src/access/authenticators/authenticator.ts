@@ -18,10 +18,11 @@ export interface Authenticator {
   /**
    * Verifies a client's credential.
    * @param credential - a JWT of the vhost's issuer, or a connection or single access token that Carillon issued
+   * @returns a promise only where a public key, an issuer's keys, the store or another node is needed
    * @throws CarillonError unauthenticated: malformed, expired, for another vhost, already used, or in use elsewhere
    * @throws CarillonError unavailable: the issuer's keys or the store cannot be reached
    */
-  authenticate(credential: string): Promise<Authenticated>;
+  authenticate(credential: string): Authenticated | Promise<Authenticated>;
 
   /**
    * Checks that a channel token permits its bearer to join.

@@ -1,9 +1,10 @@
 import type { Permissions } from "../decide/permissions.js";
 import type { Principal } from "../decide/principal.js";
-import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
+import { type JwtParts, readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import type { JwtVerifier } from "../jwt/jwt-verifier.js";
 import type { TokenVerifier } from "../tokens/token-verifier.js";
 import type { Authenticated, Authenticator } from "./authenticator.js";
+import { whenReady } from "./when-ready.js";
 
 export interface VhostAuthenticatorOptions {
   /** Verifies tokens issued by Carillon. */
@@ -28,22 +29,23 @@ export class VhostAuthenticator implements Authenticator {
     this.#options = options;
   }
 
-  async authenticate(credential: string): Promise<Authenticated> {
-    const { issued, jwt } = this.#options;
-    if (ACCESS_TOKEN.test(credential)) {
-      return { principal: this.#grant(await issued.useAccessToken(credential)), release: undefined };
-    }
-    if (isIssued(credential)) {
-      const { principal, release } = await issued.takeConnection(credential);
+  authenticate(credential: string): Authenticated | Promise<Authenticated> {
+    return whenReady(this.#verify(credential), ({ principal, release }) => {
       return { principal: this.#grant(principal), release };
-    }
-    if (jwt === undefined) throw tokenRefusal("the vhost accepts only tokens issued by Carillon");
-    const { principal } = await jwt.verify(credential);
-    return { principal: this.#grant(principal), release: undefined };
+    });
   }
 
   async checkChannelToken(token: string, channel: string): Promise<void> {
     await this.#options.issued.checkChannel(token, channel);
+  }
+
+  #verify(credential: string): Unmerged | Promise<Unmerged> {
+    const { issued, jwt } = this.#options;
+    if (ACCESS_TOKEN.test(credential)) return issued.useAccessToken(credential).then((principal) => ({ principal }));
+    const parts = readJwt(credential);
+    if (isIssued(parts)) return issued.takeConnection(credential);
+    if (jwt === undefined) throw tokenRefusal("the vhost accepts only tokens issued by Carillon");
+    return jwt.verify(credential, parts);
   }
 
   #grant(principal: Principal): Principal {
@@ -52,9 +54,11 @@ export class VhostAuthenticator implements Authenticator {
   }
 }
 
+/** Result of verifying a credential, without the permissions of every client. */
+type Unmerged = Pick<Authenticated, "principal"> & Partial<Authenticated>;
+
 /** Whether a JWT claims to be issued by Carillon. */
-function isIssued(token: string): boolean {
-  const { claims, header } = readJwt(token);
+function isIssued({ claims, header }: JwtParts): boolean {
   const { applicationIdentifier, category } = claims;
   return (
     header["alg"] === "HS512" &&

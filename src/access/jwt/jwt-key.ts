@@ -10,8 +10,14 @@ export interface KeyWithAlgorithms {
   readonly algorithms: readonly string[];
 }
 
-/** Minimum lengths of secrets, in bytes: those of the hashes. Source: RFC 7518 §3.2. */
-const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
+/** Lengths of the hashes of HMAC's algorithms, in bytes. They are the minimum lengths of secrets. Source: RFC 7518 §3.2. */
+export const HMAC_BYTES: ReadonlyMap<string, number> = new Map([
+  ["HS256", 32],
+  ["HS384", 48],
+  ["HS512", 64],
+]);
+
+const HMAC = [...HMAC_BYTES.keys()];
 
 const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const EDDSA = ["EdDSA", "Ed25519"];
@@ -33,11 +39,11 @@ export function readSecret(
   if (Buffer.from(key).includes("-----BEGIN") || isJwk(Buffer.from(key).toString())) {
     throw invalidArgument("secret: this is a public key or certificate; give it as public_key");
   }
-  const algorithms = configured ?? Object.keys(HMAC_BYTES).filter((name) => key.length >= (HMAC_BYTES[name] ?? 0));
+  const algorithms = configured ?? HMAC.filter((name) => key.length >= (HMAC_BYTES.get(name) ?? 0));
   const chosen = algorithms.length === 0 ? ["HS256"] : algorithms;
-  checkAlgorithms(chosen, Object.keys(HMAC_BYTES), "a secret");
+  checkAlgorithms(chosen, HMAC, "a secret");
   for (const name of chosen) {
-    const minimum = HMAC_BYTES[name] ?? 0;
+    const minimum = HMAC_BYTES.get(name) ?? 0;
     if (key.length === 0) throw invalidArgument("secret: must not be empty");
     if (key.length < minimum && !allowShort) {
       throw invalidArgument(

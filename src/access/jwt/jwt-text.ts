@@ -4,7 +4,13 @@ import { AmbiguousJsonError, isObject, readJson } from "../../util/json.js";
 /** Longest token, in characters. */
 export const MAX_TOKEN = 8_192;
 
+/** A decoded JWT. */
 export interface JwtParts {
+  readonly token: string;
+  /** Header and claims, as the signature covers them. */
+  readonly signedText: string;
+  /** In base64url. */
+  readonly signature: string;
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
   /** JSON text of the claims, as the issuer wrote it. Contains no duplicate names. */
@@ -22,17 +28,18 @@ const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jw
  */
 export function readJwt(token: string, longest: number = MAX_TOKEN): JwtParts {
   if (token.length > longest) throw tokenRefusal(`longer than ${longest} characters`);
-  const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(token);
+  const parts = /^(([\w-]+)\.([\w-]+))\.([\w-]+)$/.exec(token);
   if (parts === null) throw tokenRefusal("not a signed JWT");
-  const { value: header } = readPart(parts[1] ?? "", "header");
+  const [, signedText = "", headerPart = "", claimsPart = "", signature = ""] = parts;
+  const { value: header } = readPart(headerPart, "header");
   if (header["crit"] !== undefined) throw tokenRefusal("unsupported extension in its header (crit)");
   const { kid, typ } = header;
   if (kid !== undefined && typeof kid !== "string") throw tokenRefusal("key id (kid) is not a string");
   if (!TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
     throw tokenRefusal("wrong type (typ), expected JWT");
   }
-  const { text: claimsText, value: claims } = readPart(parts[2] ?? "", "claims");
-  return { header, claims, claimsText };
+  const { text: claimsText, value: claims } = readPart(claimsPart, "claims");
+  return { token, signedText, signature, header, claims, claimsText };
 }
 
 function readPart(
@@ -42,7 +49,7 @@ function readPart(
   let text = "";
   let value: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
+    text = decodePart(part);
     value = readJson(text);
   } catch (error) {
     const why = error instanceof AmbiguousJsonError ? error.message : "not JSON";
@@ -50,6 +57,15 @@ function readPart(
   }
   if (!isObject(value)) throw tokenRefusal(`malformed ${what}: not a JSON object`);
   return { text, value };
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+/** @throws TypeError: no base64url or no UTF-8 */
+function decodePart(part: string): string {
+  // A single character more than whole groups has too few bits for a byte. Node would ignore it.
+  if (part.length % 4 === 1) throw new TypeError("not base64url");
+  return UTF8.decode(Buffer.from(part, "base64url"));
 }
 
 /** Creates the error for an invalid token. The client receives its text. */

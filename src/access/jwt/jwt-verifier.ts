@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { LruMap } from "../../util/lru-map.js";
+import { whenReady } from "../authenticators/when-ready.js";
 import { readInfo } from "../decide/info.js";
 import { type BitGrants, PermissionBits } from "../decide/permission-bits.js";
 import type { Permissions } from "../decide/permissions.js";
@@ -10,8 +10,8 @@ import type { Principal } from "../decide/principal.js";
 import { type ClaimNames, claimAt, claimTextAt, DEFAULT_CLAIMS, readPermissions, readUser } from "./claims.js";
 import { JwksKeys, type JwksTimes } from "./jwks.js";
 import { ASYMMETRIC, checkAlgorithms, readPublicKey, readSecret, type VerificationKey } from "./jwt-key.js";
-import { describeJwtRefusal } from "./jwt-refusal.js";
-import { MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
+import { type JwtDemands, verifyJwt } from "./jwt-signature.js";
+import { type JwtParts, MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
 import { readExpiry } from "./jwt-times.js";
 
 /** Settings for verifying an issuer's tokens. Exactly one of secret, publicKey and jwksUrl is set. */
@@ -63,7 +63,7 @@ export class JwtVerifier {
   readonly #requireExp: boolean;
   readonly #integerUser: boolean;
   readonly #bits: PermissionBits | undefined;
-  readonly #options: JWTVerifyOptions;
+  readonly #demands: Omit<JwtDemands, "now">;
   readonly #key: VerificationKey | undefined;
   readonly #jwks: JwksKeys | undefined;
   /** Verified tokens by their SHA-256. Emptied when the issuer's keys change. */
@@ -97,12 +97,12 @@ export class JwtVerifier {
       checkAlgorithms(algorithms, ASYMMETRIC, "jwks_url");
       this.#jwks = new JwksKeys(jwksUrl, clock, { onChange: () => this.#clearCache(), onFailure }, options.jwksTimes);
     }
-    this.#options = {
-      algorithms: [...algorithms],
-      requiredClaims: this.#requireExp && this.#claims.expires_in === undefined ? ["exp"] : [],
-      clockTolerance: leeway / 1_000,
-      ...(issuer === undefined ? {} : { issuer: typeof issuer === "string" ? issuer : [...issuer] }),
-      ...(audience === undefined ? {} : { audience: typeof audience === "string" ? audience : [...audience] }),
+    this.#demands = {
+      algorithms,
+      requireExp: this.#requireExp && this.#claims.expires_in === undefined,
+      leeway,
+      issuers: typeof issuer === "string" ? [issuer] : issuer,
+      audiences: typeof audience === "string" ? [audience] : audience,
     };
   }
 
@@ -122,10 +122,12 @@ export class JwtVerifier {
 
   /**
    * Verifies a token.
+   * @param parts - the decoded token, where the caller has decoded it already
+   * @returns a promise where a public key verifies the token, and it is not cached
    * @throws CarillonError unauthenticated, with a text for the client
    * @throws CarillonError unavailable: the issuer's keys cannot be fetched
    */
-  async verify(token: string): Promise<VerifiedJwt> {
+  verify(token: string, parts?: JwtParts): VerifiedJwt | Promise<VerifiedJwt> {
     if (token.length > MAX_TOKEN) throw tokenRefusal(`longer than ${MAX_TOKEN} characters`);
     const digest = createHash("sha256").update(token).digest("base64url");
     const cached = this.#cache.get(digest);
@@ -135,26 +137,19 @@ export class JwtVerifier {
       this.#cache.delete(digest);
     }
     const generation = this.#generation;
-    const verified = await this.#check(token);
-    // If the keys have changed meanwhile, the one that verified the token may have been removed.
-    if (generation === this.#generation) this.#cache.set(digest, verified);
-    return verified;
+    return whenReady(this.#check(parts ?? readJwt(token)), (verified) => {
+      // If the keys have changed meanwhile, the one that verified the token may have been removed.
+      if (generation === this.#generation) this.#cache.set(digest, verified);
+      return verified;
+    });
   }
 
-  async #check(token: string): Promise<VerifiedJwt> {
-    const { claims, claimsText } = readJwt(token);
-    try {
-      await this.#verifySignature(token);
-    } catch (error) {
-      throw describeJwtRefusal(error);
-    }
-    return { principal: this.#createPrincipal(claims, claimsText), claims };
-  }
-
-  async #verifySignature(token: string): Promise<JWTPayload> {
-    const options = { ...this.#options, currentDate: new Date(this.#clock.now()) };
-    if (this.#key !== undefined) return (await jwtVerify(token, this.#key, options)).payload;
-    return (await jwtVerify(token, async (header) => this.#findKey(header), options)).payload;
+  #check(jwt: JwtParts): VerifiedJwt | Promise<VerifiedJwt> {
+    const demands = { ...this.#demands, now: this.#clock.now() };
+    return whenReady(verifyJwt(jwt, this.#key ?? ((header) => this.#findKey(header)), demands), () => ({
+      principal: this.#createPrincipal(jwt.claims, jwt.claimsText),
+      claims: jwt.claims,
+    }));
   }
 
   #findKey(header: Parameters<JwksKeys["find"]>[0]): ReturnType<JwksKeys["find"]> {

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { Store } from "../../store/store.js";
 import type { Principal } from "../decide/principal.js";
-import { verifySignature } from "../jwt/jwt-refusal.js";
+import { verifyJwt } from "../jwt/jwt-signature.js";
 import { readJwt, tokenRefusal } from "../jwt/jwt-text.js";
 import type { Leases } from "./leases.js";
 import { bearerFromJson, type ConnectionSettings } from "./token-claims.js";
@@ -103,8 +103,9 @@ export class TokenVerifier {
 
   async #verify(token: string, category: Category): Promise<Readonly<Record<string, unknown>>> {
     const { clock, secret, vhost } = this.#options;
-    const { claims } = readJwt(token);
-    await verifySignature(token, await secret.get(), { algorithms: ["HS512"], now: clock.now() });
+    const jwt = readJwt(token);
+    await verifyJwt(jwt, await secret.get(), { algorithms: ["HS512"], now: clock.now() });
+    const { claims } = jwt;
     // The signature does not prove the vhost, because vhosts may be configured with the same secret.
     if (claims["applicationIdentifier"] !== vhost) throw tokenRefusal("wrong vhost");
     if (claims["category"] !== category) throw tokenRefusal(`not a ${category} token`);

@@ -4,7 +4,7 @@ import { Permissions } from "../../access/decide/permissions.js";
 import type { Terms } from "../../access/decide/principal.js";
 import { MAX_EXPRESSIONS, MAX_TOKEN_PATTERNS, readUser } from "../../access/jwt/claims.js";
 import { readSecret, type VerificationKey } from "../../access/jwt/jwt-key.js";
-import { verifySignature } from "../../access/jwt/jwt-refusal.js";
+import { verifyJwt } from "../../access/jwt/jwt-signature.js";
 import { readJwt, tokenRefusal } from "../../access/jwt/jwt-text.js";
 import { EXPRESSION } from "../../access/patterns/pattern.js";
 import type { Clock } from "../../core/ports.js";
@@ -54,9 +54,10 @@ export class BroadcasterAuthenticator implements Authenticator {
    */
   async authenticate(credential: string): Promise<Authenticated> {
     if (this.#key === undefined) throw tokenRefusal("the vhost has no secret for Broadcaster tokens");
-    const { claims } = readJwt(credential, LONGEST);
+    const jwt = readJwt(credential, LONGEST);
+    const { claims } = jwt;
     const now = this.#clock.now();
-    await verifySignature(credential, this.#key, { algorithms: ALGORITHMS, audience: AUDIENCE, leeway: LEEWAY, now });
+    await verifyJwt(jwt, this.#key, { algorithms: ALGORITHMS, audiences: [AUDIENCE], leeway: LEEWAY, now });
     const expires = readExpiry(claims, now);
     const user = readSubject(claims);
     const permissions = readGrants(claims);

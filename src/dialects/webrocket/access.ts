@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Authenticated, Authenticator } from "../../access/authenticators/authenticator.js";
 import { readSecretFile } from "../../access/authenticators/vhost-access.js";
+import { whenReady } from "../../access/authenticators/when-ready.js";
 import type { Terms } from "../../access/decide/principal.js";
 import { CarillonError } from "../../errors.js";
 import type { WebrocketVhostSettings } from "./settings.js";
@@ -17,9 +18,10 @@ export class WebrocketAuthenticator implements Authenticator {
     this.#authenticator = authenticator;
   }
 
-  async authenticate(credential: string): Promise<Authenticated> {
-    const { principal, release } = await this.#authenticator.authenticate(credential);
-    return { principal: { ...principal, terms: this.terms }, release };
+  authenticate(credential: string): Authenticated | Promise<Authenticated> {
+    return whenReady(this.#authenticator.authenticate(credential), ({ principal, release }) => {
+      return { principal: { ...principal, terms: this.terms }, release };
+    });
   }
 
   checkChannelToken(token: string, channel: string): Promise<void> {

@@ -24,13 +24,19 @@ export function createForwardedUpgrade({
   url,
 }: UpgradeToForward): ForwardedUpgrade {
   const { headers, method = "GET", url: target = "" } = request;
-  const { searchParams: query } = url;
+  const { pathname } = url;
+  // A copy, because a change of the URL's own parameters would write the whole URL again.
+  const query = new URLSearchParams(url.searchParams);
   const withheld = query.has(TOKEN_PARAMETER) && !forward.includes("query");
   if (withheld) query.delete(TOKEN_PARAMETER);
   const asSent = !withheld && shownPath === undefined;
   return {
     method,
-    uri: asSent ? target : `${shownPath ?? url.pathname}${url.search}`,
+    // Only hooks read it.
+    get uri() {
+      const search = query.size === 0 ? "" : `?${query.toString()}`;
+      return asSent ? target : `${shownPath ?? pathname}${search}`;
+    },
     headers: forward.includes("authorization") ? headers : removeToken(headers, places),
     query,
     forwarded: forward,
