@@ -13,7 +13,8 @@ export interface Connect {
   readonly port: number;
   /** One path for all clients, or one for each. */
   readonly path: string | readonly string[];
-  readonly from: string;
+  /** Local addresses to connect from, in turn. */
+  readonly from: readonly string[];
   /** One for each client: a text that it sends once connected ("" for none), or a longer exchange. */
   readonly hellos: readonly (string | Hello)[];
   /** Number of frames with which the server answers a text. */
@@ -23,12 +24,13 @@ export interface Connect {
 }
 
 function open(options: Connect, path: string, hello: Hello): Promise<void> {
+  const from = options.from[receivers.length % options.from.length] ?? "127.0.0.1";
   return new Promise((resolve, reject) => {
     const onReady = (fault?: string): void => {
       if (fault === undefined) resolve();
       else reject(new Error(fault));
     };
-    receivers.push(new Receiver({ ...options, path, hello, tally, onReady }));
+    receivers.push(new Receiver({ ...options, from, path, hello, tally, onReady }));
   });
 }
 

@@ -6,6 +6,9 @@ import type { Counts } from "./tally.js";
 /** Default number of clients that connect at the same time. */
 const CONCURRENCY = 128;
 
+/** Number of addresses that clients of a load connect from in turn. */
+const ADDRESSES = 4;
+
 /** Milliseconds after which missing messages count as lost. */
 const PATIENCE = 20_000;
 
@@ -17,9 +20,19 @@ export class Load {
 
   constructor(port: number, path: Connect["path"], answers: number) {
     Load.#count += 1;
-    // Only Linux binds all of 127.0.0.0/8. Each address has about 28,000 ports.
-    const from = process.platform === "linux" ? `127.0.0.${2 + (Load.#count % 250)}` : "127.0.0.1";
-    this.#target = { port, path, from, answers };
+    this.#target = { port, path, from: Load.#createAddresses(), answers };
+  }
+
+  /**
+   * Returns addresses to connect from. Each has about 28,000 ports, of which the second half is slow to find. Loads, also those of
+   * other benchmarks on this machine, rarely have the same addresses.
+   */
+  static #createAddresses(): string[] {
+    // Only Linux binds all of 127.0.0.0/8.
+    if (process.platform !== "linux") return ["127.0.0.1"];
+    const first = Load.#count * ADDRESSES;
+    const addresses = Array.from({ length: ADDRESSES }, (_, position) => (first + position) % 250);
+    return addresses.map((last) => `127.1.${1 + (process.pid % 250)}.${1 + last}`);
   }
 
   connect(hellos: Connect["hellos"], concurrency = CONCURRENCY): Promise<void> {
