@@ -32,7 +32,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   outbound: ["@bufbuild", "@connectrpc", "@grpc", "ws"],
   config: ["zod", "yaml"],
   observe: ["pino", "pino-pretty", "prom-client"],
-  cli: ["commander"],
+  cli: ["commander", "@bomb.sh"],
 };
 
 /** Lists the dialects. */

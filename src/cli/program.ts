@@ -8,6 +8,8 @@ import { addOperatorCommands } from "./operate/operator-commands.js";
 const EXIT_CODES = `
 Exit codes: 0 success; 1 refused or failed; 2 invalid usage or configuration; 3 server or broker unreachable.`;
 
+const COMPLETION = "completion";
+
 /**
  * Runs the command line. Each command is loaded when it is used, so that publishing does not load the server's modules.
  *
@@ -17,7 +19,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     const program = createProgram();
     const [, , name = ""] = argv;
-    if (!program.commands.some((command) => command.name() === name)) await addDialectCommands(program);
+    if (!program.commands.some((command) => command.name() === name)) await addOtherCommands(program);
     await program.parseAsync([...argv]);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -26,14 +28,21 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Adds the dialects' commands, for help and unknown command names only, because it loads the whole server. */
-async function addDialectCommands(program: Command): Promise<void> {
-  const [{ DIALECTS }, { addDialectCommand }] = await Promise.all([
+/**
+ * Adds the commands of dialects and those of shell completion, for themselves, help and unknown names only, because this loads the
+ * whole server.
+ */
+async function addOtherCommands(program: Command): Promise<void> {
+  const [{ DIALECTS }, { addDialectCommand }, { default: addCompletion }] = await Promise.all([
     import("../server/dialects.js"),
     import("./dialect-commands.js"),
+    import("@bomb.sh/tab/commander"),
   ]);
   const dialects: readonly DialectModule[] = DIALECTS;
   for (const { command } of dialects) if (command !== undefined) addDialectCommand(program, command);
+  addCompletion(program, { completionCommandName: COMPLETION });
+  const completion = program.commands.find((command) => command.name() === COMPLETION);
+  completion?.description("print a script that lets a shell complete commands: bash, fish, powershell or zsh");
 }
 
 function createProgram(): Command {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createWorker } from "../../src/index.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect, type TestClient } from "../support/clients/native.js";
@@ -37,6 +38,12 @@ function parseLines(text: string): Readonly<Record<string, unknown>>[] {
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+}
+
+/** Returns the words that a shell offers for the last one. */
+async function complete(...words: readonly string[]) {
+  const { stdout } = await runCarillon(["complete", "--", ...words]);
+  return stdout.split("\n").flatMap((line) => (line.includes("\t") ? [line.split("\t")[0]] : []));
 }
 
 test("lists topics with their sessions, by prefix, as a table and as JSON", async () => {
@@ -134,4 +141,17 @@ test.each([
   const { code, stderr, stdout } = await runCarillon([...args, "-s", "127.0.0.1:1"]);
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toContain(text);
+});
+
+test("completes commands and options for shells", async () => {
+  expect(await complete("pre")).toEqual(["presence"]);
+  expect(await complete("topics", "--")).toEqual(expect.arrayContaining(["--limit", "--json", "--server"]));
+  expect(await complete("webrocket", "to")).toEqual(["token"]);
+});
+
+test("prints a completion script that bash accepts, and refuses an unknown shell", async () => {
+  const { code, stdout } = await runCarillon(["completion", "bash"]);
+  expect(code).toBe(0);
+  execFileSync("bash", ["-n"], { input: stdout });
+  expect(await runCarillon(["completion", "csh"])).toMatchObject({ code: 2, stdout: "" });
 });
