@@ -15,6 +15,7 @@ import type { ConfigInput } from "../../../src/index.js";
 import { publish } from "../backends/publish.js";
 import { startWorker } from "../backends/worker.js";
 import { cleanUp } from "../clean-up.js";
+import type { ManualClock } from "../manual-clock.js";
 import { startTcpProxy } from "../net/tcp-proxy.js";
 import { startNode } from "../nodes/node.js";
 import { Queue } from "../queue.js";
@@ -30,6 +31,8 @@ export interface ClientWorld {
   open(): void;
   /** Stops the traffic of the current connections without closing them. */
   mute(): void;
+  /** Stops the traffic from the server to the current clients. */
+  loseAnswers(): void;
   /** Answers the next call of an event with these parts; the last one may be an error. */
   answerCalls(event: string, answer: (payload: string) => readonly string[] | CallFailure): Promise<void>;
 }
@@ -71,6 +74,7 @@ export async function startNodeWorld(config: ConfigInput = CLIENT_CONFIG): Promi
     shut: () => proxy.shut(),
     open: () => proxy.open(),
     mute: () => proxy.mute(),
+    loseAnswers: () => proxy.loseAnswers(),
     async answerCalls(event, answer) {
       const worker = await startWorker(node, [event]);
       void (async () => {
@@ -110,6 +114,11 @@ export function recordSockets(base: WebSocketConstructor = WebSocket) {
   return { webSocket, sockets, sent, count };
 }
 
+/** Advances the clock of a waiting client to its next attempt. */
+export function advanceToAttempt({ state }: Client, clock: ManualClock): void {
+  if (state.status === "waiting") clock.advance(state.nextAttempt - clock.now());
+}
+
 /** Resolves when the client has a state. */
 export function reaches(client: Client, status: Client["state"]["status"]): Promise<Client["state"]> {
   return new Promise((resolve) => {
@@ -136,9 +145,8 @@ export function startDoubleWorld(): Promise<ClientWorld> {
     publish: (topic, text, fields) => Promise.resolve(server.publish(topic, text, fields)),
     shut: server.shut,
     open: server.open,
-    mute() {
-      throw new Error("the server double has no wire");
-    },
+    mute: withoutWire,
+    loseAnswers: withoutWire,
     answerCalls(event, answer) {
       server.work(event, (payload) => {
         const parts = answer(payload);
@@ -148,6 +156,10 @@ export function startDoubleWorld(): Promise<ClientWorld> {
       return Promise.resolve();
     },
   });
+}
+
+function withoutWire(): never {
+  throw new Error("the server double has no wire");
 }
 
 /** Collects what listeners get. */

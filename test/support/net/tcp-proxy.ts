@@ -7,6 +7,8 @@ type Join = (client: Socket, server: Socket) => void;
 /** A TCP proxy in front of a server that forwards bytes in both directions. */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
+  /** Sockets to the server. */
+  readonly #servers = new Set<Socket>();
   readonly #server = createServer((client) => {
     if (this.#open) this.#accept(client);
     else client.destroy();
@@ -69,8 +71,18 @@ export class TcpProxy {
     }
   }
 
+  /** Stops forwarding from the server to the current clients. */
+  loseAnswers(): void {
+    for (const server of this.#servers) {
+      server.unpipe();
+      server.resume();
+    }
+  }
+
   #accept(client: Socket): void {
     const server = connect(this.#target, "127.0.0.1");
+    this.#servers.add(server);
+    server.on("close", () => this.#servers.delete(server));
     this.#join(client, server);
     for (const [one, other] of [
       [client, server],
