@@ -15,6 +15,9 @@ const FINAL_CODES = [1002, 1007, 1008, 4403, 4404];
 /** Least longest delays in milliseconds: a restarting node closes all its clients at once, and an overloaded one needs time. */
 const SPREADS: Readonly<Record<number, number>> = { 1012: 5_000, 1013: 10_000 };
 
+/** Advice at the end of a close frame's text: come back after a random time between so many seconds. */
+const ADVICE = /, retry after (\d+)-(\d+) s$/;
+
 /** Socket of `ws`, which reports refused upgrades, and can end without the peer. */
 interface WsSocket extends WebSocketLike {
   on?(
@@ -114,7 +117,8 @@ export function createLink(
     let longest = Math.min(maxDelay, Math.max(FIRST_DELAY * 2 ** failures, SPREADS[code] ?? least));
     if (isHidden() && failures) longest = maxDelay * 10;
     failures += 1;
-    const delay = least + random() * longest;
+    const [, from, to] = ADVICE.exec(message) ?? [];
+    const delay = from ? 1_000 * (Number(from) + random() * (Number(to) - Number(from))) : least + random() * longest;
     cancelTimer = clock.after(delay, connect);
     set({ status: "waiting", reason: { code, message }, nextAttempt: now + delay });
     // Sending a frame again that was too large would end the next connection, too.

@@ -39,8 +39,13 @@ export async function serveCommand(flags: ServeFlags): Promise<void> {
     fail(error, EXIT.usage);
     return;
   }
-  onSignals(server, (signal) => {
-    log.info({ signal }, "stopping; a second signal exits immediately");
+  onSignals(server, {
+    onStop: (signal) => {
+      log.info({ signal }, "stopping; a second signal exits immediately");
+    },
+    onReload: () => {
+      log.warn("SIGHUP changes nothing: settings are read at the start only, and certificates when their files change");
+    },
   });
   try {
     await server.start();
@@ -60,7 +65,14 @@ function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Confi
   return loadConfig({ file: findConfigFile(config), environment: process.env, flags, broker });
 }
 
-function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): void {
+interface SignalEvents {
+  /** Called when the node begins to stop. */
+  readonly onStop: (signal: NodeJS.Signals) => void;
+  /** Called for a signal that asks other programs to read their settings again. */
+  readonly onReload: () => void;
+}
+
+function onSignals(server: Server, { onReload, onStop }: SignalEvents): void {
   let stoppedAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stoppedAt !== undefined) {
@@ -79,6 +91,8 @@ function onSignals(server: Server, onStop: (signal: NodeJS.Signals) => void): vo
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  // The end of a terminal ends the programs that it runs.
+  process.on("SIGHUP", process.stdout.isTTY ? onSignal : onReload);
 }
 
 /**

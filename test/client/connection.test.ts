@@ -138,6 +138,21 @@ describe("no thundering herd", () => {
     }
   });
 
+  test("L23: waits as the text of the close frame advises", async () => {
+    for (const [draw, delay] of [
+      [0, 3_000],
+      [0.5, 11_500],
+    ] as const) {
+      const server = createTestServer();
+      const clock = new ManualClock();
+      const client = openClient(server, { clock, random: () => draw });
+      client.connect();
+      await reaches(client, "connected");
+      server.disconnect(1012, "service restart, retry after 3-20 s");
+      expect(delayOf(await reaches(client, "waiting"), clock)).toBe(delay);
+    }
+  });
+
   test("A11: waits at least as long as Retry-After says", async () => {
     const server = createServer();
     server.on("upgrade", (_request, socket) => {
