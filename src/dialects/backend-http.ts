@@ -75,9 +75,11 @@ function parse(text: string): unknown {
 
 const NOT_JSON = "the body is not JSON";
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 function decodeUtf8(body: Buffer): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return UTF8.decode(body);
   } catch (cause) {
     throw invalidArgument(NOT_JSON, cause);
   }
@@ -106,11 +108,10 @@ export function answerWithText(
   { body, status, type }: { readonly status: number; readonly type: string; readonly body: string },
 ): number {
   const bytes = Buffer.byteLength(body);
-  response.writeHead(status, {
-    ...(bytes === 0 ? {} : { "content-type": type }),
-    "content-length": bytes,
-    ...(request.complete ? {} : { connection: "close" }),
-  });
+  const headers = ["content-length", String(bytes)];
+  if (bytes > 0) headers.push("content-type", type);
+  if (!request.complete) headers.push("connection", "close");
+  response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? undefined : body);
   return bytes;
 }

@@ -12,12 +12,15 @@ export function hasLoneSurrogate(text: string): boolean {
   return LONE_SURROGATE.test(text);
 }
 
+/** Beginning of every JSON text. Other text need not be parsed, because failing takes longer than parsing. */
+const JSON_BEGINNING = /^\s*[[{"\d\-tfn]/;
+
 /**
  * Parses JSON text. Returns undefined for text that is not JSON, or takes too long to parse in one turn of the event loop
  * (rule D10).
  */
 export function parseJson(text: string): unknown {
-  if (findJsonExcess(text) !== undefined) return undefined;
+  if (!JSON_BEGINNING.test(text) || findJsonExcess(text) !== undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -65,9 +65,19 @@ export function createDirectHandler(
     }
   };
 
+  // The last Host header that connect-es would accept: nearly all requests have the same.
+  let knownHost: string | undefined;
+  const hasUsableHost = ({ headers: { host }, url = "" }: IncomingMessage): boolean => {
+    if (host === undefined) return false;
+    if (host === knownHost) return true;
+    if (!URL.canParse(url, `http://${host}`)) return false;
+    knownHost = host;
+    return true;
+  };
+
   return (request, response) => {
     const type = request.headers["content-type"] ?? "";
-    const codec = isPlain(request) ? plainCodecs.get(type) : undefined;
+    const codec = isPlain(request) && hasUsableHost(request) ? plainCodecs.get(type) : undefined;
     if (codec === undefined) {
       fallBack(request, response);
       return;
@@ -91,14 +101,12 @@ interface Form {
 const UNLIMITED: Omit<RpcCall, "backend"> = { signal: new AbortController().signal, deadline: undefined };
 
 /** Returns whether connect-es would treat the request like one with only a content type. */
-function isPlain({ headers, method, url = "" }: IncomingMessage): boolean {
+function isPlain({ headers, method }: IncomingMessage): boolean {
   return (
     method === "POST" &&
     headers["content-encoding"] === undefined &&
     headers["connect-timeout-ms"] === undefined &&
-    headers["grpc-timeout"] === undefined &&
-    headers.host !== undefined &&
-    URL.canParse(url, `http://${headers.host}`)
+    headers["grpc-timeout"] === undefined
   );
 }
 

@@ -15,7 +15,7 @@ import { requireUpgrade } from "../admission/upgrade-required.js";
 import type { HostCheck } from "./host.js";
 import { isClaimed } from "./http-stream.js";
 import type { OriginCheck } from "./origin.js";
-import { parseRequestUrl } from "./request-url.js";
+import { parseRequestPath, parseRequestUrl } from "./request-url.js";
 import { UnreadAnswers } from "./unread-answers.js";
 import { UnusedConnections } from "./unused-connections.js";
 
@@ -86,6 +86,8 @@ export class HttpListener {
   readonly #port: PortListener;
   readonly #unused: UnusedConnections;
   readonly #unread: UnreadAnswers;
+  /** The last Host header that was allowed: nearly all requests have the same. */
+  #knownHost: string | undefined;
   #stopping = false;
 
   constructor(options: HttpListenerOptions) {
@@ -146,7 +148,7 @@ export class HttpListener {
     response.once("close", this.#onAnswered);
     this.#unread.add(response);
     try {
-      this.#route(request, parseRequestUrl(request).pathname, response);
+      this.#route(request, parseRequestPath(request), response);
     } catch (cause) {
       const { code, message } = CarillonError.from(cause);
       refuseRequest(response, code, message);
@@ -157,10 +159,13 @@ export class HttpListener {
   #route(request: IncomingMessage, path: string, response: ServerResponse): void {
     const { hostAllowed, isWebSocketPath, originAllowed, routes, rpc } = this.#options;
     const { host, origin } = request.headers;
-    checkHost(host);
-    if (hostAllowed?.(host) === false) {
-      refuseRequest(response, "permission_denied", describeHost(host), MISDIRECTED);
-      return;
+    if (host === undefined || host !== this.#knownHost) {
+      checkHost(host);
+      if (hostAllowed?.(host) === false) {
+        refuseRequest(response, "permission_denied", describeHost(host), MISDIRECTED);
+        return;
+      }
+      this.#knownHost = host;
     }
     const route = routes.get(path);
     if (route !== undefined) {

@@ -11,6 +11,15 @@ const BACKSLASH = /\\|%5c/i;
 /** A segment of one or two dots, plain or encoded, also with parameters after a semicolon. */
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|;|$)/i;
 
+/** A path that needs no parsing: segments of letters, digits, hyphens, underscores and single inner dots, without a query. */
+const SIMPLE_PATH = /^(?:\/[\w-]+(?:\.[\w-]+)*)+\/?$/;
+
+/** Returns the path of a request. @throws CarillonError as {@link parseRequestUrl} does */
+export function parseRequestPath(request: IncomingMessage): string {
+  const { url = "" } = request;
+  return SIMPLE_PATH.test(url) ? url : parseRequestUrl(request).pathname;
+}
+
 /**
  * Parses the path and query of a request; the host is a placeholder. Paths that a proxy might read differently are rejected.
  * For example, a proxy that hides `/metrics` would forward `/x/%2e%2e/metrics`.

@@ -35,7 +35,8 @@ export function allowPages({ headers }: IncomingMessage, response: ServerRespons
  * Returns the headers that the original allows, and those that the page requests, because tracing and other libraries add
  * their own.
  */
-function allowedHeaders(asked = ""): string {
+function allowedHeaders(asked: string | undefined): string {
+  if (asked === undefined) return REQUEST_HEADERS.join(", ");
   const known = REQUEST_HEADERS.map((name) => name.toLowerCase());
   const others = asked.split(",").map((name) => name.trim());
   return [...REQUEST_HEADERS, ...others.filter((name) => name !== "" && !known.includes(name.toLowerCase()))].join(

@@ -230,15 +230,29 @@ function decodeBase64(text: string): Uint8Array {
   return Buffer.from(text, "base64");
 }
 
+/** Name of each stage but the unspecified one, which JSON omits. */
+const STAGE_NAMES: readonly (string | undefined)[] = Object.values(Stage)
+  .filter((stage) => typeof stage === "number")
+  .map((stage) => (stage === Stage.UNSPECIFIED ? undefined : StageSchema.value[stage]?.name));
+
 function writeResponse({ ok, receipts }: PublishResponse): string {
-  return JSON.stringify({ ok, receipts: omitEmpty(receipts.map(toJsonReceipt)) });
+  if (receipts.length === 0) return JSON.stringify({ ok });
+  return `{"ok":${ok},"receipts":[${receipts.map(writeReceipt).join(",")}]}`;
+}
+
+function writeReceipt(receipt: PublishReceipt): string {
+  const { id, position, stage } = receipt;
+  const name = STAGE_NAMES[stage];
+  if (position !== undefined || receipt.topics !== undefined || name === undefined || id === "")
+    return JSON.stringify(toJsonReceipt(receipt));
+  return `{"id":${JSON.stringify(id)},"stage":"${name}"${receipt.duplicate === true ? ',"duplicate":true' : ""}}`;
 }
 
 /** Returns the members in the order of their numbers. JSON.stringify omits the undefined ones. */
 function toJsonReceipt({ duplicate, id, position, stage, topics }: PublishReceipt): object {
   return {
     id: id || undefined,
-    stage: stage === Stage.UNSPECIFIED ? undefined : StageSchema.value[stage]?.name,
+    stage: STAGE_NAMES[stage],
     position: position || undefined,
     duplicate: duplicate || undefined,
     topics: topics && omitEmpty(topics.map(toJsonTopic)),
