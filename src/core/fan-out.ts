@@ -9,6 +9,9 @@ import type { EncodingGroup, Topic } from "./topic.js";
 /** Number of gathered bytes above which frames are written before the end of the turn. Bounds the memory of a burst. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
 
+/** Number of sessions whose states are loaded together. They fit into the processor's smallest cache. */
+const LOOK_AHEAD = 16;
+
 export interface FanOutOptions {
   readonly endOfTurn: EndOfTurn;
   readonly clock: Clock;
@@ -131,9 +134,9 @@ export class FanOut {
     }
     const sessions = this.#sessions;
     this.#sessions = [];
-    for (const session of sessions) {
+    writeToEach(sessions, (session) => {
       if (session.open && !session.flush()) this.#options.onSlow(session);
-    }
+    });
     if (this.#groups.length > 0 || this.#sessions.length > 0) this.#schedule();
   }
 
@@ -142,9 +145,9 @@ export class FanOut {
     const batch = this.#close(group);
     if (batch === undefined) return;
     let slow: Session[] | undefined;
-    for (const session of group.members) {
+    writeToEach(group.members, (session) => {
       if (!session.flushAlone(batch)) slow = [...(slow ?? []), session];
-    }
+    });
     // Closing a session reorders the list of members, so it waits until the loop has ended.
     for (const session of slow ?? []) this.#options.onSlow(session);
   }
@@ -179,5 +182,17 @@ export class FanOut {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#options.endOfTurn(this.#onEndOfTurn);
+  }
+}
+
+/**
+ * Calls `write` for each session. Looks at several sessions first: the processor loads their states from memory at the same
+ * time, which it cannot do across a write.
+ */
+function writeToEach(sessions: readonly Session[], write: (session: Session) => void): void {
+  for (let begin = 0; begin < sessions.length; begin += LOOK_AHEAD) {
+    const next = sessions.slice(begin, begin + LOOK_AHEAD);
+    for (const session of next) session.look();
+    for (const session of next) write(session);
   }
 }

@@ -65,6 +65,11 @@ export class Outbox {
     else this.#more.push(batch);
   }
 
+  /** Notes whether the peer has accepted everything. */
+  look(): void {
+    if (this.#sink.backlog === 0) this.#caughtUp = this.#context.turn;
+  }
+
   /**
    * Writes the batches of the turn in one write, or adds them to the backlog.
    * @returns false when the backlog exceeds its limit: the caller closes the session
@@ -146,10 +151,9 @@ export class Outbox {
 
   #fits(bytes: number): boolean {
     if (this.#backlog !== undefined) return false;
-    const { backlog } = this.#sink;
     const { turn, window } = this.#context;
-    if (backlog === 0) this.#caughtUp = turn;
-    return this.#caughtUp === turn || backlog + bytes <= window;
+    if (this.#caughtUp !== turn) this.look();
+    return this.#caughtUp === turn || this.#sink.backlog + bytes <= window;
   }
 
   #wait(batch: Batch): boolean {
