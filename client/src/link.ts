@@ -1,7 +1,7 @@
 import type { LossLevel } from "./commands.js";
 import { ClientError, Unauthorized } from "./errors.js";
 import { readTokenLife } from "./token-life.js";
-import type { ClientClock, ClientOptions, ConnectionState, WebSocketLike } from "./types.js";
+import type { ClientClock, ClientOptions, CloseDetail, ConnectionState, WebSocketLike } from "./types.js";
 import { isHidden, onWake } from "./wake.js";
 
 /** Longest first delay before a reconnect, in milliseconds. It doubles with each failure. */
@@ -65,6 +65,8 @@ export function createLink(
   let failures = 0;
   /** Begin of the last attempt. */
   let attemptAt = 0;
+  /** Earliest time of the next attempt, also after a wake-up. */
+  let earliest = 0;
   let receivedAt = 0;
   let refreshAt = 0;
   /** Cancels the timer of the current state: handshake or reconnect. */
@@ -104,6 +106,12 @@ export function createLink(
     events.lost(error ?? new ClientError("cancelled", "closed"), 3);
   };
 
+  const waitUntil = (nextAttempt: number, reason: CloseDetail): void => {
+    cancelTimer?.();
+    cancelTimer = clock.after(nextAttempt - clock.now(), connect);
+    set({ status: "waiting", reason, nextAttempt });
+  };
+
   /** Gives the connection or attempt up, and waits for the next one. @param least - least delay in milliseconds */
   const lose = (code: number, message: string, least = 0): void => {
     const error = new ClientError("unavailable", `${message} (${code})`);
@@ -118,9 +126,12 @@ export function createLink(
     if (isHidden() && failures) longest = maxDelay * 10;
     failures += 1;
     const [, from, to] = ADVICE.exec(message) ?? [];
-    const delay = from ? 1_000 * (Number(from) + random() * (Number(to) - Number(from))) : least + random() * longest;
-    cancelTimer = clock.after(delay, connect);
-    set({ status: "waiting", reason: { code, message }, nextAttempt: now + delay });
+    if (from) {
+      least = Number(from) * 1_000;
+      longest = Number(to) * 1_000 - least;
+    }
+    earliest = Math.max(attemptAt + FIRST_DELAY, now + least);
+    waitUntil(now + least + random() * longest, { code, message });
     // Sending a frame again that was too large would end the next connection, too.
     events.lost(error, code === 1009 ? 2 : 1);
   };
@@ -220,7 +231,8 @@ export function createLink(
   const wake = (): void => {
     refresh();
     if (state.status !== "waiting") probe();
-    else if (clock.now() - attemptAt >= FIRST_DELAY) connect();
+    else if (clock.now() >= earliest) connect();
+    else waitUntil(Math.min(earliest, state.nextAttempt), state.reason);
   };
 
   const tick = (): void => {

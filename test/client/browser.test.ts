@@ -21,6 +21,8 @@ async function openRoom(world: ClientWorld, random: number): Promise<TestPage> {
     };
   `);
   await shown.hasLogged("joined false");
+  // From here on, only the test lets time pass.
+  await shown.page.clock.pauseAt((await shown.page.evaluate(() => Date.now())) + 1_000);
   return shown;
 }
 
@@ -88,6 +90,7 @@ inBrowser("the client in a page", () => {
     world.open();
     await world.publish("room", "1");
     await shown.page.evaluate(`show("visible")`);
+    await shown.page.clock.runFor(1_000);
     await shown.hasLogged("joined true");
     await shown.hasLogged("message 1");
   });

@@ -166,6 +166,23 @@ describe("no thundering herd", () => {
     expect(delayOf(state, clock)).toBe(7_000);
   });
 
+  test("A11: waits as long as Retry-After says although the device wakes up, and then not longer", async () => {
+    const server = createServer();
+    server.on("upgrade", (_request, socket) => {
+      socket.end("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n");
+    });
+    const clock = new ManualClock();
+    const client = openClient({ url: await listen(server), webSocket: recordSockets().webSocket }, { clock, ...QUIET });
+    client.connect();
+    expect(delayOf(await reaches(client, "waiting"), clock)).toBe(75_000);
+    // Late timers are how a device without a page notices that it has slept.
+    clock.sleep(20_000);
+    expect(client.state.status).toBe("waiting");
+    expect(delayOf(client.state, clock)).toBe(40_000);
+    clock.advance(40_000);
+    expect(client.state.status).toBe("connecting");
+  });
+
   test("gives up a handshake that is not answered", async () => {
     const accepted: (() => void)[] = [];
     const server = createTcpServer((socket) => {
