@@ -19,6 +19,23 @@ describe("the same topic several times", () => {
     expect([count("join"), count("leave")]).toEqual([1, 0]);
   });
 
+  test("stays in the topic while the last subscription is replaced by another one in the same turn", async () => {
+    const world = await startNodeWorld();
+    const { count, webSocket } = recordSockets(world.webSocket);
+    const client = openClient({ ...world, webSocket });
+    const first = listenTo(client.topic("room"));
+    await first.outcomes.next();
+    first.stop();
+    for (let flip = 0; flip < 500; flip += 1) client.topic("room").on("message", () => {})();
+    const { next } = listenTo(client.topic("room"));
+    // Timers of this turn have run when the answer is there.
+    await new Promise((resolve) => setTimeout(resolve));
+    await client.request({ command: "ping" });
+    await world.publish("room", "1");
+    expect(await next()).toEqual([1]);
+    expect([count("join"), count("leave")]).toEqual([1, 0]);
+  });
+
   test("is joined after 500 subscriptions that come and go in turns of their own, and receives what follows", async () => {
     const world = await startNodeWorld();
     const clock = new ManualClock();
