@@ -26,7 +26,7 @@ export function toStopClose(drain: Config["drain"]): ChosenClose {
  * Never rejects.
  */
 export async function drainNode(
-  { listeners, messaging: { hub }, rpc }: NodeParts,
+  { commands: { calls }, listeners, messaging: { hub }, rpc }: NodeParts,
   drain: Config["drain"],
   log: Logger,
 ): Promise<void> {
@@ -44,19 +44,21 @@ export async function drainNode(
     hub,
     rate: drain.rate,
     reason: toStopClose(drain),
-    pick: (count) => takeFirst(hub.sessions, count),
+    // Sessions that wait for a worker are closed when the node stops, after their calls have ended or failed.
+    pick: (count) => takeFirst(hub.sessions, count, (session) => !calls.isWaiting(session)),
     signal: timeout.signal,
   });
   cancel();
   const { size } = hub.sessions;
-  if (size > 0) log.warn({ connections: size }, "closing the remaining connections at once: drain.timeout has passed");
+  if (timeout.signal.aborted && size > 0)
+    log.warn({ connections: size }, "closing the remaining connections at once: drain.timeout has passed");
 }
 
-function takeFirst(sessions: Iterable<Session>, count: number): Session[] {
+function takeFirst(sessions: Iterable<Session>, count: number, isWanted: (session: Session) => boolean): Session[] {
   const taken: Session[] = [];
   for (const session of sessions) {
     if (taken.length >= count) break;
-    taken.push(session);
+    if (isWanted(session)) taken.push(session);
   }
   return taken;
 }

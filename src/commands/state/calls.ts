@@ -33,6 +33,12 @@ export class Calls {
     throw new CarillonError("resource_exhausted", text);
   }
 
+  /** Whether a session waits for the answer to a call. */
+  isWaiting(session: Session): boolean {
+    for (const isWaitedFor of this.#pending.get(session)?.values() ?? []) if (isWaitedFor) return true;
+    return false;
+  }
+
   /**
    * Starts a task. After the session has ended, the caller of a call receives nothing.
    * @throws CarillonError resource_exhausted: the session has reached its limit

@@ -58,6 +58,7 @@ export interface NodeParts {
   readonly brokers: BrokerRegistry;
   readonly historyPreparation: HistoryPreparation;
   readonly messaging: Messaging;
+  readonly commands: CommandContext;
   readonly clients: Clients;
   /** Undefined where connections may have any age. */
   readonly connectionAges: ConnectionAges | undefined;
@@ -182,6 +183,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     brokers,
     historyPreparation,
     messaging,
+    commands,
     clients,
     connectionAges,
     rpc,
