@@ -11,23 +11,27 @@ import { TestPublisher } from "../support/publisher.js";
 
 const accepted = fc.constantFrom("gzip", "br", "gzip, deflate, br", "deflate , gzip", "gzip;q=0", "*", "", "identity");
 
-/** Headers that do not change the body's meaning. */
-const headers = fc.record(
-  {
-    "accept-encoding": accepted,
-    authorization: fc.constantFrom(...["all", "all", "scoped", "watcher", "unknown"].map((key) => `Bearer ${key}`)),
-    "carillon-vhost": fc.constantFrom("/", "/other"),
-    "connect-protocol-version": fc.constantFrom("1", "2"),
-    "connect-timeout-ms": fc.constantFrom("60000", "1x", ""),
-    "content-encoding": fc.constantFrom("identity", "gzip", "other"),
-    "grpc-timeout": fc.constantFrom("1M", "1x", "1n"),
-    host: fc.constantFrom("localhost", "10.0.0.1:80", "1.2.3.256", "a_b", "[::1]:1", "0x7f.1", ""),
-    origin: fc.constantFrom("https://allowed.example", "https://other.example"),
-    "transfer-encoding": fc.constant("chunked"),
-    cookie: fc.constant("a=b"),
-  },
-  { requiredKeys: [] },
-);
+/** At most two of them, so that a single one decides about the way. */
+const headers = fc
+  .array(
+    fc.oneof(
+      ...Object.entries({
+        "accept-encoding": ["gzip", "br", "gzip, deflate, br"],
+        authorization: ["Bearer scoped", "Bearer watcher", "Bearer unknown"],
+        "carillon-vhost": ["/", "/other"],
+        "connect-protocol-version": ["1", "2"],
+        "connect-timeout-ms": ["60000", "1x", ""],
+        "content-encoding": ["identity", "gzip", "other"],
+        "grpc-timeout": ["1M", "1x", "1n"],
+        host: ["localhost", "10.0.0.1:80", "1.2.3.256", "a_b", "[::1]:1", "0x7f.1", ""],
+        origin: ["https://allowed.example", "https://other.example"],
+        "transfer-encoding": ["chunked"],
+        cookie: ["a=b"],
+      }).map(([name, values]) => fc.tuple(fc.constant(name), fc.constantFrom(...values))),
+    ),
+    { maxLength: 2 },
+  )
+  .map((all): Headers => Object.fromEntries(all));
 
 const methods = fc.constantFrom(`${SERVICE}/Publish`, `${SERVICE}/PublishAsync`);
 

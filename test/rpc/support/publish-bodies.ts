@@ -5,7 +5,7 @@ import { RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 
 /** Bodies of publish requests, from valid to arbitrary, in both formats. */
 
-const space = fc.constantFrom("", "", "", " ", "\n", "\r\n\t ", "\f", "\u00a0");
+const space = fc.constantFrom("", "", "", "", "", "", " ", "\n", "\r\n\t ", "\f", "\u00a0");
 
 const text = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom("a", "b", "a topic", "größe", "\ud83c\udfb5", "@a", "") },
@@ -99,15 +99,27 @@ const member = fc.oneof(
   fc.tuple(fc.constantFrom('"topics"', '"payload"', '"text"', '"id"', '"command"', '"stage"'), jsonValue),
 );
 
+const plainForm = fc.oneof(
+  text.map((value) => `"text":${JSON.stringify(value)}`),
+  fc.uint8Array({ maxLength: 20 }).map((bytes) => `"payload":"${Buffer.from(bytes).toString("base64")}"`),
+  fc.json({ maxDepth: 2 }).map((value) => `"json":${value}`),
+);
+
+/** A message with valid members, and sometimes one more, so that a single fault decides about the body. */
 const message = fc
-  .tuple(fc.array(member, { maxLength: 5 }), fc.option(fc.constant('"topics":["a"]')), space)
-  .map(([members, first, gap]) => {
-    const all = members.map(([name, value]) => `${gap}${name}${gap}:${gap}${value}${gap}`);
-    return `{${first === null ? "" : `${first}${all.length > 0 ? "," : ""}`}${all.join(",")}}`;
+  .tuple(
+    fc.constantFrom('"topics":["a"]', '"topics":["a","b"],"id":"1"'),
+    fc.option(plainForm),
+    fc.option(member),
+    space,
+  )
+  .map(([first, form, more, gap]) => {
+    const added = more === null ? [] : [`${gap}${more[0]}${gap}:${gap}${more[1]}${gap}`];
+    return `{${[first, ...(form === null ? [] : [form]), ...added].join(",")}}`;
   });
 
 const request = fc
-  .tuple(fc.array(fc.oneof({ weight: 9, arbitrary: message }, jsonValue), { maxLength: 4 }), space)
+  .tuple(fc.array(fc.oneof({ weight: 19, arbitrary: message }, jsonValue), { maxLength: 2 }), space)
   .map(([messages, gap]) => `${gap}{${gap}"messages"${gap}:${list(messages, gap)}${gap}}${gap}`);
 
 const jsonText = fc.oneof(
@@ -189,11 +201,13 @@ export const protoBodies = damaged(
 
 const many = (count: number, one: string): Buffer => Buffer.from(`{"messages":[${Array(count).fill(one).join(",")}]}`);
 
-/** Bodies at the limits of size, number and weight. */
+/** Bodies at the limits of size, number and weight, and one with half of a surrogate pair. */
 export const largeJsonBodies: readonly Buffer[] = [
   many(1_000, '{"topics":["a"]}'),
   many(1_001, '{"topics":["a"]}'),
   many(40_000, "{}"),
+  many(9_000, '{"topics":[]}'),
+  many(1, '{"topics":["a"],"text":"\\ud800"}'),
   many(1, `{"topics":["a"],"text":"${"x".repeat(200_000)}"}`),
   many(1, `{"topics":[${Array(30_000).fill('""').join(",")}]}`),
   many(2, `{"topics":["a"],"payload":"${"A".repeat(40_000)}"}`),
