@@ -19,7 +19,9 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     const program = createProgram();
     const [, , name = ""] = argv;
-    if (!program.commands.some((command) => command.name() === name)) await addOtherCommands(program);
+    const isKnown = (): boolean => program.commands.some((command) => command.name() === name);
+    if (!isKnown()) await addDialectCommands(program);
+    if (!isKnown()) await addCompletionCommands(program);
     await program.parseAsync([...argv]);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -28,18 +30,19 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/**
- * Adds the commands of dialects and those of shell completion, for themselves, help and unknown names only, because this loads the
- * whole server.
- */
-async function addOtherCommands(program: Command): Promise<void> {
-  const [{ DIALECTS }, { addDialectCommand }, { default: addCompletion }] = await Promise.all([
+/** Adds the dialects' commands, for themselves, help and unknown names only, because it loads the whole server. */
+async function addDialectCommands(program: Command): Promise<void> {
+  const [{ DIALECTS }, { addDialectCommand }] = await Promise.all([
     import("../server/dialects.js"),
     import("./dialect-commands.js"),
-    import("@bomb.sh/tab/commander"),
   ]);
   const dialects: readonly DialectModule[] = DIALECTS;
   for (const { command } of dialects) if (command !== undefined) addDialectCommand(program, command);
+}
+
+/** Adds the commands of shell completion, which need all others. */
+async function addCompletionCommands(program: Command): Promise<void> {
+  const { default: addCompletion } = await import("@bomb.sh/tab/commander");
   addCompletion(program, { completionCommandName: COMPLETION });
   const completion = program.commands.find((command) => command.name() === COMPLETION);
   completion?.description("print a script that lets a shell complete commands: bash, fish, powershell or zsh");
