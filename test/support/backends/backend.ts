@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
   create,
   type DescMessage,
@@ -154,5 +155,7 @@ export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boo
     const answer = await ask();
     if (wanted(answer)) return answer;
     if (Date.now() > end) throw new Error(`it has not come to be: ${JSON.stringify(answer)}`);
+    // An answer without input or output must not keep the event loop from those who are to bring it about.
+    await setImmediate();
   }
 }

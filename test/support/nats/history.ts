@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { connect } from "nats";
 import type { HistoryClass, Replay, ReplayLimits, StoredMessage } from "../../../src/core/history.js";
 import type { Message, Publication } from "../../../src/core/message.js";
@@ -41,8 +42,12 @@ export function storedPublication(
   return { vhost: "/", topic, message, history };
 }
 
-/** Publishes one message, and returns its receipt. */
+/**
+ * Publishes one message, and returns its receipt. A driver without a connection fails at once. Tests that publish until it succeeds
+ * must leave the event loop time to connect.
+ */
 export async function store(driver: BrokerDriver, publication: Publication) {
+  await setImmediate();
   const { stored } = await driver.publish([publication]);
   const receipt = stored.get(publication);
   if (receipt === undefined) throw new Error("not stored");
@@ -68,6 +73,7 @@ export async function follow(driver: BrokerDriver, topic: string, history: Histo
   await driver.settle();
   await subscription.log?.settle();
   const replay = async (...start: Parameters<NonNullable<TopicSubscription["log"]>["prepare"]>): Promise<Replay> => {
+    await setImmediate();
     const prepared = await subscription.log?.prepare(...start);
     if (prepared === undefined) throw new Error("the topic has no log");
     return prepared.take();

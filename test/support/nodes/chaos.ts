@@ -40,6 +40,7 @@ export async function runChaos(name: string): Promise<ChaosOutcome> {
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .map((line) => line.split("|").map((cell) => cell.trim()));
+  if (cells.includes("failed")) throw new Error(`${name} has failed: ${errors}`);
   const row = Object.fromEntries(head.map((title, column) => [title, cells[column] ?? ""]));
   const faults = Object.fromEntries(FAULTS.map((title) => [title, row[title]]));
   return { code: code as number | null, row, faults, errors };
