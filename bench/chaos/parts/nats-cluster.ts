@@ -103,11 +103,15 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
 
   /** Resolves when a node has created the stream of a history class. */
   async untilCreated(className: string): Promise<void> {
-    await this.#eventually(() => this.stream(className), `the stream of ${className} is missing`);
+    await this.eventually(() => this.stream(className), `the stream of ${className} is missing`);
   }
 
-  /** Returns the sequence of the newest stored message of a history class; 0 for none. */
-  async lastSequence(className: string): Promise<number> {
+  /** Returns the sequence of the newest stored message of a history class; 0 for none. Servers that are busy may answer late. */
+  lastSequence(className: string): Promise<number> {
+    return this.eventually(() => this.#readLastSequence(className), `the end of ${className} cannot be read`);
+  }
+
+  async #readLastSequence(className: string): Promise<number> {
     const info = await this.stream(className);
     const [subject = ""] = info?.config.subjects ?? [];
     if (info === undefined || info.state.messages === 0) return 0;
@@ -121,7 +125,7 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
 
   /** Finds the server that leads the stream of a history class. */
   async leader(className: string): Promise<ClusterServer> {
-    return this.#eventually(async () => {
+    return this.eventually(async () => {
       const name = (await this.stream(className))?.cluster?.leader;
       return this.servers.find((server) => server.name === name);
     }, `the stream of ${className} has no leader`);
@@ -129,7 +133,7 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
 
   /** Resolves when all replicas of a stream are current. */
   async untilCurrent(className: string): Promise<void> {
-    await this.#eventually(async () => {
+    await this.eventually(async () => {
       const cluster = (await this.stream(className))?.cluster;
       const replicas = cluster?.replicas ?? [];
       return cluster?.leader !== undefined && replicas.every(({ current }) => current) ? true : undefined;
@@ -144,7 +148,7 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
 
   /** Resolves when JetStream can create streams. */
   async untilReady(): Promise<void> {
-    await this.#eventually(async () => {
+    await this.eventually(async () => {
       const manager = await this.manager();
       await manager.streams.add({ name: "chaos-probe", subjects: ["chaos-probe"], num_replicas: SIZE });
       await manager.streams.delete("chaos-probe");
@@ -152,7 +156,8 @@ cluster: { name: chaos, listen: "127.0.0.1:${ports[SIZE + position]}", no_advert
     }, "JetStream does not start");
   }
 
-  async #eventually<T>(look: () => Promise<T | undefined>, fault: string): Promise<T> {
+  /** Repeats a look that fails or finds nothing yet, up to a minute. @throws Error with the fault */
+  async eventually<T>(look: () => Promise<T | undefined>, fault: string): Promise<T> {
     const end = performance.now() + 60_000;
     let cause: unknown;
     while (performance.now() < end) {

@@ -31,6 +31,10 @@ export class StoredLog {
 
   /** Reads from now on, so that messages that are removed soon are seen. */
   async follow(): Promise<void> {
+    this.#subscription = await this.#cluster.eventually(() => this.#subscribe(), `${this.className} cannot be read`);
+  }
+
+  async #subscribe(): Promise<JetStreamSubscription> {
     const info = await this.#cluster.stream(this.className);
     const [subject = ""] = info?.config.subjects ?? [];
     const options = consumerOpts();
@@ -39,7 +43,7 @@ export class StoredLog {
     options.callback((_error, message) => {
       if (message !== null) this.#add(message);
     });
-    this.#subscription = await (await this.#cluster.connection()).jetstream().subscribe(subject, options);
+    return (await this.#cluster.connection()).jetstream().subscribe(subject, options);
   }
 
   /** Resolves when everything that the stream has now has been read. @throws Error when that takes too long */
