@@ -167,21 +167,21 @@ describeDirect("writes without the stream", () => {
         () => (direct += 1),
         (code) => failures.push(code),
       );
-      write();
-      expect(failures).toEqual(["EAGAIN"]);
+      // The system may accept a little more after it has refused.
+      while (server.writableLength === 0) write();
+      const before = direct;
       for (let more = 0; more < 50; more += 1) write();
       // Behind bytes that wait in the stream, nothing is written directly.
-      expect(direct).toBe(1);
+      expect(direct).toBe(before);
       client.resume();
       await new Promise((resolve) => server.write("", resolve));
       write();
-      expect(direct).toBe(2);
+      expect(direct).toBe(before + 1);
       expect(server.writableLength).toBe(0);
       client.pause();
       unwatch();
-      direct = 0;
-      failures.length = 0;
     }
+    expect(new Set(failures)).toEqual(new Set(["EAGAIN"]));
     server.end();
     client.resume();
     await once(client, "end");
