@@ -8,7 +8,7 @@ const { subscribe, unsubscribe } = ControlService.method;
 
 const TOPICS = Array.from({ length: 400 }, (_, number) => `topic-${number}`);
 /** Each of these connections takes a slice. */
-const CONNECTIONS = 60;
+const CONNECTIONS = 20;
 
 /** Counts commands of a client that are answered one after the other before the work has ended. */
 async function answeredBefore(client: TestClient, work: Promise<unknown>): Promise<number> {
