@@ -2,6 +2,7 @@ import Sequencer from "@jest/test-sequencer";
 
 /** Slowest test files, by the end of their paths. A stale name has no effect. */
 const SLOWEST = [
+  "e2e/chaos/scenarios.test.ts",
   "e2e/docs/languages.test.ts",
   "e2e/bench.test.ts",
   "e2e/socketio/python.test.ts",
