@@ -54,6 +54,9 @@ async function isSameLog(reader: SubjectReader, request: NewsRequest, from: Read
     if (found !== undefined) return found.message.position === newest.position;
     // A message may expire, but sequences only grow: a stream that has not reached this one has lost its end.
     if ((await reader.lastSequence(address, "leader")) < newest.sequence) return false;
+    // The stream may have reached it again between the two reads, with another message.
+    const reached = await reader.at(address, newest.sequence, "leader");
+    if (reached !== undefined) return reached.message.position === newest.position;
   }
   return proof !== undefined && (await isStored(reader, request, proof, from));
 }
