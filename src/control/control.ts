@@ -1,6 +1,7 @@
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import { Connections, type ConnectionsOptions } from "./connections.js";
 import { KeyOperations } from "./keys.js";
+import { MetricsWatches, type MetricsWatchesOptions } from "./metrics-watches.js";
 import { Rebalancing, type RebalancingOptions } from "./rebalancing.js";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.js";
 import { Topics, type TopicsOptions } from "./topics.js";
@@ -9,6 +10,7 @@ import { Watches, type WatchesOptions } from "./watches.js";
 
 export interface ControlOptions
   extends ConnectionsOptions,
+    MetricsWatchesOptions,
     RebalancingOptions,
     SubscriptionsOptions,
     TopicsOptions,
@@ -25,6 +27,7 @@ export class Control {
   readonly subscriptions: Subscriptions;
   readonly topics: Topics;
   readonly watches: Watches;
+  readonly metrics: MetricsWatches;
   readonly rebalancing: Rebalancing;
   readonly vhosts: VhostOperations;
   readonly channels: ChannelOperations;
@@ -35,6 +38,7 @@ export class Control {
     this.subscriptions = new Subscriptions(options);
     this.topics = new Topics(options);
     this.watches = new Watches(options);
+    this.metrics = new MetricsWatches(options);
     this.rebalancing = new Rebalancing(options);
     this.vhosts = new VhostOperations(options.admin);
     this.channels = new ChannelOperations(options.admin);
@@ -45,5 +49,6 @@ export class Control {
   stop(): void {
     this.rebalancing.stop();
     this.watches.stop();
+    this.metrics.stop();
   }
 }

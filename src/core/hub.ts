@@ -11,6 +11,7 @@ export class Hub {
   readonly #sessions = new Set<Session>();
   readonly #fanOut: FanOut;
   readonly #onLeft: OnLeft;
+  #memberships = 0;
 
   constructor(fanOut: FanOut, onLeft: OnLeft) {
     this.#fanOut = fanOut;
@@ -19,6 +20,11 @@ export class Hub {
 
   get sessions(): ReadonlySet<Session> {
     return this.#sessions;
+  }
+
+  /** Number of memberships of all sessions in topics. */
+  get memberships(): number {
+    return this.#memberships;
   }
 
   add(session: Session): void {
@@ -34,6 +40,7 @@ export class Hub {
     const group = topic.groupFor(session.encoding);
     this.#fanOut.settle(group);
     session.memberships.set(topic, { group, place: group.add(session) });
+    this.#memberships += 1;
     return true;
   }
 
@@ -44,6 +51,7 @@ export class Hub {
     const { group, place } = membership;
     this.#fanOut.settle(group);
     session.memberships.delete(topic);
+    this.#memberships -= 1;
     const last = group.members.pop();
     if (last !== undefined && last !== session) {
       group.members[place] = last;
@@ -65,6 +73,7 @@ export class Hub {
     for (const topic of session.memberships.keys()) this.leave(session, topic);
     if (reason === "slow_consumer") session.abandon();
     else if (reason !== undefined) session.finish();
+    else session.discard();
     session.end(reason);
   }
 }

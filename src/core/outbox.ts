@@ -14,6 +14,8 @@ export class OutboxContext {
   readonly room: number;
   /** Number of the current turn of the event loop. */
   turn = 0;
+  /** Number of outboxes whose frames wait because the connection is full. */
+  waiting = 0;
 
   /** @param limit - bytes that may wait for one peer, in its connection and its outbox together */
   constructor(
@@ -104,7 +106,7 @@ export class Outbox {
     this.flush();
     if (this.#backlog !== undefined) {
       this.#sink.writeAll(this.#backlog.take(Number.POSITIVE_INFINITY, this.encoding));
-      this.#backlog = undefined;
+      this.#endBacklog();
     }
   }
 
@@ -115,7 +117,12 @@ export class Outbox {
     this.#first = undefined;
     this.#more = undefined;
     this.#backlog?.abandon();
-    this.#backlog = undefined;
+    this.#endBacklog();
+  }
+
+  /** Discards what waits, because the peer has left. */
+  discard(): void {
+    this.#endBacklog();
   }
 
   #flushOne(batch: Batch): boolean {
@@ -160,9 +167,15 @@ export class Outbox {
     const { drops, room } = this.#context;
     if (this.#backlog === undefined) {
       this.#backlog = new Backlog(drops);
+      this.#context.waiting += 1;
       this.#resumeLater();
     }
     return this.#backlog.add(batch, room);
+  }
+
+  #endBacklog(): void {
+    if (this.#backlog !== undefined) this.#context.waiting -= 1;
+    this.#backlog = undefined;
   }
 
   #resumeLater(): void {
@@ -170,7 +183,7 @@ export class Outbox {
       const backlog = this.#backlog;
       if (backlog === undefined) return;
       this.#sink.writeAll(backlog.take(this.#context.window, this.encoding));
-      if (backlog.empty) this.#backlog = undefined;
+      if (backlog.empty) this.#endBacklog();
       else this.#resumeLater();
     });
   }

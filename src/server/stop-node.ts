@@ -43,6 +43,7 @@ export async function stopNode(
   listeners.certificates?.stop();
   await stopRuntimes(parts, end, log);
   parts.limitedLog.stop();
+  parts.processLoad.stop();
   log.info("stopped");
 }
 

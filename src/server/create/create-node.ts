@@ -18,6 +18,7 @@ import { healthz, readyz } from "../../observe/health.js";
 import { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
 import type { Metrics } from "../../observe/metrics.js";
+import { ProcessLoad } from "../../observe/process-load.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
 import { Gatekeeper } from "../../rpc/gatekeeper.js";
 import type { Store } from "../../store/store.js";
@@ -33,6 +34,7 @@ import { createHistoryPreparation } from "./create-history-preparation.js";
 import { createListeners, type Listeners } from "./create-listeners.js";
 import { createMessaging, type Messaging } from "./create-messaging.js";
 import { createMetrics } from "./create-metrics.js";
+import { createNodeReader } from "./create-node-reader.js";
 import { createRpc, type RpcServices } from "./create-rpc.js";
 import { createStore } from "./create-store.js";
 import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vhosts.js";
@@ -51,6 +53,7 @@ export interface NodeContext {
 /** The parts of a node, which have not started yet. */
 export interface NodeParts {
   readonly limitedLog: LimitedLog;
+  readonly processLoad: ProcessLoad;
   readonly store: Store;
   readonly clusterRuntime: ClusterRuntime;
   readonly clusterServices: ClusterServices;
@@ -119,6 +122,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   const connectionAges = createConnectionAges(config, clients);
   const shared = { ...clusterServices, node, limitedLog, messaging, vhosts, clients, brokers };
   const commands: CommandContext = createCommandContext(config, shared);
+  const processLoad = new ProcessLoad(() => systemClock.monotonic());
   const control = new Control({
     cluster: clusterRuntime.cluster,
     clients,
@@ -135,6 +139,14 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
       leaveOnBehalf(client, broker, topics, commands);
     },
     admin: administration,
+    readNode: createNodeReader(config, {
+      ...shared,
+      ...clusterRuntime,
+      store,
+      processLoad,
+      readiness,
+      connections: () => listeners.connections(),
+    }),
   });
   const budget = new ByteBudget(config.limits.receiving);
   const { backend_answer_bytes_per_second: answerRate } = config.limits;
@@ -176,6 +188,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   });
   return {
     limitedLog,
+    processLoad,
     store,
     clusterRuntime,
     clusterServices,

@@ -1,6 +1,7 @@
 import { CallService } from "../../../gen/carillon/v1/call_pb.js";
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { HistoryService } from "../../../gen/carillon/v1/history_pb.js";
+import { MetricsService } from "../../../gen/carillon/v1/metrics_pb.js";
 import { PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
 import { SubscribeService } from "../../../gen/carillon/v1/subscribe_pb.js";
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
@@ -17,6 +18,7 @@ import type { ServiceImplementations } from "../../rpc/service.js";
 import { CALL_ACTIONS, CallImplementation } from "../../rpc/services/calls.js";
 import { CONTROL_ACTIONS, ControlImplementation } from "../../rpc/services/control.js";
 import { HISTORY_ACTIONS, HistoryImplementation } from "../../rpc/services/history/history.js";
+import { METRICS_ACTIONS, MetricsImplementation } from "../../rpc/services/metrics.js";
 import { PRESENCE_ACTIONS, PresenceImplementation } from "../../rpc/services/presence.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation, type OnPublished } from "../../rpc/services/publish/broadcast.js";
 import { broadcastCodec, plainProto } from "../../rpc/services/publish/broadcast-codec.js";
@@ -106,6 +108,11 @@ export function createRpc(context: RpcContext): RpcServices {
       { service: CallService, implementation: calls, actions: CALL_ACTIONS, jsonExtension: requestPayload },
       { service: PresenceService, implementation: present, actions: PRESENCE_ACTIONS },
       { service: HistoryService, implementation: history, actions: HISTORY_ACTIONS },
+      {
+        service: MetricsService,
+        implementation: new MetricsImplementation(control.metrics),
+        actions: METRICS_ACTIONS,
+      },
       { service: SubscribeService, implementation: streams, actions: SUBSCRIBE_ACTIONS },
     ],
     drainStreams: () => {

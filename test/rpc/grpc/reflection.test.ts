@@ -29,6 +29,7 @@ const SERVICES = [
   "carillon.v1.CallService",
   "carillon.v1.ControlService",
   "carillon.v1.HistoryService",
+  "carillon.v1.MetricsService",
   "carillon.v1.PresenceService",
   "carillon.v1.SubscribeService",
   "carillon.v1.TokenService",
