@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/websockets_pb.js";
 import { MemoryDriver } from "../../src/brokers/memory/driver.js";
 import { MessageIds } from "../../src/core/message.js";
-import { Publisher } from "../../src/core/publisher.js";
+import { Publisher } from "../../src/core/publishing/publisher.js";
 import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/native/encode.js";
 import { toSubject } from "../../src/nats/broker/subject.js";
 import { decodeMessage } from "../../src/rpc/decode.js";

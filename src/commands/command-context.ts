@@ -5,7 +5,7 @@ import type { ReplayLimits } from "../core/history.js";
 import type { Hub } from "../core/hub.js";
 import type { Interest } from "../core/interest.js";
 import type { BrokerDirectory, Clock } from "../core/ports.js";
-import type { Publisher } from "../core/publisher.js";
+import type { Publisher } from "../core/publishing/publisher.js";
 import type { TopicIndex } from "../core/topic-index.js";
 import type { CarillonError } from "../errors.js";
 import type { RecoveryCounts } from "../history/recovery-counts.js";

@@ -188,3 +188,11 @@ export interface HistoryStore {
    */
   deleteVhost(vhost: string): Promise<void>;
 }
+
+/** Finds the history classes of a vhost's topics. */
+export interface HistoryFinder {
+  /** Returns the class of a topic's history; undefined for a topic without history. */
+  readonly find: (topic: string) => HistoryClass | undefined;
+  /** Returns the maximum steps of {@link find} (rule A15). A source that publishes many topics finds their classes ahead. */
+  steps(topic: string): number;
+}

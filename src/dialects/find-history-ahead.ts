@@ -1,6 +1,7 @@
 import { checkSteps, runInTurns } from "../access/patterns/match-ahead.js";
-import type { HistoryClass } from "../core/history.js";
-import type { HistoryFinder, PublicationDraft, Publisher } from "../core/publisher.js";
+import type { HistoryClass, HistoryFinder } from "../core/history.js";
+import type { PublicationDraft } from "../core/publishing/publication-draft.js";
+import type { Publisher } from "../core/publishing/publisher.js";
 
 /** Steps that a request of a backend may take without waiting for a slice. They take 0.1 ms. */
 const UNCOUNTED_STEPS = 10_000;

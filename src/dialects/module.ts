@@ -13,7 +13,7 @@ import type { FanOut } from "../core/fan-out.js";
 import type { MessageIds } from "../core/message.js";
 import type { OutboxContext } from "../core/outbox.js";
 import type { Clock } from "../core/ports.js";
-import type { Publisher } from "../core/publisher.js";
+import type { Publisher } from "../core/publishing/publisher.js";
 import type { ErrorCode } from "../errors.js";
 import type { ByteBudget, OpenRequestLease } from "../net/byte-budget.js";
 import type { ClientAddress } from "../net/client-address.js";

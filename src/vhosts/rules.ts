@@ -3,7 +3,7 @@ import { MatcherList } from "../access/patterns/matcher-list.js";
 import { compilePattern } from "../access/patterns/pattern.js";
 import { NO_HISTORY_CLASS } from "../config/history.js";
 import type { VhostSettings } from "../config/vhost.js";
-import type { HistoryFinder } from "../core/publisher.js";
+import type { HistoryFinder } from "../core/history.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { isUserTopic } from "../core/user-topic.js";
 import type { HistoryClasses } from "./history-classes.js";

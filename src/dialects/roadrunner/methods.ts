@@ -1,4 +1,5 @@
-import type { PublicationDraft, Publisher, Source } from "../../core/publisher.js";
+import type { PublicationDraft, Source } from "../../core/publishing/publication-draft.js";
+import type { Publisher } from "../../core/publishing/publisher.js";
 import { CarillonError } from "../../errors.js";
 import { undecodable } from "../../rpc/decode.js";
 import { broadcastCodec, type PublishRequest } from "../../rpc/services/publish/broadcast-codec.js";

@@ -6,7 +6,7 @@ import { Hub } from "../../core/hub.js";
 import { Interest } from "../../core/interest.js";
 import { MessageIds } from "../../core/message.js";
 import { OutboxContext } from "../../core/outbox.js";
-import { Publisher, type PublisherOptions } from "../../core/publisher.js";
+import { Publisher, type PublisherOptions } from "../../core/publishing/publisher.js";
 import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 import { TopicIndex } from "../../core/topic-index.js";

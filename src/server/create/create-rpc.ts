@@ -12,7 +12,7 @@ import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { SubscriptionContext } from "../../commands/subscribe.js";
 import type { Control } from "../../control/control.js";
 import type { OutboxContext } from "../../core/outbox.js";
-import type { Publisher } from "../../core/publisher.js";
+import type { Publisher } from "../../core/publishing/publisher.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { ServiceImplementations } from "../../rpc/service.js";
 import { CALL_ACTIONS, CallImplementation } from "../../rpc/services/calls.js";

@@ -1,6 +1,6 @@
 import { MemoryDriver } from "../../../src/brokers/memory/driver.js";
 import { MessageIds, type Publication } from "../../../src/core/message.js";
-import { Publisher } from "../../../src/core/publisher.js";
+import { Publisher } from "../../../src/core/publishing/publisher.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
 /** Memory broker that records the published messages. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Backend, backendId, VHOST_HEADER } from "../../../access/keys/backend.js";
-import type { Publisher, Source } from "../../../core/publisher.js";
+import type { Source } from "../../../core/publishing/publication-draft.js";
+import type { Publisher } from "../../../core/publishing/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
 import { type RequestGate, readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";

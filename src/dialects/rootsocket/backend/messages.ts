@@ -1,5 +1,5 @@
 import type { Backend } from "../../../access/keys/backend.js";
-import type { Publisher } from "../../../core/publisher.js";
+import type { Publisher } from "../../../core/publishing/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import { findValueText } from "../../../util/raw-json.js";
 import { answerJson } from "../../backend-http.js";

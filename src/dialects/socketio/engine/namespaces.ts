@@ -25,6 +25,7 @@ import type { EngineConnection } from "./engine-connection.js";
 import { packetFrames, socketIoEncoding } from "./frames.js";
 import { NamespaceSession } from "./namespace-session.js";
 import { CLIENT_EVENT, type ClientEvent } from "./parser.js";
+import { changePendingId, renamePendingSocket } from "./pending-sockets.js";
 import { SocketIoSink } from "./sink.js";
 
 /**
@@ -116,7 +117,7 @@ export class Namespaces {
       const { auth } = socket.handshake;
       const preparing = this.#offers.prepare(socket.nsp.name, socket.conn.protocol, auth);
       const offer = preparing === undefined ? undefined : await preparing;
-      if (offer?.earlier !== undefined) changeId(socket, namespaceSession, offer.earlier.id);
+      if (offer?.earlier !== undefined) changePendingId(socket, namespaceSession, offer.earlier.id);
       namespaceSession.admit(await this.#decide(namespaceSession.admissionRequest));
       this.#checkVhost(namespaceSession);
       if (offer !== undefined) await this.#applyOffer(socket, namespaceSession, offer);
@@ -147,7 +148,7 @@ export class Namespaces {
       forward: admission.forwardedParts(vhost),
     });
     const namespaceSession = new NamespaceSession(connection, admissionRequest);
-    rename(socket, admissionRequest.connectionId);
+    renamePendingSocket(socket, admissionRequest.connectionId);
     return namespaceSession;
   }
 
@@ -165,7 +166,7 @@ export class Namespaces {
     const { earlier, key } = offer;
     if (earlier !== undefined && !(await this.#recover(socket, namespaceSession, { ...offer, earlier }))) {
       const id = this.#options.sessionIds.next();
-      changeId(socket, namespaceSession, id);
+      changePendingId(socket, namespaceSession, id);
       await namespaceSession.admitted?.changeConnectionId(id);
       this.#checkVhost(namespaceSession);
     }
@@ -332,27 +333,3 @@ function end(socket: Socket, { connection }: NamespaceSession, reason: CloseReas
   if (!reconnects) socket.disconnect();
   if (reconnects || !connection.connected) connection.close();
 }
-
-/**
- * Gives a socket the id of its session, so that backends can address it. The library keeps pending sockets by id, and looks for this
- * one by its new id after admission.
- */
-function rename(socket: Socket, id: string): void {
-  const sockets = pendingSockets(socket);
-  sockets.delete(socket.id);
-  Object.assign(socket, { id });
-  sockets.set(id, socket);
-}
-
-/** Gives a socket and its future session another id. */
-function changeId(socket: Socket, namespaceSession: NamespaceSession, id: string): void {
-  namespaceSession.changeConnectionId(id);
-  rename(socket, id);
-}
-
-/** Returns the namespace's sockets before admission, a private map of the library. */
-function pendingSockets({ nsp }: Socket): Map<string, Socket> {
-  return (nsp as unknown as Readonly<Record<typeof PENDING_SOCKETS, Map<string, Socket>>>)[PENDING_SOCKETS];
-}
-
-const PENDING_SOCKETS = "_preConnectSockets";

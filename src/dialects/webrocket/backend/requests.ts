@@ -1,7 +1,7 @@
 import { Permissions } from "../../../access/decide/permissions.js";
 import { readUser } from "../../../access/jwt/claims.js";
 import { EXPRESSION } from "../../../access/patterns/pattern.js";
-import type { Publisher } from "../../../core/publisher.js";
+import type { Publisher } from "../../../core/publishing/publisher.js";
 import { CarillonError, type ErrorCode } from "../../../errors.js";
 import { isObject } from "../../../util/json.js";
 import { findJsonExcess } from "../../../util/json-size.js";

@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
 import type { BackendAction } from "../../../access/decide/actions.js";
 import type { Backend } from "../../../access/keys/backend.js";
-import { type Prepared, PUBLICATION_BYTES, type Publisher, type Source } from "../../../core/publisher.js";
+import { PUBLICATION_BYTES, type Source } from "../../../core/publishing/publication-draft.js";
+import type { Prepared, Publisher } from "../../../core/publishing/publisher.js";
 import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";

@@ -1,4 +1,4 @@
-import type { PublicationDraft } from "../../../core/publisher.js";
+import type { PublicationDraft } from "../../../core/publishing/publication-draft.js";
 import { invalidArgument } from "../../../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 

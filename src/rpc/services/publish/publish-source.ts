@@ -1,8 +1,8 @@
 import type { Backend } from "../../../access/keys/backend.js";
 import { checkSteps, runInTurns, TURN_STEPS } from "../../../access/patterns/match-ahead.js";
 import { matchSteps } from "../../../access/patterns/match-steps.js";
-import type { HistoryClass } from "../../../core/history.js";
-import type { HistoryFinder, Source } from "../../../core/publisher.js";
+import type { HistoryClass, HistoryFinder } from "../../../core/history.js";
+import type { Source } from "../../../core/publishing/publication-draft.js";
 import { CarillonError } from "../../../errors.js";
 import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 

@@ -5,7 +5,7 @@ import { readSettings } from "../../../../src/config/dialect-settings.js";
 import { Topics } from "../../../../src/control/topics.js";
 import { type Message, MessageIds } from "../../../../src/core/message.js";
 import type { Clock } from "../../../../src/core/ports.js";
-import { Publisher } from "../../../../src/core/publisher.js";
+import { Publisher } from "../../../../src/core/publishing/publisher.js";
 import { TopicIndex } from "../../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../../src/core/topic-rules.js";
 import { createAccessToken } from "../../../../src/dialects/webrocket/access.js";

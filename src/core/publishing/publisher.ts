@@ -1,58 +1,16 @@
-import { CarillonError, type ErrorCode, invalidArgument } from "../errors.js";
-import type { HistoryClass, StoredReceipt } from "./history.js";
-import type { Message, MessageIds, Publication, Receipt } from "./message.js";
-import type { BrokerDirectory, BrokerDriver, Clock, NamedBroker, Published } from "./ports.js";
-import { fromSessionUuid } from "./session-uuid.js";
-import { labelFault, topicFault } from "./topic-name.js";
-import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "./user-topic.js";
-
-/** A message to publish, not checked yet. */
-export interface PublicationDraft {
-  /** "" for the vhost's default broker. */
-  readonly broker: string;
-  readonly topics: readonly string[];
-  readonly payload: Uint8Array;
-  readonly event: string;
-  /** "" to have one generated. */
-  readonly id: string;
-}
-
-/** Publisher of a message: a backend, or a client of the vhost. */
-export interface Source {
-  readonly kind: "backend" | "client";
-  readonly vhost: string;
-  /** Id of the publishing connection; "" for a backend. */
-  readonly sender: string;
-  /** Whether an empty topic name is skipped instead of refused. */
-  readonly skipsEmptyTopics?: boolean;
-  /** Finds the history classes of topics where they have been determined ahead. */
-  readonly findHistory?: HistoryFinder["find"] | undefined;
-  /** Returns the reason why it may not publish on the topic; undefined where it may. */
-  refusal(topic: string): CarillonError | undefined;
-}
-
-/**
- * Cost in bytes of a message on each of its topics, on top of its payload. A request of 64 MiB thus has at most 65,536 pairs
- * of a message and a topic, which are checked and handed to the brokers in one turn of the event loop (rule O12).
- */
-export const PUBLICATION_BYTES = 1_024;
-
-export interface PublisherLimits {
-  /** Largest payload, in bytes. */
-  readonly payloadBytes: number;
-  /** Largest number of topics of one message. */
-  readonly topicsPerMessage: number;
-  /** Largest size of an expanded request, in bytes: the sum of (payload + PUBLICATION_BYTES) × topics. */
-  readonly expandedBytes: number;
-}
-
-/** Finds the history classes of a vhost's topics. */
-export interface HistoryFinder {
-  /** Returns the class of a topic's history; undefined for a topic without history. */
-  readonly find: (topic: string) => HistoryClass | undefined;
-  /** Returns the maximum steps of {@link find} (rule A15). A source that publishes many topics finds their classes ahead. */
-  steps(topic: string): number;
-}
+import { CarillonError, type ErrorCode } from "../../errors.js";
+import type { HistoryFinder, StoredReceipt } from "../history.js";
+import type { Message, MessageIds, Publication, Receipt } from "../message.js";
+import type { BrokerDirectory, BrokerDriver, Clock, Published } from "../ports.js";
+import {
+  checkDraft,
+  checkExpanded,
+  distinctTopics,
+  type PublicationDraft,
+  type PublisherLimits,
+  type Source,
+  withSessionIds,
+} from "./publication-draft.js";
 
 export interface PublisherOptions {
   readonly brokers: BrokerDirectory;
@@ -189,11 +147,7 @@ export class Publisher {
 
   #check(source: Source, drafts: readonly PublicationDraft[]): void {
     for (const [position, original] of drafts.entries()) {
-      const draft = withSessionIds(original);
-      const where = describePosition(source, position);
-      checkDraft(draft, this.#options.limits, where, source);
-      checkRights(draft, source, where);
-      resolve(this.#options.brokers, source.vhost, draft, where);
+      checkDraft(withSessionIds(original), { source, position }, this.#options);
     }
   }
 
@@ -215,7 +169,7 @@ export class Publisher {
   }
 
   #prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
-    const { brokers, clock, ids, limits } = this.#options;
+    const { clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
     const time = clock.now();
@@ -226,11 +180,8 @@ export class Publisher {
     let bytes = 0;
     for (const [position, original] of drafts.entries()) {
       const draft = withSessionIds(original);
-      const where = describePosition(source, position);
-      checkDraft(draft, limits, where, source);
-      checkRights(draft, source, where);
-      const { driver } = resolve(brokers, source.vhost, draft, where);
-      const topics = distinct(draft.topics);
+      const driver = checkDraft(draft, { source, position }, this.#options);
+      const topics = distinctTopics(draft);
       const id = draft.id === "" ? ids.next() : draft.id;
       if (topics === undefined) {
         messages.push({ id, driver: undefined, publications: undefined });
@@ -273,92 +224,4 @@ function toReceipt({ driver, id, publications }: PreparedMessage, published: Pub
     if (receipt !== undefined) stored.set(publication.topic, receipt);
   }
   return { id, stage: stored.size === publications.length ? "stored" : published.stage, stored };
-}
-
-/** Checks the expanded size first, because it is cheap: checking all topics takes as long as publishing. */
-function checkExpanded(drafts: readonly PublicationDraft[], limit: number): void {
-  let bytes = 0;
-  for (const { payload, topics } of drafts) bytes += (payload.length + PUBLICATION_BYTES) * topics.length;
-  if (bytes <= limit) return;
-  throw new CarillonError(
-    "resource_exhausted",
-    `request too large: expands to ${bytes} bytes (payload + ${PUBLICATION_BYTES} for each topic), the limit is ${limit}`,
-    { retryDelay: Number.POSITIVE_INFINITY },
-  );
-}
-
-/** Replaces UUIDs in the names of connection topics by session ids (X1). */
-function withSessionIds(draft: PublicationDraft): PublicationDraft {
-  const { topics } = draft;
-  if (!topics.some(isConnectionTopic)) return draft;
-  return { ...draft, topics: topics.map((topic) => mapConnectionTopic(topic, fromSessionUuid)) };
-}
-
-/** Prefix of error texts that names a draft; "" for a client, which sends one at a time. */
-function describePosition({ kind }: Source, position: number): string {
-  return kind === "backend" ? `messages[${position}].` : "";
-}
-
-/** Returns each topic once, without the empty names that checkDraft skips; undefined where none is left. */
-function distinct(topics: readonly string[]): Iterable<string> | undefined {
-  if (topics.length === 1) return topics[0] === "" ? undefined : topics;
-  const all = new Set(topics);
-  all.delete("");
-  return all.size === 0 ? undefined : all;
-}
-
-function checkDraft(draft: PublicationDraft, limits: PublisherLimits, where: string, source: Source): void {
-  const { event, id, payload, topics } = draft;
-  if (topics.length === 0) throw invalidArgument(`${where}topics: at least one is required`);
-  if (topics.length > limits.topicsPerMessage) {
-    throw invalidArgument(`${where}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
-  }
-  for (const [position, topic] of topics.entries()) {
-    const fault = topicFault(topic);
-    if (fault === undefined || (source.kind === "backend" && isUserTopic(topic))) continue;
-    if (topic === "" && source.skipsEmptyTopics === true) continue;
-    throw invalidArgument(`${where}topics[${position}] ${fault}`);
-  }
-  if (payload.length > limits.payloadBytes) {
-    throw invalidArgument(`${where}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
-  }
-  const eventFault = labelFault(event);
-  if (eventFault !== undefined) throw invalidArgument(`${where}event ${eventFault}`);
-  const idFault = labelFault(id);
-  if (idFault !== undefined) throw invalidArgument(`${where}id ${idFault}`);
-}
-
-function checkRights({ topics }: PublicationDraft, source: Source, where: string): void {
-  for (const topic of topics) {
-    if (topic === "") continue;
-    const refusal = source.refusal(topic);
-    if (refusal !== undefined) throw new CarillonError(refusal.code, `${where}${refusal.message}`);
-  }
-}
-
-function resolve(
-  brokers: BrokerDirectory,
-  vhost: string,
-  { broker: name, topics }: PublicationDraft,
-  where: string,
-): { driver: BrokerDriver } {
-  let broker: NamedBroker;
-  try {
-    broker = brokers.resolve(vhost, name);
-  } catch (error) {
-    if (!(error instanceof CarillonError)) throw error;
-    throw new CarillonError(error.code, `${where}broker: ${error.message}`);
-  }
-  if (name !== "") checkUserTopics(topics, broker, brokers.resolve(vhost, ""), where);
-  return broker;
-}
-
-/** Rejects user and connection topics on brokers other than the default, because nodes subscribe to them only there. */
-function checkUserTopics(topics: readonly string[], broker: NamedBroker, standard: NamedBroker, where: string): void {
-  if (broker.name === standard.name) return;
-  const position = topics.findIndex(isUserTopic);
-  if (position === -1) return;
-  throw invalidArgument(
-    `${where}topics[${position}] can be published only on the vhost's default broker ${JSON.stringify(standard.name)}`,
-  );
 }
