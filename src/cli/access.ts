@@ -18,13 +18,16 @@ export interface ExplainFlags {
   readonly token?: string;
   readonly anonymous?: true;
   readonly permissions?: string;
+  readonly json?: true;
 }
 
 /** Prints whether the configuration file permits an action of a client, and why. Makes no network requests. */
 export async function explainAccessCommand(action: string, topic: string, flags: ExplainFlags): Promise<void> {
   try {
     const { allowed, reason } = await decideFromConfig(action, topic, flags);
-    process.stdout.write(`${allowed ? "allowed" : "refused"}: ${reason}\n`);
+    const shown =
+      flags.json === true ? JSON.stringify({ allowed, reason }) : `${allowed ? "allowed" : "refused"}: ${reason}`;
+    process.stdout.write(`${shown}\n`);
     process.exitCode = allowed ? EXIT.ok : EXIT.failed;
   } catch (error) {
     const { code } = CarillonError.from(error);

@@ -1,34 +1,18 @@
 import { readFileSync } from "node:fs";
-import { BackendClient } from "../outbound/backend-client.js";
+import { BackendClient } from "../outbound/backend/backend-client.js";
 import { fail } from "./exit-code.js";
-
-/** Options of the commands that call a node as a backend. */
-export interface BackendFlags {
-  readonly server: string;
-  readonly key?: string;
-  readonly vhost?: string;
-  readonly tls?: true;
-  readonly ca?: string;
-}
+import type { BackendFlags } from "./node-options.js";
 
 /** Calls a node as a backend. Prints an error and sets the exit code if that fails. */
 export async function asBackend(flags: BackendFlags, run: (client: BackendClient) => Promise<void>): Promise<void> {
+  const { ca, key, server, vhost } = flags;
   let client: BackendClient | undefined;
   try {
-    client = new BackendClient({
-      address: flags.server,
-      key: flags.key ?? process.env["CARILLON_KEY"],
-      vhost: flags.vhost,
-      tls: flags.tls === true || flags.ca !== undefined ? { ca: readAuthority(flags.ca) } : undefined,
-    });
+    client = new BackendClient({ url: server, key, vhost, ca: ca === undefined ? undefined : readFileSync(ca) });
     await run(client);
   } catch (error) {
     fail(error);
   } finally {
     client?.close();
   }
-}
-
-function readAuthority(file: string | undefined): Buffer | undefined {
-  return file === undefined ? undefined : readFileSync(file);
 }

@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { HistoryService, type TopicMessage } from "../../gen/carillon/v1/history_pb.js";
 import { invalidArgument } from "../errors.js";
-import { asBackend, type BackendFlags } from "./backend.js";
+import { asBackend } from "./backend.js";
 import { EXIT, fail } from "./exit-code.js";
 import { formatTime } from "./format-time.js";
 import { requireMoment } from "./moment.js";
+import type { BackendFlags } from "./node-options.js";
 import { note } from "./note.js";
 
 export interface HistoryFlags extends BackendFlags {
@@ -42,12 +43,12 @@ export async function historyCommand(topic: string, flags: HistoryFlags): Promis
 /** Removes the stored messages of a topic, and prints their number. */
 export async function purgeCommand(
   topic: string,
-  flags: BackendFlags & { readonly brokerName?: string },
+  flags: BackendFlags & { readonly brokerName?: string; readonly json?: true },
 ): Promise<void> {
   await asBackend(flags, async (client) => {
     const request = { topic, broker: flags.brokerName ?? "" };
     const { messages } = await client.call(HistoryService.method.purgeHistory, request);
-    process.stdout.write(`${messages}\n`);
+    process.stdout.write(flags.json === true ? `${JSON.stringify({ messages })}\n` : `${messages}\n`);
   });
 }
 

@@ -4,13 +4,22 @@ import { CarillonError } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";
 
+export interface CreateKeyFlags {
+  readonly name: string;
+  readonly json?: true;
+}
+
 /** Prints a new key, which is not stored, and the configuration entry that accepts it. */
-export function createKeyCommand({ name }: { readonly name: string }): void {
+export function createKeyCommand({ json, name }: CreateKeyFlags): void {
   if (!KEY_NAME.test(name)) {
     fail(new CarillonError("invalid_argument", "--name: expected letters, digits, _, . and -"), EXIT.usage);
     return;
   }
   const { hash, secret } = createKey();
+  if (json === true) {
+    process.stdout.write(`${JSON.stringify({ name, key: secret, hash: `sha256:${hash}` })}\n`);
+    return;
+  }
   process.stdout.write(`${secret}\n`);
   // On stderr, so that `KEY=$(carillon key create)` captures only the key.
   process.stderr.write(`

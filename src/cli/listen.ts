@@ -3,13 +3,11 @@ import { CarillonError, invalidArgument } from "../errors.js";
 import { ListenClient, type ListenFrame, type ListenStart } from "../outbound/listen-client.js";
 import { EXIT, fail } from "./exit-code.js";
 import { parseMoment } from "./moment.js";
+import { type ClientFlags, toWebSocketUrl } from "./node-options.js";
 import { note } from "./note.js";
 
-export interface ListenFlags {
-  readonly url: string;
+export interface ListenFlags extends ClientFlags {
   readonly json?: true;
-  readonly token?: string;
-  readonly ca?: string;
   readonly since?: string;
 }
 
@@ -17,11 +15,13 @@ export interface ListenFlags {
  * Prints the messages of topics until a signal arrives. Reconnects when the connection is lost or the broker was
  * unavailable. It then recovers what it has missed on topics with history, or says that it cannot.
  */
-export function listenCommand(topics: readonly string[], { ca, json, since, token, url }: ListenFlags): void {
-  const target = new URL(url);
+export function listenCommand(topics: readonly string[], flags: ListenFlags): void {
+  const { ca, json, since, token } = flags;
+  let target: URL;
   let authority: Buffer | undefined;
   let start: ListenStart | undefined;
   try {
+    target = new URL(toWebSocketUrl(flags));
     start = since === undefined ? undefined : parseStart(since, topics);
     authority = ca === undefined ? undefined : readFileSync(ca);
   } catch (error) {
@@ -32,7 +32,7 @@ export function listenCommand(topics: readonly string[], { ca, json, since, toke
   target.searchParams.set("meta", "1");
   let connectedOnce = false;
   const client = new ListenClient(
-    { url: target.href, topics, start, token: token ?? process.env["CARILLON_TOKEN"], ca: authority },
+    { url: target.href, topics, start, token, ca: authority },
     {
       onConnected: () => {
         connectedOnce = true;

@@ -1,8 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
-import { addBackendOptions } from "./backend-options.js";
 import { EXIT } from "./exit-code.js";
+import { addBackendOptions, addBrokerOption, addClientOptions } from "./node-options.js";
 import { addOperatorCommands } from "./operate/operator-commands.js";
 
 const EXIT_CODES = `
@@ -73,74 +73,57 @@ function createProgram(): Command {
     .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
 
   addBackendOptions(
-    program
-      .command("publish")
-      .description("publish one message; prints its id, its stage (accepted, flushed or stored) and its position")
-      .argument("<topic>", "topic to publish on")
-      .argument("[payload]", "payload of the message; read from stdin if omitted or -")
-      .option("-e, --event <name>", "name of the event")
-      .option("--id <id>", "id of the message (default: chosen by the server)")
-      .option("--async", "do not wait for the broker"),
+    addBrokerOption(
+      program
+        .command("publish")
+        .description("publish one message; prints its id, its stage (accepted, flushed or stored) and its position")
+        .argument("<topic>", "topic to publish on")
+        .argument("[payload]", "payload of the message; read from stdin if omitted or -")
+        .option("-e, --event <name>", "name of the event")
+        .option("--id <id>", "id of the message (default: chosen by the server)")
+        .option("--async", "do not wait for the broker")
+        .option("--json", "print the receipt as JSON"),
+    ),
   ).action(async (topic, payload, flags) => (await import("./publish.js")).publishCommand(topic, payload, flags));
 
   addBackendOptions(
-    program
-      .command("history")
-      .description(
-        "print stored messages of a topic, the oldest first; the latest ones unless --after or --since is given",
-      )
-      .argument("<topic>", "topic with history")
-      .option("-n, --limit <number>", "number of messages, at most 1000", "100")
-      .option("--after <position>", "only messages after this position")
-      .option("--before <position>", "only messages before this position")
-      .option("--since <moment>", "only messages since this moment: how long ago, such as 10m, or a time in RFC 3339")
-      .option("--until <moment>", "only messages until this moment")
-      .option("--json", "print each message as JSON with its id, event, time and position"),
+    addBrokerOption(
+      program
+        .command("history")
+        .description(
+          "print stored messages of a topic, the oldest first; the latest ones unless --after or --since is given",
+        )
+        .argument("<topic>", "topic with history")
+        .option("-n, --limit <number>", "number of messages, at most 1000", "100")
+        .option("--after <position>", "only messages after this position")
+        .option("--before <position>", "only messages before this position")
+        .option("--since <moment>", "only messages since this moment: how long ago, such as 10m, or a time in RFC 3339")
+        .option("--until <moment>", "only messages until this moment")
+        .option("--json", "print each message as JSON with its id, event, time and position"),
+    ),
   ).action(async (topic, flags) => (await import("./history.js")).historyCommand(topic, flags));
 
   addBackendOptions(
-    program
-      .command("purge")
-      .description("remove the stored messages of a topic; prints their number")
-      .argument("<topic>", "topic with history"),
+    addBrokerOption(
+      program
+        .command("purge")
+        .description("remove the stored messages of a topic; prints their number")
+        .argument("<topic>", "topic with history")
+        .option("--json", "print the number as JSON"),
+    ),
   ).action(async (topic, flags) => (await import("./history.js")).purgeCommand(topic, flags));
 
-  program
-    .command("rebalance")
-    .description(
-      "close clients of nodes that have more than their share until the nodes are even; exit code 1 if they do not become even",
-    )
-    .option("--tolerance <percent>", "largest excess over a node's share, 1 to 100 (default: 10)")
-    .option("--rate <number>", "clients that each node closes per second (default: drain.rate of the node)")
-    .option("--dry-run", "print the clients of each node, and close none")
-    .option("--json", "print each step as JSON")
-    .option("--key <key>", "key of the default vhost with the action vhosts; prefer CARILLON_KEY")
-    .option("--tls", "connect to the gRPC port with TLS")
-    .option("--ca <file>", "PEM file of the authority that signed its certificate; implies --tls")
-    .option("-s, --server <host:port>", "gRPC port of a node", process.env["CARILLON_GRPC"] ?? "127.0.0.1:6001")
-    .action(async (flags) => (await import("./rebalance.js")).rebalanceCommand(flags));
-
-  const listenCommand = program
-    .command("listen")
-    .description("print messages of topics until interrupted")
-    .argument("<topic...>", "topics to listen to")
-    .option("--token <token>", "client token; prefer CARILLON_TOKEN, because command lines are visible to other users")
-    .option("--ca <file>", "PEM file of the authority that signed the node's certificate; for wss:// URLs")
-    .option("--json", "print each message as JSON with its id, event, time and position")
-    .option(
-      "--since <start>",
-      "print stored messages first: their number (20), those since a moment (10m, or a time in RFC 3339), or those after a position",
-    )
-    .option("-u, --url <url>", "WebSocket URL of a node", parseWebSocketUrl, createDefaultUrl());
-  listenCommand.action(async (topics, flags) => {
-    // Commander does not parse defaults.
-    if (!isWebSocketUrl(flags.url)) listenCommand.error("error: CARILLON_HTTP: expected HOST:PORT");
-    if (flags.ca !== undefined && !flags.url.startsWith("wss:")) {
-      // The connection would be unencrypted, including the token.
-      listenCommand.error("error: --ca: requires a wss:// URL");
-    }
-    (await import("./listen.js")).listenCommand(topics, flags);
-  });
+  addClientOptions(
+    program
+      .command("listen")
+      .description("print messages of topics until interrupted")
+      .argument("<topic...>", "topics to listen to")
+      .option("--json", "print each message as JSON with its id, event, time and position")
+      .option(
+        "--since <start>",
+        "print stored messages first: their number (20), those since a moment (10m, or a time in RFC 3339), or those after a position",
+      ),
+  ).action(async (topics, flags) => (await import("./listen.js")).listenCommand(topics, flags));
 
   addOperatorCommands(program);
 
@@ -158,6 +141,7 @@ function createProgram(): Command {
     .option("--token <jwt>", "check a client with this token; - reads it from stdin")
     .option("--anonymous", "check a client without a token")
     .option("--permissions <json>", 'check a client with permissions such as {"join":["orders.*"]}')
+    .option("--json", "print the decision as JSON")
     .action(async (action, topic, flags) => (await import("./access.js")).explainAccessCommand(action, topic, flags));
 
   const keyCommand = program.command("key").description("create and hash backend keys");
@@ -165,6 +149,7 @@ function createProgram(): Command {
     .command("create")
     .description("create a key and print its configuration entry")
     .option("--name <name>", "name of the key", "backend")
+    .option("--json", "print the key and its hash as JSON")
     .action(async (flags) => (await import("./key.js")).createKeyCommand(flags));
   keyCommand
     .command("hash")
@@ -182,21 +167,4 @@ function createProgram(): Command {
     });
   });
   return program;
-}
-
-/** Returns the URL of the node on this machine, at the address in CARILLON_HTTP if set. */
-function createDefaultUrl(): string {
-  return `ws://${process.env["CARILLON_HTTP"] ?? "127.0.0.1:8080"}/ws`;
-}
-
-function parseWebSocketUrl(text: string): string {
-  if (isWebSocketUrl(text)) return text;
-  throw new InvalidArgumentError("Expected a WebSocket URL such as ws://127.0.0.1:8080/ws or wss://example.com/ws.");
-}
-
-/** Whether a text is a WebSocket URL, which has no fragment. */
-function isWebSocketUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { hash, protocol } = new URL(text);
-  return hash === "" && (protocol === "ws:" || protocol === "wss:");
 }

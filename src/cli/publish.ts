@@ -1,12 +1,14 @@
 import { buffer } from "node:stream/consumers";
 import { BroadcastService, type Receipt } from "../../gen/websockets/v1/websockets_pb.js";
-import { asBackend, type BackendFlags } from "./backend.js";
+import { asBackend } from "./backend.js";
+import type { BackendFlags } from "./node-options.js";
 
 export interface PublishFlags extends BackendFlags {
   readonly event?: string;
   readonly id?: string;
   readonly brokerName?: string;
   readonly async?: true;
+  readonly json?: true;
 }
 
 /**
@@ -20,13 +22,18 @@ export async function publishCommand(topic: string, text: string | undefined, fl
     const { brokerName: broker = "", event = "", id = "" } = flags;
     const request = { messages: [{ topics: [topic], payload, event, id, broker }] };
     const { receipts } = await client.call(flags.async === true ? publishAsync : publish, request);
-    for (const receipt of receipts) process.stdout.write(`${formatReceipt(receipt)}\n`);
+    const format = flags.json === true ? formatJsonReceipt : formatReceipt;
+    for (const receipt of receipts) process.stdout.write(`${format(receipt)}\n`);
   });
 }
 
 function formatReceipt({ duplicate, id, position, stage }: Receipt): string {
   const parts = [id, STAGES[stage], ...(position === "" ? [] : [position]), ...(duplicate ? ["duplicate"] : [])];
   return parts.join(" ");
+}
+
+function formatJsonReceipt({ duplicate, id, position, stage }: Receipt): string {
+  return JSON.stringify({ id, stage: STAGES[stage], ...(position !== "" && { position }), duplicate });
 }
 
 /** Names of stages, by the numbers of websockets.v1.Stage. */

@@ -101,14 +101,14 @@ function onSignals(server: Server, { onReload, onStop }: SignalEvents): void {
  */
 function formatSuggestions({ addresses, requiresKeys }: Server, config: Config): string {
   if (addresses === undefined) return "";
-  const { grpc, http } = addresses;
+  const { http } = addresses;
   const body = '{"messages":[{"topics":["hello"],"text":"Hello, world"}]}';
   const key = requiresKeys ? ` -H "authorization: Bearer $CARILLON_KEY"` : "";
   const program = relative(process.cwd(), process.argv[1] ?? "");
   const page = `open ${http}/ in a browser: it listens to the topic "hello"`;
   const publish = [
     `curl ${http}/websockets.v1.BroadcastService/Publish -H 'content-type: application/json'${key} -d '${body}'`,
-    `node ${program} publish --server ${grpc} hello 'Hello again'`,
+    `node ${program} publish --server ${http} hello 'Hello again'`,
   ];
   const ways = [...(servesPage(config) ? [page] : []), ...(config.tls === undefined ? publish : [])];
   if (ways.length === 0) return "";

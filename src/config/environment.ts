@@ -3,8 +3,8 @@ import type { Setting } from "./settings-tree.js";
 
 const PREFIX = "CARILLON_";
 
-/** Variables that other code reads: the file's path, the short form of `brokers`, and credentials of the CLI. */
-const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_KEY", "CARILLON_TOKEN"];
+/** Variables that other code reads: the file's path, the short form of `brokers`, and options of the command line. */
+const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_SERVER", "CARILLON_KEY", "CARILLON_TOKEN"];
 
 /** Variables that Kubernetes sets in containers for a service named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;

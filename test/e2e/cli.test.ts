@@ -54,7 +54,7 @@ describe("carillon publish", () => {
     const published = await runCarillon([
       "publish",
       "-s",
-      node.grpc,
+      node.http,
       "foo",
       "hello",
       "--event",
@@ -64,16 +64,16 @@ describe("carillon publish", () => {
     ]);
     expect(published).toEqual({ code: 0, stdout: "m1 flushed\n", stderr: "" });
     expect(await client.next()).toMatchObject({ topic: "foo", payload: "hello", event: "greeted", id: "m1" });
-    const piped = await runCarillon(["publish", "-s", node.grpc, "foo", "-", "--async"], { input: "a\nb\n" });
+    const piped = await runCarillon(["publish", "-s", node.http, "foo", "-", "--async"], { input: "a\nb\n" });
     expect(piped.stdout).toMatch(/^\S+ accepted\n$/);
     expect(await client.next()).toMatchObject({ payload: "a\nb\n" });
-    await runCarillon(["publish", "-s", node.grpc, "foo"], { input: Buffer.from([0xff, 0x00]) });
+    await runCarillon(["publish", "-s", node.http, "foo"], { input: Buffer.from([0xff, 0x00]) });
     expect(await client.next()).toMatchObject({ payload: "/wA=", encoding: "base64" });
   });
 
   test("exits with 1 and prints the reason of a refusal", async () => {
     const node = await startCarillon();
-    const { code, stderr, stdout } = await runCarillon(["publish", "-s", node.grpc, "#foo", "x"]);
+    const { code, stderr, stdout } = await runCarillon(["publish", "-s", node.http, "#foo", "x"]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain("messages[0].topics[0] begins with a reserved character");
   });
@@ -93,7 +93,7 @@ describe("carillon listen", () => {
     const both = listen(node.ws, "foo", "bar");
     const json = listen(node.ws, "foo", "--json");
     await Promise.all([one.listening, both.listening, json.listening]);
-    await runCarillon(["publish", "-s", node.grpc, "foo", "hi", "--id", "m1", "--event", "e"]);
+    await runCarillon(["publish", "-s", node.http, "foo", "hi", "--id", "m1", "--event", "e"]);
     expect(await one.line()).toBe("hi");
     expect(await both.line()).toBe("foo hi");
     expect(JSON.parse(await json.line())).toMatchObject({ topic: "foo", payload: "hi", id: "m1", event: "e" });
@@ -110,7 +110,7 @@ describe("carillon listen", () => {
     await first.exited;
     const again = await startCarillon(["--http", `127.0.0.1:${port}`]);
     await listener.listeningAgain;
-    await runCarillon(["publish", "-s", again.grpc, "foo", "still here"]);
+    await runCarillon(["publish", "-s", again.http, "foo", "still here"]);
     expect(await listener.line()).toBe("still here");
   });
 
@@ -156,24 +156,7 @@ describe("carillon listen", () => {
     expect(await listener.notes.next()).toBe("carillon: not understood");
   });
 
-  test.each(["nonsense", "http://127.0.0.1:8080/ws", "ws://", "ws://127.0.0.1:8080/ws#foo"])(
-    "exits with 2 and prints the expected form when the URL is %s",
-    async (url) => {
-      const { code, stderr } = await runCarillon(["listen", "--url", url, "foo"]);
-      expect(code).toBe(2);
-      expect(stderr).toContain(`'${url}' is invalid. Expected a WebSocket URL such as ws://`);
-      expect(stderr).not.toMatch(/^ +at /m);
-    },
-  );
-
-  test("exits with 2 when CARILLON_HTTP is invalid", async () => {
-    const environment = { CARILLON_HTTP: "non sense" };
-    const { code, stderr } = await runCarillon(["listen", "foo"], { environment });
-    expect(code).toBe(2);
-    expect(stderr).toContain("error: CARILLON_HTTP: expected HOST:PORT\n");
-  });
-
-  test("trusts the node's certificate with --ca, and exits with 2 when --ca comes with an unencrypted URL", async () => {
+  test("trusts the node's certificate with --ca, on both ports, and exits with 2 when the file is missing", async () => {
     const authority = await TestAuthority.create();
     const { certFile, keyFile } = await authority.issue("localhost");
     const folder = folderWith({ "a.yaml": `tls: { cert_file: ${certFile}, key_file: ${keyFile} }` });
@@ -184,27 +167,25 @@ describe("carillon listen", () => {
     await runCarillon([
       "publish",
       "-s",
-      node.grpc.replace("127.0.0.1", "localhost"),
+      `grpcs://${node.grpc.replace("127.0.0.1", "localhost")}`,
       "--ca",
       authority.caFile,
       "foo",
       "hi",
     ]);
     expect(await listener.line()).toBe("hi");
-    const plain = await runCarillon(["listen", "-u", `${ws.replace("wss", "ws")}/ws`, "--ca", authority.caFile, "foo"]);
-    expect(plain.code).toBe(2);
-    expect(plain.stderr).toContain("--ca: requires a wss:// URL");
-    const nowhere = await runCarillon(["listen", "-u", `${ws}/ws`, "--ca", "/nowhere", "foo"]);
+    const secure = ws.replace("wss", "https");
+    const nowhere = await runCarillon(["listen", "-s", secure, "--ca", "/nowhere", "foo"]);
     expect(nowhere.code).toBe(2);
     expect(nowhere.stderr).toContain("/nowhere");
   });
 
   test("exits with 1 on a refused join, and with 3 when the server is unreachable", async () => {
     const node = await startCarillon();
-    const refused = await runCarillon(["listen", "-u", `${node.ws}/ws`, "#foo"]);
+    const refused = await runCarillon(["listen", "-s", node.http, "#foo"]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("topics[0] begins with a reserved character");
-    const absent = await runCarillon(["listen", "-u", `ws://127.0.0.1:${await closedPort()}/ws`, "foo"]);
+    const absent = await runCarillon(["listen", "-s", `127.0.0.1:${await closedPort()}`, "foo"]);
     expect(absent.code).toBe(3);
   });
 });
@@ -253,7 +234,7 @@ describe("carillon serve", () => {
       [[], { CARILLON_LIMITS_PAYLOAD: "3B" }, 3],
     ] as const) {
       const node = await startCarillon(args, { folder, environment });
-      const { stderr } = await runCarillon(["publish", "-s", node.grpc, "foo", "12345"]);
+      const { stderr } = await runCarillon(["publish", "-s", node.http, "foo", "12345"]);
       expect(stderr).toContain(`payload: 5 bytes, the limit is ${limit}`);
     }
   });
@@ -284,7 +265,7 @@ describe("carillon serve", () => {
     const lines = (await node.stderr).split("\n").filter((line) => /^ {2}\d\. /.test(line));
     expect(lines).toHaveLength(3);
     expect(lines[1]).toContain(`curl ${node.http}/websockets.v1.BroadcastService/Publish`);
-    expect(lines[2]).toContain(`publish --server ${node.grpc} hello`);
+    expect(lines[2]).toContain(`publish --server ${node.http} hello`);
   });
 
   test("prints commands that use CARILLON_KEY with --try when keys are required, and they work", async () => {

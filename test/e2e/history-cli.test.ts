@@ -30,10 +30,10 @@ function jsonLines(text: string): unknown[] {
 
 test("R18, H5: carillon publish prints the position, and whether the message is a duplicate", async () => {
   const node = await startNodeWithHistory();
-  const first = await runCarillon(["publish", "-s", node.grpc, "room", "hello", "--id", "m1"]);
+  const first = await runCarillon(["publish", "-s", node.http, "room", "hello", "--id", "m1"]);
   const [, position = ""] = /^m1 stored (\S+)\n$/.exec(first.stdout) ?? [];
   expect(position).toMatch(/^[\w.-]{1,64}$/);
-  const again = await runCarillon(["publish", "-s", node.grpc, "room", "hello", "--id", "m1"]);
+  const again = await runCarillon(["publish", "-s", node.http, "room", "hello", "--id", "m1"]);
   expect(again).toEqual({ code: 0, stdout: `m1 stored ${position} duplicate\n`, stderr: "" });
 });
 
@@ -41,7 +41,7 @@ test("R19: carillon history prints the latest messages, oldest first, and how to
   const node = await startNodeWithHistory();
   const positions = [];
   for (const text of ["1", "2", "3", "4"]) positions.push(await publish(node, "room", text));
-  const history = (...args: string[]) => runCarillon(["history", "-s", node.grpc, "room", ...args]);
+  const history = (...args: string[]) => runCarillon(["history", "-s", node.http, "room", ...args]);
   expect(await history()).toEqual({ code: 0, stdout: "1\n2\n3\n4\n", stderr: "" });
   const more = "carillon: there are more messages: ";
   expect(await history("-n", "2")).toEqual({ code: 0, stdout: "3\n4\n", stderr: `${more}--before ${positions[2]}\n` });
@@ -61,7 +61,7 @@ test("R19, W10: carillon history --json prints what carillon listen --json print
   await publish(node, "room", "text", "m1");
   await publish(node, "room", Buffer.from([0xff, 0x00]), "m2");
   const heard = [await listener.line(), await listener.line()];
-  const { stdout } = await runCarillon(["history", "-s", node.grpc, "room", "--json"]);
+  const { stdout } = await runCarillon(["history", "-s", node.http, "room", "--json"]);
   expect(jsonLines(stdout)).toEqual(heard.map((line) => JSON.parse(line) as unknown));
   expect(stdout.trimEnd().split("\n")).toEqual(heard);
 });
@@ -69,33 +69,25 @@ test("R19, W10: carillon history --json prints what carillon listen --json print
 test("R20: carillon purge removes the messages, and prints their number", async () => {
   const node = await startNodeWithHistory();
   const position = await publish(node, "room", "1");
-  expect(await runCarillon(["purge", "-s", node.grpc, "room"])).toEqual({ code: 0, stdout: "1\n", stderr: "" });
-  expect(await runCarillon(["history", "-s", node.grpc, "room"])).toEqual({ code: 0, stdout: "", stderr: "" });
-  const after = await runCarillon(["history", "-s", node.grpc, "room", "--after", position]);
+  expect(await runCarillon(["purge", "-s", node.http, "room"])).toEqual({ code: 0, stdout: "1\n", stderr: "" });
+  expect(await runCarillon(["history", "-s", node.http, "room"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  const after = await runCarillon(["history", "-s", node.http, "room", "--after", position]);
   expect(after).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/^carillon: expired: /) });
 });
 
 test("O8: carillon history and listen print the reason of invalid options, and of topics without history", async () => {
   const node = await startNodeWithHistory();
   for (const [args, code, reason] of [
-    [["history", "-s", node.grpc, "plain"], 1, 'topic: "plain" has no history'],
-    [["purge", "-s", node.grpc, "plain"], 1, 'topic: "plain" has no history'],
-    [["history", "-s", node.grpc, "room", "--limit", "many"], 2, "--limit: expected a number of messages"],
-    [["history", "-s", node.grpc, "room", "--limit", "1001"], 1, "limit: expected at most 1000, got 1001"],
-    [["history", "-s", node.grpc, "room", "--since", "soon"], 2, "--since: expected how long ago, such as 10m"],
-    [
-      ["listen", "-u", `${node.ws}/ws`, "room", "room-2", "--since", "m.1"],
-      2,
-      "--since: a position belongs to one topic",
-    ],
-    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "banana"], 2, "--since: expected a number of messages, how"],
-    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "10 minutes"], 2, "--since: expected a number of messages"],
-    [["listen", "-u", `${node.ws}/ws`, "room", "--since", "m"], 2, "--since: expected a number of messages"],
-    [
-      ["listen", "-u", `${node.ws}/ws`, "room", "--since", `m.${"x".repeat(63)}`],
-      1,
-      "a position has at most 64 characters",
-    ],
+    [["history", "-s", node.http, "plain"], 1, 'topic: "plain" has no history'],
+    [["purge", "-s", node.http, "plain"], 1, 'topic: "plain" has no history'],
+    [["history", "-s", node.http, "room", "--limit", "many"], 2, "--limit: expected a number of messages"],
+    [["history", "-s", node.http, "room", "--limit", "1001"], 1, "limit: expected at most 1000, got 1001"],
+    [["history", "-s", node.http, "room", "--since", "soon"], 2, "--since: expected how long ago, such as 10m"],
+    [["listen", "-s", node.http, "room", "room-2", "--since", "m.1"], 2, "--since: a position belongs to one topic"],
+    [["listen", "-s", node.http, "room", "--since", "banana"], 2, "--since: expected a number of messages, how"],
+    [["listen", "-s", node.http, "room", "--since", "10 minutes"], 2, "--since: expected a number of messages"],
+    [["listen", "-s", node.http, "room", "--since", "m"], 2, "--since: expected a number of messages"],
+    [["listen", "-s", node.http, "room", "--since", `m.${"x".repeat(63)}`], 1, "a position has at most 64 characters"],
   ] as const) {
     expect([args, await runCarillon(args)]).toEqual([
       args,

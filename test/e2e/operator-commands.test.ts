@@ -22,7 +22,7 @@ interface Started {
 
 async function start(): Promise<Started> {
   const node = await startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(CONFIG))]);
-  const run = (command = "", ...args: readonly string[]) => runCarillon([command, "-s", node.grpc, ...args]);
+  const run = (command = "", ...args: readonly string[]) => runCarillon([command, "-s", node.http, ...args]);
   return { node, run };
 }
 
@@ -77,13 +77,16 @@ test("lists clients by topic, prints one with its topics, and disconnects it", a
   const table = (await run("connections")).stdout.split("\n");
   expect(table[0]).toMatch(/^CONNECTION +USER +DIALECT +ADDRESS +TOPICS +CONNECTED +NODE$/);
   expect(table.filter((line) => line.startsWith(id))).toHaveLength(1);
-  expect(JSON.parse((await run("connection", id)).stdout)).toMatchObject({
+  expect(JSON.parse((await run("connection", id, "--json")).stdout)).toMatchObject({
     id,
     topics: [
       { broker: "memory", topic: "room" },
       { broker: "memory", topic: "news" },
     ],
   });
+  expect((await run("connection", id)).stdout).toMatch(
+    /^FIELD +VALUE\nid +\S+\n[^]*\naddress +127\.0\.0\.1\n[^]*\n\nTOPIC +BROKER\nroom +memory\nnews +memory\n$/,
+  );
   expect(await run("disconnect", id, "--code", "4000", "--reason", "bye")).toEqual({
     code: 0,
     stdout: "1\n",
@@ -125,7 +128,7 @@ test("calls a worker with a payload from the command line or stdin, and triggers
   });
   await worker.start();
   expect(await run("call", "add", "[2,3]")).toEqual({ code: 0, stdout: "sum:\n5\n", stderr: "" });
-  const fromInput = await runCarillon(["call", "-s", node.grpc, "add"], { input: "[1,1]" });
+  const fromInput = await runCarillon(["call", "-s", node.http, "add"], { input: "[1,1]" });
   expect(fromInput.stdout).toBe("sum:\n2\n");
   expect((await run("call", "add", "[1]", "--trigger")).stdout).toMatch(/^\S+\n$/);
   expect(await run("call", "unknown", "x")).toMatchObject({ code: 3, stdout: "" });

@@ -31,8 +31,8 @@ async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   return [await startNatsNode(server.url), await startNatsNode(server.url)];
 }
 
-async function rebalance({ grpc }: TestNode, ...options: readonly string[]) {
-  const { code, stderr, stdout } = await runCarillon(["rebalance", "--server", grpc, ...options]);
+async function rebalance({ http }: TestNode, ...options: readonly string[]) {
+  const { code, stderr, stdout } = await runCarillon(["rebalance", "--server", http, ...options]);
   return { code, stderr, stdout };
 }
 

@@ -1,6 +1,7 @@
 import { buffer } from "node:stream/consumers";
 import { CallService } from "../../../gen/carillon/v1/call_pb.js";
-import { asBackend, type BackendFlags } from "../backend.js";
+import { asBackend } from "../backend.js";
+import type { BackendFlags } from "../node-options.js";
 
 /** Time for the node to report that a call has timed out, in milliseconds. */
 const GRACE = 5_000;

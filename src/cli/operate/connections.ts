@@ -1,6 +1,8 @@
 import { type Connection, ControlService } from "../../../gen/carillon/v1/control_pb.js";
-import { asBackend, type BackendFlags } from "../backend.js";
+import { asBackend } from "../backend.js";
 import { formatTime } from "../format-time.js";
+import type { BackendFlags } from "../node-options.js";
+import { formatTable } from "../table.js";
 import { type ListFlags, noteMissing, printList } from "./print-list.js";
 
 export interface ConnectionsFlags extends BackendFlags, ListFlags {
@@ -33,13 +35,33 @@ export async function connectionsCommand(flags: ConnectionsFlags): Promise<void>
   });
 }
 
-/** Prints one client with its topics, as JSON. */
-export async function connectionCommand(id: string, flags: BackendFlags): Promise<void> {
+export interface ConnectionFlags extends BackendFlags {
+  readonly json?: true;
+}
+
+/** Prints one client with its topics. */
+export async function connectionCommand(id: string, flags: ConnectionFlags): Promise<void> {
   await asBackend(flags, async (client) => {
     const { connection, topics } = await client.call(ControlService.method.getConnection, { id });
     if (connection === undefined) return;
-    const listed = topics.map(({ broker, topic }) => ({ broker, topic }));
-    process.stdout.write(`${JSON.stringify({ ...describe(connection), topics: listed }, undefined, 2)}\n`);
+    const described = describe(connection);
+    if (flags.json === true) {
+      const listed = topics.map(({ broker, topic }) => ({ broker, topic }));
+      process.stdout.write(`${JSON.stringify({ ...described, topics: listed })}\n`);
+      return;
+    }
+    const rows = Object.entries(described).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]);
+    process.stdout.write(formatTable(["FIELD", "VALUE"], rows));
+    process.stdout.write("\n");
+    process.stdout.write(
+      formatTable(
+        ["TOPIC", "BROKER"],
+        topics.map(({ broker, topic }) => [topic, broker]),
+      ),
+    );
   });
 }
 
@@ -47,6 +69,7 @@ export interface DisconnectFlags extends BackendFlags {
   readonly user?: string;
   readonly code?: number;
   readonly reason?: string;
+  readonly json?: true;
 }
 
 /** Disconnects a client, or all clients of a user, and prints how many there were. */
@@ -60,12 +83,13 @@ export async function disconnectCommand(id: string | undefined, flags: Disconnec
       reason,
       ...(code !== undefined && { code }),
     });
-    process.stdout.write(`${answer.connections}\n`);
+    const { connections } = answer;
+    process.stdout.write(flags.json === true ? `${JSON.stringify({ connections })}\n` : `${connections}\n`);
     noteMissing(answer.missingNodes);
   });
 }
 
-function describe(connection: Connection): object {
+function describe(connection: Connection) {
   const { address, connected, dialect, expires, id, infoJson, node, topicCount, user, userAgent } = connection;
   return {
     id,

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { addBackendOptions, addNodeOptions } from "../backend-options.js";
 import { parseDuration } from "../moment.js";
+import { addBackendOptions, addBrokerOption } from "../node-options.js";
 
 /** Default and longest time limit of a call, in milliseconds. Source: CallService. */
 const CALL_TIMEOUT = 30_000;
@@ -9,7 +9,7 @@ const MAX_CALL_TIMEOUT = 600_000;
 /** Adds the commands that look at the clients of all nodes, and act on them. */
 export function addOperatorCommands(program: Command): void {
   addListOptions(
-    addNodeOptions(
+    addBackendOptions(
       program
         .command("topics")
         .description("list the topics that have sessions, with their number on all nodes")
@@ -18,7 +18,7 @@ export function addOperatorCommands(program: Command): void {
   ).action(async (prefix, flags) => (await import("./topics.js")).topicsCommand(prefix, flags));
 
   addListOptions(
-    addNodeOptions(
+    addBackendOptions(
       program
         .command("connections")
         .description("list the clients of a vhost on all nodes")
@@ -27,30 +27,34 @@ export function addOperatorCommands(program: Command): void {
     ),
   ).action(async (flags) => (await import("./connections.js")).connectionsCommand(flags));
 
-  addNodeOptions(
+  addBackendOptions(
     program
       .command("connection")
-      .description("print a client with its topics, as JSON")
-      .argument("<id>", "id of the connection"),
+      .description("print a client with its topics")
+      .argument("<id>", "id of the connection")
+      .option("--json", "print it as JSON"),
   ).action(async (id, flags) => (await import("./connections.js")).connectionCommand(id, flags));
 
   addListOptions(
     addBackendOptions(
-      program
-        .command("presence")
-        .description("list the members of a topic on all nodes; prints their number on stderr")
-        .argument("<topic>", "topic with presence"),
+      addBrokerOption(
+        program
+          .command("presence")
+          .description("list the members of a topic on all nodes; prints their number on stderr")
+          .argument("<topic>", "topic with presence"),
+      ),
     ),
   ).action(async (topic, flags) => (await import("./presence.js")).presenceCommand(topic, flags));
 
-  const disconnect = addNodeOptions(
+  const disconnect = addBackendOptions(
     program
       .command("disconnect")
       .description("disconnect a client, or all clients of a user; prints how many there were")
       .argument("[connection]", "id of the connection")
       .option("--user <id>", "all clients of this user")
       .option("--code <number>", "WebSocket close code: 1000, or 3000 to 4999 (default: 4403)", parseCloseCode)
-      .option("--reason <text>", "reason of the close"),
+      .option("--reason <text>", "reason of the close")
+      .option("--json", "print the number as JSON"),
   );
   disconnect.action(async (id, flags) => {
     if ((id === undefined) === (flags.user === undefined))
@@ -58,7 +62,7 @@ export function addOperatorCommands(program: Command): void {
     await (await import("./connections.js")).disconnectCommand(id, flags);
   });
 
-  addNodeOptions(
+  addBackendOptions(
     program
       .command("call")
       .description("call a worker; prints each part of its answer in a line")
@@ -67,6 +71,18 @@ export function addOperatorCommands(program: Command): void {
       .option("--timeout <duration>", "time limit, such as 500ms or 5s", parseTimeout, CALL_TIMEOUT)
       .option("--trigger", "do not wait for the answer; prints the id of the task"),
   ).action(async (event, payload, flags) => (await import("./call.js")).callCommand(event, payload, flags));
+
+  addBackendOptions(
+    program
+      .command("rebalance")
+      .description(
+        "close clients of nodes that have more than their share until the nodes are even; exit code 1 if they do not become even",
+      )
+      .option("--tolerance <percent>", "largest excess over a node's share, 1 to 100 (default: 10)")
+      .option("--rate <number>", "clients that each node closes per second (default: drain.rate of the node)")
+      .option("--dry-run", "print the clients of each node, and close none")
+      .option("--json", "print each step as JSON"),
+  ).action(async (flags) => (await import("./rebalance.js")).rebalanceCommand(flags));
 }
 
 function addListOptions(command: Command): Command {

@@ -1,6 +1,7 @@
 import { type Member, PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
-import { asBackend, type BackendFlags } from "../backend.js";
+import { asBackend } from "../backend.js";
 import { formatTime } from "../format-time.js";
+import type { BackendFlags } from "../node-options.js";
 import { note } from "../note.js";
 import { type ListFlags, printList } from "./print-list.js";
 

@@ -1,4 +1,5 @@
 import { note } from "../note.js";
+import { formatTable } from "../table.js";
 
 /** Flags of commands that print a list. */
 export interface ListFlags {
@@ -55,31 +56,4 @@ export async function printList<Entry>(
 /** Says on stderr that the answers of some nodes are missing. */
 export function noteMissing(nodes: readonly string[]): void {
   if (nodes.length > 0) note(`incomplete, because nodes did not answer: ${nodes.join(", ")}`);
-}
-
-/** Formats columns that are as wide as their longest cell. */
-function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map(escapeControls));
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const lines = cells.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-  const [titles = "", ...others] = lines;
-  return `${[isColored() ? `\u001b[1m${titles}\u001b[22m` : titles, ...others].join("\n")}\n`;
-}
-
-/** Whether stdout is a terminal whose user wants colours. Source: no-color.org. */
-function isColored(): boolean {
-  return process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "";
-}
-
-/** Replaces control characters, because clients choose some of the texts, and a terminal would obey them. */
-function escapeControls(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return `\\u{${code.toString(16)}}`;
-  });
 }

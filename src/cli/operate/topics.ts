@@ -1,5 +1,6 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
-import { asBackend, type BackendFlags } from "../backend.js";
+import { asBackend } from "../backend.js";
+import type { BackendFlags } from "../node-options.js";
 import { type ListFlags, printList } from "./print-list.js";
 
 /** Prints the topics that have sessions, on all nodes. @param prefix - beginning of their names */

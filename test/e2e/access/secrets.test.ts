@@ -397,12 +397,12 @@ test("O10: does not repeat refused keys, tokens and passwords on the command lin
   const nats = await startNats(`authorization { user: carillon, password: "${random()}" }`);
   const url = nats.url.replace("//", `//carillon:${secrets.add("wrong password of NATS", random())}@`);
   const runs = [
-    ["publish", "-s", node.grpc, "--key", wrong, "foo", "x"],
+    ["publish", "-s", node.http, "--key", wrong, "foo", "x"],
     ["publish", "-s", "127.0.0.1:1", "--key", wrong, "foo", "x"],
-    ["publish", "-s", node.grpc, "--key", wrong, "--vhost", "/none", "foo", "x"],
+    ["publish", "-s", node.http, "--key", wrong, "--vhost", "/none", "foo", "x"],
     ["serve", "--broker", url, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"],
     ...bad.flatMap((token) => [
-      ["listen", "-u", `${node.ws}/ws`, "--token", token, "foo"],
+      ["listen", "-s", node.http, "--token", token, "foo"],
       ["access", "explain", "-c", file, "--token", token, "join", "foo"],
     ]),
   ];

@@ -1,5 +1,5 @@
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
-import { BackendClient } from "../../../src/outbound/backend-client.js";
+import { BackendClient } from "../../../src/outbound/backend/backend-client.js";
 import { publish, say } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { inBrowser, openPage } from "../../support/clients/browser.js";
@@ -23,7 +23,7 @@ inBrowser("the page", () => {
     await shown.joined("hello");
     await say(node, "hello", "by Connect ✓");
 
-    const client = new BackendClient({ address: node.grpc, key: undefined, vhost: undefined, tls: undefined });
+    const client = new BackendClient({ url: `grpc://${node.grpc}`, key: undefined, vhost: undefined, ca: undefined });
     cleanUp(() => client.close());
     const message = { topics: ["hello"], payload: Buffer.from('{"by": "gRPC"}'), event: "order.paid" };
     await client.call(BroadcastService.method.publish, { messages: [message] });

@@ -196,6 +196,7 @@ export class ExampleRunner {
       PATH: process.env["PATH"],
       CARILLON_HTTP: this.#address("http"),
       CARILLON_GRPC: this.#address("grpc"),
+      CARILLON_SERVER: `http://${this.#address("http")}`,
     };
     return new Program(command, args, { folder: this.#folder, environment });
   }

@@ -7,7 +7,7 @@ import { PROGRAM } from "./process.js";
 
 /** Runs `carillon listen` until the end of the test. */
 export function listen(ws: string, ...args: readonly string[]) {
-  const child = spawn(process.execPath, [PROGRAM, "listen", "-u", `${ws}/ws`, ...args], {
+  const child = spawn(process.execPath, [PROGRAM, "listen", "-s", ws.replace("ws", "http"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = once(child, "exit").then(([code]) => code as number | null);

@@ -1,9 +1,11 @@
-import { ControlService, type RebalanceResponse } from "../../gen/carillon/v1/control_pb.js";
-import { CarillonError } from "../errors.js";
-import type { BackendClient } from "../outbound/backend-client.js";
-import { asBackend, type BackendFlags } from "./backend.js";
-import { EXIT, fail } from "./exit-code.js";
-import { note } from "./note.js";
+import { ControlService, type RebalanceResponse } from "../../../gen/carillon/v1/control_pb.js";
+import { CarillonError } from "../../errors.js";
+import type { BackendClient } from "../../outbound/backend/backend-client.js";
+import { asBackend } from "../backend.js";
+import { EXIT, fail } from "../exit-code.js";
+import type { BackendFlags } from "../node-options.js";
+import { note } from "../note.js";
+import { formatTable } from "../table.js";
 
 export interface RebalanceFlags extends BackendFlags {
   readonly tolerance?: string;
@@ -114,9 +116,8 @@ function show({ nodes, total }: RebalanceResponse, { closed, json, outcome }: Sh
     note(`${total} clients: ${loads.join(", ")}`);
     return;
   }
-  for (const { clients, id, ready } of nodes) {
-    process.stdout.write(`${id}  ${String(clients).padStart(8)}${ready ? "" : "  not ready"}\n`);
-  }
+  const rows = nodes.map(({ clients, id, ready }) => [id, String(clients), ready ? "ready" : "not ready"]);
+  process.stdout.write(formatTable(["NODE", "CLIENTS", "STATE"], rows));
   if (outcome === "even") note(`the nodes are even; ${closed} clients were closed`);
   else note(`the nodes are not even: ${outcome}; ${closed} clients were closed`);
 }

@@ -1,0 +1,72 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { CarillonError } from "../../errors.js";
+import { fromGrpcStatus } from "../grpc-client.js";
+import type { BackendCalls } from "./backend-client.js";
+
+/** Calls by Connect over HTTP/1.1, with keep-alive. */
+export class ConnectCalls implements BackendCalls {
+  readonly #agent: HttpAgent;
+  readonly #transport: Transport;
+  readonly #header: Readonly<Record<string, string>>;
+
+  constructor(url: string, header: Readonly<Record<string, string>>, ca: Buffer | undefined) {
+    const keepAlive = true;
+    this.#agent = url.startsWith("https:") ? new HttpsAgent({ keepAlive, ca }) : new HttpAgent({ keepAlive });
+    this.#transport = createConnectTransport({
+      baseUrl: url,
+      httpVersion: "1.1",
+      nodeOptions: { agent: this.#agent },
+    });
+    this.#header = header;
+  }
+
+  async unary<Input extends DescMessage, Output extends DescMessage>(
+    method: DescMethodUnary<Input, Output>,
+    request: MessageInitShape<Input>,
+    timeLimit: number,
+  ): Promise<MessageShape<Output>> {
+    try {
+      const { message } = await this.#transport.unary(method, undefined, timeLimit, this.#header, request);
+      return message;
+    } catch (cause) {
+      throw toError(cause);
+    }
+  }
+
+  async *stream<Input extends DescMessage, Output extends DescMessage>(
+    method: DescMethodServerStreaming<Input, Output>,
+    request: MessageInitShape<Input>,
+    signal: AbortSignal,
+  ): AsyncGenerator<MessageShape<Output>> {
+    try {
+      const requests = (async function* () {
+        yield request;
+      })();
+      const { message } = await this.#transport.stream(method, signal, undefined, this.#header, requests);
+      yield* message;
+    } catch (cause) {
+      throw toError(cause);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function toError(cause: unknown): CarillonError {
+  const { code, rawMessage } = ConnectError.from(cause);
+  // Node's error when a server does not speak HTTP/1.1.
+  if (!rawMessage.startsWith("Parse Error")) return fromGrpcStatus(code, rawMessage, { cause });
+  return new CarillonError("unavailable", "the server does not speak HTTP/1.1; for a gRPC port use grpc://", { cause });
+}
