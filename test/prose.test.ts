@@ -9,7 +9,7 @@ const RULED_OUT: readonly RegExp[] = [
 
 const root = join(__dirname, "..");
 
-const sources = ["src", "client/src", "test", "bench", "scripts", "page"].flatMap((folder) =>
+const sources = ["src", "client/src", "test", "bench", "scripts", "page", "examples"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => /\.(?:ts|mjs|js)$/.test(file))
     .map((file) => join(folder, file)),

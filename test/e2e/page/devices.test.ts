@@ -1,16 +1,11 @@
-import { readFileSync } from "node:fs";
-import type { AxeResults } from "axe-core";
 import type { BrowserContextOptions } from "playwright-core";
 import { say } from "../../support/backends/publish.js";
+import { findSmallTargets, findViolations, TOUCH_TARGET } from "../../support/clients/accessibility.js";
 import { inBrowser, openPage, PHONE, type TestPage } from "../../support/clients/browser.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 const PATHS = ["", "try/broadcaster", "try/rootsocket", "try/webrocket", "try/socketio"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };
-/** Smallest touch target, in CSS pixels (WCAG 2.2, 2.5.5). */
-const TOUCH_TARGET = 44;
-
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 inBrowser("the pages on devices", () => {
   let node: TestNode;
@@ -26,12 +21,8 @@ inBrowser("the pages on devices", () => {
         // Protocols that need settings first refuse the connection here.
         const shown = await openPage(node.http, { path, device, expected: /./ });
         await openAllDetails(shown);
-        for (const colorScheme of ["light", "dark"] as const) {
-          await shown.page.emulateMedia({ colorScheme });
-          expect([colorScheme, await violations(shown)]).toEqual([colorScheme, []]);
-        }
-        const size = device.hasTouch === true ? TOUCH_TARGET : 0;
-        expect(await shown.page.evaluate(smallTargets, size)).toEqual([]);
+        expect(await findViolations(shown.page)).toEqual([]);
+        expect(device.hasTouch === true ? await findSmallTargets(shown.page) : []).toEqual([]);
       });
     }
   }
@@ -75,25 +66,6 @@ async function openAllDetails({ page }: TestPage): Promise<void> {
   await page.evaluate(() => {
     for (const details of document.querySelectorAll("details")) details.open = true;
   });
-}
-
-/** Rules that the page breaks, with the elements that break them. */
-async function violations({ page }: TestPage): Promise<string[]> {
-  await page.evaluate(axe);
-  const results = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-  );
-  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
-/** Returns the labels of controls that are too small. Runs in the page. */
-function smallTargets(size: number): string[] {
-  const controls = document.querySelectorAll<HTMLElement>("button, a, input, textarea, summary");
-  return [...controls]
-    .filter((control) => control.offsetParent !== null)
-    .map((control) => ({ control, box: control.getBoundingClientRect() }))
-    .filter(({ box }) => box.width < size || box.height < size)
-    .map(({ control, box }) => `${control.id || control.textContent?.trim()}: ${box.width} x ${box.height}`);
 }
 
 /** Whether the element is in the window at least in part. */

@@ -7,6 +7,8 @@ const PATIENCE = 90_000;
 export interface ProgramOptions {
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
+  /** Whether the program's input stays open for `write`. */
+  readonly keepsInput?: boolean;
 }
 
 /** Any program in a process group of its own, with everything that it prints. */
@@ -17,13 +19,16 @@ export class Program {
   #printed = { stdout: "", stderr: "" };
   #onChange: (() => void)[] = [];
 
-  constructor(command: string, args: readonly string[], { environment, folder }: ProgramOptions) {
+  constructor(command: string, args: readonly string[], { environment, folder, keepsInput }: ProgramOptions) {
     this.#child = spawn(command, args, {
       cwd: folder,
       env: environment,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });
+    // A program that does not read its input may have closed it.
+    this.#child.stdin?.on("error", () => {});
+    if (keepsInput !== true) this.#child.stdin?.end();
     for (const name of ["stdout", "stderr"] as const) {
       this.#child[name]?.setEncoding("utf8").on("data", (text: string) => {
         this.#printed[name] += text;
@@ -49,6 +54,11 @@ export class Program {
   /** Resolves with the exit code. */
   get gone(): Promise<number | null> {
     return this.#gone;
+  }
+
+  /** Writes to the program's input. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
   }
 
   count(text: RegExp): number {
