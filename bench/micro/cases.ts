@@ -3,6 +3,7 @@ import { RequestSchema, ResponseSchema, Stage } from "../../gen/websockets/v1/we
 import { MemoryDriver } from "../../src/brokers/memory/driver.js";
 import { MessageIds } from "../../src/core/message.js";
 import { Publisher } from "../../src/core/publishing/publisher.js";
+import { TrafficCounts } from "../../src/core/traffic.js";
 import { nativeEncoding, nativeEncodingWithMetadata } from "../../src/dialects/native/encode.js";
 import { toSubject } from "../../src/nats/broker/subject.js";
 import { decodeMessage } from "../../src/rpc/decode.js";
@@ -27,6 +28,7 @@ const publisher = new Publisher({
   ids: new MessageIds("0123456789ab"),
   clock: { now: Date.now, monotonic: Date.now, after: () => () => {} },
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
+  traffic: new TrafficCounts(),
   historyOf: () => undefined,
   onUnconfirmed: () => {},
 });

@@ -5,6 +5,7 @@ import type { Sink } from "../../src/core/ports.js";
 import { Session } from "../../src/core/session.js";
 import { Topic } from "../../src/core/topic.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
+import { Traffic } from "../../src/core/traffic.js";
 import { nativeEncoding } from "../../src/dialects/native/encode.js";
 import { getWebSocketEncoding } from "../../src/transport/websocket/encoding.js";
 import type { Case } from "./cases.js";
@@ -18,7 +19,10 @@ export function createFanOutCase(sessions: number, messages: number): Case {
   const outbox = new OutboxContext(2 ** 20, { disconnect: 0, drop_oldest: 0, latest: 0 });
   const fanOut = new FanOut({ endOfTurn: () => {}, clock, outbox, onSlow: () => {} });
   const hub = new Hub(fanOut, () => {});
-  const topic = new Topic("/", "memory", "orders.42", DEFAULT_RULES, fanOut);
+  const topic = new Topic(
+    { vhost: "/", broker: "memory", name: "orders.42", traffic: new Traffic(), delivery: fanOut },
+    DEFAULT_RULES,
+  );
   const encoding = getWebSocketEncoding(nativeEncoding, false);
   for (let count = 0; count < sessions; count += 1) {
     const session = new Session({ id: String(count), vhost: "/", encoding, sink: nowhere, outbox });

@@ -26,6 +26,8 @@ export class Clients {
   readonly #byId = new Map<string, Client>();
   /** Clients that have a user, by vhost and user. */
   readonly #byUser = new Map<string, Set<Client>>();
+  /** Numbers of clients by vhost. */
+  readonly #counts = new Map<string, number>();
   readonly #expiries: ClientExpiries<Client>;
   readonly #listeners = new Set<ClientEvents>();
 
@@ -48,6 +50,7 @@ export class Clients {
 
   add(client: Client): void {
     this.#byId.set(client.session.id, client);
+    this.#count(client, 1);
     this.#index(client);
     this.#hub.add(client.session);
     for (const listener of this.#listeners) listener.onOpened(client);
@@ -57,6 +60,7 @@ export class Clients {
   remove(client: Client, code: number, reason: string): void {
     if (this.#byId.get(client.session.id) !== client) return;
     this.#byId.delete(client.session.id);
+    this.#count(client, -1);
     this.#hub.remove(client.session);
     this.#unindex(client);
     client.release();
@@ -69,6 +73,11 @@ export class Clients {
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** Numbers of clients by vhost, without vhosts that have none. */
+  get byVhost(): ReadonlyMap<string, number> {
+    return this.#counts;
   }
 
   /** Returns the clients that have been connected for the longest time, at most `count`. */
@@ -155,6 +164,12 @@ export class Clients {
       if (shouldDisconnect(client)) this.disconnect(client, reason);
       yield DISCONNECT_STEPS + LEAVE_STEPS * topics;
     }
+  }
+
+  #count({ vhost: { name } }: Client, change: number): void {
+    const count = (this.#counts.get(name) ?? 0) + change;
+    if (count === 0) this.#counts.delete(name);
+    else this.#counts.set(name, count);
   }
 
   #index(client: Client): void {

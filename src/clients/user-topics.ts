@@ -1,6 +1,7 @@
 import type { FanOut } from "../core/fan-out.js";
 import type { Message } from "../core/message.js";
-import type { BrokerDirectory, BrokerDriver, Encoding, Subscription } from "../core/ports.js";
+import type { BrokerDirectory, BrokerDriver, Encoding, NamedBroker, Subscription } from "../core/ports.js";
+import type { Traffic, TrafficCounts } from "../core/traffic.js";
 import { connectionOfTopic, connectionTopics, userTopic } from "../core/user-topic.js";
 import { CarillonError } from "../errors.js";
 import { ignore } from "../util/ignore.js";
@@ -13,6 +14,7 @@ export interface UserTopicsOptions {
   readonly clients: Clients;
   readonly brokers: BrokerDirectory;
   readonly fanOut: FanOut;
+  readonly traffic: TrafficCounts;
   /** Called once for each vhost whose broker refuses a subscription or is missing; for the log. */
   readonly onRefused: (vhost: string, refusal: CarillonError) => void;
 }
@@ -24,6 +26,13 @@ const SUBSCRIBE_STEPS = 2_000;
 interface Interest {
   readonly driver: BrokerDriver;
   readonly subscription: Subscription;
+}
+
+/** A message on its way to the connections of a user, or to one connection. */
+interface Delivery {
+  readonly topic: string;
+  readonly message: Message;
+  readonly traffic: Traffic;
 }
 
 /**
@@ -64,7 +73,7 @@ export class UserTopics {
    * while the broker is disconnected.
    */
   async confirmed({ vhost }: Client): Promise<void> {
-    await this.#findDriver(vhost.name)?.settle().catch(ignore);
+    await this.#findBroker(vhost.name)?.driver.settle().catch(ignore);
   }
 
   /**
@@ -73,7 +82,7 @@ export class UserTopics {
    */
   *refresh(vhost: string): Generator<number, void> {
     const known = this.#connections.get(vhost);
-    if (known === undefined || known.interest?.driver === this.#findDriver(vhost)) return;
+    if (known === undefined || known.interest?.driver === this.#findBroker(vhost)?.driver) return;
     known.interest?.subscription.close();
     known.interest = this.#subscribeConnections(vhost);
     const users = [...(this.#users.get(vhost)?.keys() ?? [])];
@@ -87,7 +96,7 @@ export class UserTopics {
   #resubscribeUser(vhost: string, user: string): void {
     const users = this.#users.get(vhost);
     const interest = users?.get(user);
-    if (users === undefined || interest === undefined || interest.driver === this.#findDriver(vhost)) return;
+    if (users === undefined || interest === undefined || interest.driver === this.#findBroker(vhost)?.driver) return;
     interest.subscription.close();
     users.delete(user);
     if (users.size === 0) this.#users.delete(vhost);
@@ -111,13 +120,15 @@ export class UserTopics {
 
   #subscribeUser(vhost: string, user: string | undefined): void {
     const users = this.#users.get(vhost) ?? new Map<string, Interest>();
-    const driver = this.#findDriver(vhost);
-    if (user === undefined || users.has(user) || driver === undefined) return;
+    const broker = this.#findBroker(vhost);
+    if (user === undefined || users.has(user) || broker === undefined) return;
     this.#users.set(vhost, users);
+    const { driver, name } = broker;
     const topic = userTopic(user);
+    const traffic = this.#options.traffic.of(vhost, name);
     const subscription = driver.subscribe(vhost, topic, {
       deliver: (message) => {
-        this.#deliver(this.#options.clients.ofUser(vhost, user), topic, message);
+        this.#deliver(this.#options.clients.ofUser(vhost, user), { topic, message, traffic });
       },
     });
     users.set(user, { driver, subscription });
@@ -134,11 +145,13 @@ export class UserTopics {
 
   #subscribeConnections(vhost: string): Interest | undefined {
     const { clients, node } = this.#options;
-    const driver = this.#findDriver(vhost);
-    if (driver === undefined) return undefined;
+    const broker = this.#findBroker(vhost);
+    if (broker === undefined) return undefined;
+    const { driver, name } = broker;
+    const traffic = this.#options.traffic.of(vhost, name);
     const subscription = driver.subscribeBelow(vhost, connectionTopics(node), (topic, message) => {
       const client = clients.get(connectionOfTopic(topic));
-      if (client?.vhost.name === vhost) this.#deliver([client], topic, message);
+      if (client?.vhost.name === vhost) this.#deliver([client], { topic, message, traffic });
     });
     const interest = { driver, subscription };
     void this.#watchRefusal(vhost, interest);
@@ -151,20 +164,21 @@ export class UserTopics {
     if (subscription.refusal !== undefined) this.#reportRefusal(vhost, subscription.refusal);
   }
 
-  #deliver(clients: Iterable<Client>, topic: string, message: Message): void {
+  #deliver(clients: Iterable<Client>, { message, topic, traffic }: Delivery): void {
+    traffic.received += 1;
     const frames = new Map<Encoding, Uint8Array>();
     for (const { session } of clients) {
       if (!session.open) continue;
       const frame = frames.get(session.encoding) ?? toFrame(session.encoding, topic, message);
       frames.set(session.encoding, frame);
-      this.#options.fanOut.sendMessage(session, frame);
+      this.#options.fanOut.sendMessage(session, frame, traffic);
     }
   }
 
-  /** Returns the driver of the vhost's default broker; undefined where this node lacks that broker, so that joins fail too. */
-  #findDriver(vhost: string): BrokerDriver | undefined {
+  /** Returns the vhost's default broker; undefined where this node lacks that broker, so that joins fail too. */
+  #findBroker(vhost: string): NamedBroker | undefined {
     try {
-      return this.#options.brokers.resolve(vhost, "").driver;
+      return this.#options.brokers.resolve(vhost, "");
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error;
       this.#reportRefusal(vhost, error);

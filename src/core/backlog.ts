@@ -1,10 +1,16 @@
 import { type Batch, piecesOf } from "./batch.js";
-import type { Drops } from "./drops.js";
 import type { Encoding } from "./ports.js";
 import type { Topic } from "./topic.js";
+import type { Drops } from "./topic-rules.js";
 
 /** Fraction of the limit that stays in use after the oldest batches were dropped. */
 const SPARE = 0.75;
+
+/** Sessions that have a backlog, and its bytes. Plain numbers that the metrics read. */
+export interface WaitingCounts {
+  sessions: number;
+  bytes: number;
+}
 
 /**
  * Batches that wait for one session while its connection is full. A backlog exists only for that time.
@@ -13,14 +19,18 @@ const SPARE = 0.75;
  */
 export class Backlog {
   readonly #drops: Drops;
+  readonly #waiting: WaitingCounts;
   #batches: Batch[] = [];
   #bytes = 0;
   /** Bytes of the batches that must not be dropped. */
   #keptBytes = 0;
   readonly #missed = new Map<Topic, number>();
 
-  constructor(drops: Drops) {
+  /** @param waiting - counts this backlog until it ends */
+  constructor(drops: Drops, waiting: WaitingCounts) {
     this.#drops = drops;
+    this.#waiting = waiting;
+    waiting.sessions += 1;
   }
 
   get bytes(): number {
@@ -57,22 +67,33 @@ export class Backlog {
       count += 1;
     }
     this.#batches = this.#batches.slice(count);
-    this.#bytes -= taken;
+    this.#grow(-taken);
     if (this.#batches.length === 0) for (const topic of this.#missed.keys()) this.#tell(topic, encoding, frames);
     return frames;
   }
 
-  /** Discards everything because the session is closed, and counts the lost messages. */
+  /** Ends because the session is closed, and counts the lost messages. */
   abandon(): void {
     for (const { messages } of this.#batches) this.#drops.disconnect += messages;
+    this.end();
+  }
+
+  /** Discards what is left. Called once, when the connection has accepted everything or has ended. */
+  end(): void {
     this.#batches = [];
-    this.#bytes = 0;
+    this.#grow(-this.#bytes);
+    this.#waiting.sessions -= 1;
   }
 
   #push(batch: Batch): void {
     this.#batches.push(batch);
-    this.#bytes += batch.size;
+    this.#grow(batch.size);
     if (!mayDrop(batch)) this.#keptBytes += batch.size;
+  }
+
+  #grow(bytes: number): void {
+    this.#bytes += bytes;
+    this.#waiting.bytes += bytes;
   }
 
   /** Replaces the topic's waiting messages with its newest one. */
@@ -97,7 +118,7 @@ export class Backlog {
   #drop(which: (batch: Batch) => boolean): void {
     this.#batches = this.#batches.filter((batch) => {
       if (batch.topic === undefined || !mayDrop(batch) || !which(batch)) return true;
-      this.#bytes -= batch.size;
+      this.#grow(-batch.size);
       this.#lose(batch.topic, batch.messages);
       return false;
     });

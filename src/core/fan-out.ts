@@ -5,6 +5,7 @@ import type { Clock, EndOfTurn } from "./ports.js";
 import { type EncodedFrames, ReplayBatches } from "./replay-batches.js";
 import type { Session } from "./session.js";
 import type { EncodingGroup, Topic } from "./topic.js";
+import type { Traffic } from "./traffic.js";
 
 /** Number of gathered bytes above which frames are written before the end of the turn. Bounds the memory of a burst. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
@@ -19,6 +20,8 @@ export interface FanOutOptions {
   readonly outbox: OutboxContext;
   /** Called for a session whose backlog exceeds its limit. */
   readonly onSlow: (session: Session) => void;
+  /** Called when messages were written to the sessions, with the first of them; at most once for each turn's write. */
+  readonly onWritten?: (message: Message) => void;
 }
 
 /**
@@ -45,6 +48,8 @@ export class FanOut {
   #sessions: Session[] = [];
   #gathered = 0;
   #scheduled = false;
+  /** First message that was gathered for the next write, apart from those of topics with a write delay. */
+  #oldest: Message | undefined;
 
   constructor(options: FanOutOptions) {
     this.#options = options;
@@ -53,12 +58,15 @@ export class FanOut {
   /** Delivers to every current member of the topic. */
   deliver(topic: Topic, message: Message): void {
     const delay = topic.rules.writeDelay;
+    topic.traffic.received += 1;
     for (const group of topic.groups) {
       const frame = group.makeFrame(message);
       if (group.first === undefined) {
         group.first = frame;
-        if (delay === 0) this.#groups.push(group);
-        else this.#settleLater(group, delay);
+        if (delay === 0) {
+          this.#groups.push(group);
+          this.#oldest ??= message;
+        } else this.#settleLater(group, delay);
       } else if (group.more === undefined) group.more = [frame];
       else group.more.push(frame);
       group.bytes += frame.length;
@@ -83,8 +91,7 @@ export class FanOut {
   replay(session: Session, topic: Topic, messages: readonly Message[], frames: EncodedFrames): number {
     if (messages.length === 0) return 0;
     const batch = this.#replays.batchFor(topic.groupFor(session.encoding), messages, frames);
-    this.delivered.messages += batch.messages;
-    this.delivered.bytes += batch.size;
+    this.#count(topic.traffic, batch.messages, batch.size);
     this.#push(session, batch);
     return batch.size;
   }
@@ -108,9 +115,8 @@ export class FanOut {
   }
 
   /** Sends a message to one session that did not join its topic, such as `$user.ID`, and counts it as delivered. */
-  sendMessage(session: Session, frame: Uint8Array): void {
-    this.delivered.messages += 1;
-    this.delivered.bytes += frame.length;
+  sendMessage(session: Session, frame: Uint8Array, traffic: Traffic): void {
+    this.#count(traffic, 1, frame.length);
     this.send(session, session.ownFrame(frame));
   }
 
@@ -137,7 +143,15 @@ export class FanOut {
     writeToEach(sessions, (session) => {
       if (session.open && !session.flush()) this.#options.onSlow(session);
     });
+    this.#reportWritten();
     if (this.#groups.length > 0 || this.#sessions.length > 0) this.#schedule();
+  }
+
+  #reportWritten(): void {
+    const message = this.#oldest;
+    if (message === undefined) return;
+    this.#oldest = undefined;
+    this.#options.onWritten?.(message);
   }
 
   /** Writes the batch of a turn's only group directly to the sinks, bypassing the outboxes. */
@@ -161,9 +175,15 @@ export class FanOut {
     group.cancelDelay?.();
     group.cancelDelay = undefined;
     const batch = messageBatch(topic, encoding, first, more);
-    this.delivered.messages += batch.messages * members.length;
-    this.delivered.bytes += batch.size * members.length;
+    this.#count(topic.traffic, batch.messages * members.length, batch.size * members.length);
     return batch;
+  }
+
+  #count(traffic: Traffic, messages: number, bytes: number): void {
+    this.delivered.messages += messages;
+    this.delivered.bytes += bytes;
+    traffic.messagesOut += messages;
+    traffic.bytesOut += bytes;
   }
 
   #settleLater(group: EncodingGroup, delay: number): void {

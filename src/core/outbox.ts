@@ -1,7 +1,7 @@
-import { Backlog } from "./backlog.js";
+import { Backlog, type WaitingCounts } from "./backlog.js";
 import { type Batch, personalizeBatch, piecesOf, type SessionFrames } from "./batch.js";
-import type { Drops } from "./drops.js";
 import type { Encoding, Sink } from "./ports.js";
+import type { Drops } from "./topic-rules.js";
 
 /** Largest number of bytes written to a connection beyond those it has accepted. */
 const LARGEST_WINDOW = 64 * 1024;
@@ -12,10 +12,10 @@ export class OutboxContext {
   readonly window: number;
   /** Bytes that may wait in an outbox, where they can still be dropped. */
   readonly room: number;
+  /** Sessions whose connections are full, and the bytes that wait for them. */
+  readonly waiting: WaitingCounts = { sessions: 0, bytes: 0 };
   /** Number of the current turn of the event loop. */
   turn = 0;
-  /** Number of outboxes whose frames wait because the connection is full. */
-  waiting = 0;
 
   /** @param limit - bytes that may wait for one peer, in its connection and its outbox together */
   constructor(
@@ -106,8 +106,14 @@ export class Outbox {
     this.flush();
     if (this.#backlog !== undefined) {
       this.#sink.writeAll(this.#backlog.take(Number.POSITIVE_INFINITY, this.encoding));
-      this.#endBacklog();
+      this.discard();
     }
+  }
+
+  /** Discards the backlog, because it was written or because the peer has gone. */
+  discard(): void {
+    this.#backlog?.end();
+    this.#backlog = undefined;
   }
 
   /** Discards everything because the session is closed, and counts the lost messages. */
@@ -117,12 +123,7 @@ export class Outbox {
     this.#first = undefined;
     this.#more = undefined;
     this.#backlog?.abandon();
-    this.#endBacklog();
-  }
-
-  /** Discards what waits, because the peer has left. */
-  discard(): void {
-    this.#endBacklog();
+    this.#backlog = undefined;
   }
 
   #flushOne(batch: Batch): boolean {
@@ -164,18 +165,12 @@ export class Outbox {
   }
 
   #wait(batch: Batch): boolean {
-    const { drops, room } = this.#context;
+    const { drops, room, waiting } = this.#context;
     if (this.#backlog === undefined) {
-      this.#backlog = new Backlog(drops);
-      this.#context.waiting += 1;
+      this.#backlog = new Backlog(drops, waiting);
       this.#resumeLater();
     }
     return this.#backlog.add(batch, room);
-  }
-
-  #endBacklog(): void {
-    if (this.#backlog !== undefined) this.#context.waiting -= 1;
-    this.#backlog = undefined;
   }
 
   #resumeLater(): void {
@@ -183,7 +178,7 @@ export class Outbox {
       const backlog = this.#backlog;
       if (backlog === undefined) return;
       this.#sink.writeAll(backlog.take(this.#context.window, this.encoding));
-      if (backlog.empty) this.#endBacklog();
+      if (backlog.empty) this.discard();
       else this.#resumeLater();
     });
   }

@@ -10,6 +10,9 @@ export interface BrokerDriver {
   /** False while the broker cannot be reached; joins and publishes are refused meanwhile (O9). */
   readonly up: boolean;
 
+  /** Figures of the connection to the broker, for the metrics. */
+  readonly link: BrokerLink;
+
   /** Stored messages of topics with history. */
   readonly history: HistoryStore;
 
@@ -53,6 +56,14 @@ export interface BrokerDriver {
    * @throws CarillonError unavailable (they may or may not have arrived), permission_denied
    */
   publish(publications: readonly Publication[]): Promise<Published>;
+}
+
+/** Figures of a driver's connection. All are 0 where there is none. */
+export interface BrokerLink {
+  /** Number of times that a lost connection was restored. */
+  readonly reconnects: number;
+  /** Bytes sent to the broker and not confirmed yet. */
+  readonly pendingBytes: number;
 }
 
 /**

@@ -1,16 +1,19 @@
 import { Topic, type TopicDelivery } from "./topic.js";
 import type { RulesOf } from "./topic-rules.js";
+import type { TrafficCounts } from "./traffic.js";
 
 /** The topics of this node by vhost, broker and name. A lookup in one vhost never finds a topic of another. */
 export class TopicIndex {
   readonly #rulesOf: RulesOf;
   readonly #delivery: TopicDelivery;
+  readonly #traffic: TrafficCounts;
   readonly #realms = new Map<string, Map<string, Topic>>();
   #size = 0;
 
-  constructor(rulesOf: RulesOf, delivery: TopicDelivery) {
+  constructor(rulesOf: RulesOf, delivery: TopicDelivery, traffic: TrafficCounts) {
     this.#rulesOf = rulesOf;
     this.#delivery = delivery;
+    this.#traffic = traffic;
   }
 
   get size(): number {
@@ -43,7 +46,8 @@ export class TopicIndex {
     }
     let topic = realm.get(name);
     if (topic === undefined) {
-      topic = new Topic(vhost, broker, name, this.#rulesOf(vhost, name), this.#delivery);
+      const traffic = this.#traffic.of(vhost, broker);
+      topic = new Topic({ vhost, broker, name, traffic, delivery: this.#delivery }, this.#rulesOf(vhost, name));
       realm.set(name, topic);
       this.#size += 1;
     }

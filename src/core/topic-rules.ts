@@ -6,6 +6,9 @@ import type { HistoryClass } from "./history.js";
  */
 export type SlowConsumerPolicy = "disconnect" | "drop_oldest" | "latest";
 
+/** Numbers of messages that slow sessions did not receive, by the policy that dropped them. */
+export type Drops = Record<SlowConsumerPolicy, number>;
+
 /** Access rules of a topic, and how its messages are delivered. */
 export interface TopicRules {
   /** Pattern that selected these rules, for explanations. */

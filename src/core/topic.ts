@@ -2,6 +2,7 @@ import type { Message } from "./message.js";
 import type { Encoding, MessageReceiver, TopicSubscription } from "./ports.js";
 import type { Session } from "./session.js";
 import type { TopicRules } from "./topic-rules.js";
+import type { Traffic } from "./traffic.js";
 
 /** Copies a text into one piece. A concatenation refers to its parts, which every message would look up. */
 function flatten(text: string): string {
@@ -53,6 +54,15 @@ export interface TopicDelivery {
   deliver(topic: Topic, message: Message): void;
 }
 
+export interface TopicOptions {
+  readonly vhost: string;
+  readonly broker: string;
+  readonly name: string;
+  /** Counts the traffic of the vhost on the broker. */
+  readonly traffic: Traffic;
+  readonly delivery: TopicDelivery;
+}
+
 /** A topic with members on this node, with joins in flight, or lingering after its last member left. */
 export class Topic implements MessageReceiver {
   /** One group for each encoding in use: one or two, rarely more. */
@@ -61,17 +71,26 @@ export class Topic implements MessageReceiver {
   holders = 0;
   subscription: TopicSubscription | undefined;
 
+  readonly vhost: string;
+  readonly broker: string;
+  readonly name: string;
+  readonly traffic: Traffic;
+  readonly #delivery: TopicDelivery;
+
   constructor(
-    readonly vhost: string,
-    readonly broker: string,
-    readonly name: string,
+    { broker, delivery, name, traffic, vhost }: TopicOptions,
     /** Current rules of the vhost; they may change while the topic exists. */
     public rules: TopicRules,
-    readonly delivery: TopicDelivery,
-  ) {}
+  ) {
+    this.vhost = vhost;
+    this.broker = broker;
+    this.name = name;
+    this.traffic = traffic;
+    this.#delivery = delivery;
+  }
 
   deliver(message: Message): void {
-    this.delivery.deliver(this, message);
+    this.#delivery.deliver(this, message);
   }
 
   /** Number of members on this node. */

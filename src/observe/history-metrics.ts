@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import { byLabel, labelled, type MetricRow, type Sample } from "./metric-rows.js";
 
 /** Counters of one broker's history. */
 export interface BrokerHistoryReadings {
@@ -26,14 +26,8 @@ export interface HistoryReadings {
   readonly recoveries: () => Iterable<readonly [result: string, count: number]>;
 }
 
-/** A metric of each broker. The last element reads one number, or numbers by the value of the label `source` or `kind`. */
+type Row = MetricRow<HistoryReadings>;
 type SimpleMetric = readonly [name: string, help: string, read: (counts: BrokerHistoryReadings) => number];
-type LabelledMetric = readonly [
-  name: string,
-  label: string,
-  help: string,
-  read: (counts: BrokerHistoryReadings) => Readonly<Record<string, number>>,
-];
 
 const COUNTERS: readonly SimpleMetric[] = [
   ["stored_total", "Messages stored by publishes of this node, counted per topic.", ({ stored }) => stored],
@@ -51,73 +45,61 @@ const COUNTERS: readonly SimpleMetric[] = [
   ["read_seconds_total", "Time of requests to the store.", ({ readMilliseconds }) => readMilliseconds / 1_000],
 ];
 
-const LABELLED_COUNTERS: readonly LabelledMetric[] = [
-  [
-    "replays_total",
-    "source",
-    "Replays of stored messages to clients, by source: ring (recent messages in memory) or store.",
-    ({ replays }) => replays,
-  ],
-  ["reads_total", "kind", "Requests to the store, by kind.", ({ reads }) => reads],
-];
-
 const GAUGES: readonly SimpleMetric[] = [
   ["memory_messages", "Stored messages in this node's memory.", ({ held }) => held.messages],
   ["memory_bytes", "Bytes of stored messages in this node's memory, with metadata.", ({ held }) => held.bytes],
 ];
 
-/** Adds the metrics of stored messages, whose names begin with `carillon_history_`. */
-export function addHistoryMetrics(registry: Registry, { history, historyFaults, recoveries }: HistoryReadings): void {
-  const registers = [registry];
-  for (const [Kind, metrics] of [
-    [Counter, COUNTERS],
-    [Gauge, GAUGES],
-  ] as const) {
-    for (const [name, help, read] of metrics) {
-      new Kind({
-        name: `carillon_history_${name}`,
-        help,
-        labelNames: ["broker"],
-        registers,
-        collect() {
-          this.reset();
-          for (const [broker, counts] of Object.entries(history())) this.inc({ broker }, read(counts));
-        },
-      });
-    }
-  }
-  for (const [name, label, help, read] of LABELLED_COUNTERS) {
-    new Counter({
-      name: `carillon_history_${name}`,
-      help,
-      labelNames: ["broker", label],
-      registers,
-      collect() {
-        this.reset();
-        for (const [broker, counts] of Object.entries(history())) {
-          for (const [value, number] of Object.entries(read(counts))) this.inc({ broker, [label]: value }, number);
-        }
-      },
-    });
-  }
-  new Gauge({
-    name: "carillon_history_faults",
+/** Metrics of stored messages. */
+export const HISTORY_METRICS: readonly Row[] = [
+  ...COUNTERS.map((metric) => toRow("counter", metric)),
+  ...GAUGES.map((metric) => toRow("gauge", metric)),
+  {
+    kind: "counter",
+    name: "history_replays_total",
+    help: "Replays of stored messages to clients, by source: ring (recent messages in memory) or store.",
+    labels: ["broker", "source"],
+    read: (node) => byBrokerAnd("source", node, ({ replays }) => replays),
+  },
+  {
+    kind: "counter",
+    name: "history_reads_total",
+    help: "Requests to the store, by kind.",
+    labels: ["broker", "kind"],
+    read: (node) => byBrokerAnd("kind", node, ({ reads }) => reads),
+  },
+  {
+    kind: "gauge",
+    name: "history_faults",
     help: "Faults of history classes that the store cannot keep as configured, as in the log.",
-    labelNames: ["broker"],
-    registers,
-    collect() {
-      this.reset();
-      for (const [broker, count] of Object.entries(historyFaults())) this.inc({ broker }, count);
-    },
-  });
-  new Counter({
-    name: "carillon_history_recoveries_total",
+    labels: ["broker"],
+    read: (node) => byLabel("broker", node.historyFaults()),
+  },
+  {
+    kind: "counter",
+    name: "history_recoveries_total",
     help: "Recoveries that clients requested, by result: recovered, or the reason of the failure.",
-    labelNames: ["result"],
-    registers,
-    collect() {
-      this.reset();
-      for (const [result, count] of recoveries()) this.inc({ result }, count);
-    },
-  });
+    labels: ["result"],
+    read: (node) => byLabel("result", new Map(node.recoveries())),
+  },
+];
+
+function toRow(kind: Row["kind"], [name, help, read]: SimpleMetric): Row {
+  return {
+    kind,
+    name: `history_${name}`,
+    help,
+    labels: ["broker"],
+    read: (node) => labelled("broker", node.history(), read),
+  };
+}
+
+function* byBrokerAnd(
+  label: string,
+  { history }: HistoryReadings,
+  read: (counts: BrokerHistoryReadings) => Readonly<Record<string, number>>,
+): Generator<Sample, void> {
+  for (const [broker, counts] of Object.entries(history())) {
+    for (const [value, number] of Object.entries(read(counts))) yield [{ broker, [label]: value }, number];
+  }
 }

@@ -31,6 +31,7 @@ export class Server {
       log,
       dialects,
       readiness: () => this.#readiness(),
+      stopping: () => this.#stopping !== undefined,
       onChanged: () => {
         if (this.#addresses === undefined) return;
         this.#warnOpenAccess();

@@ -42,6 +42,7 @@ export async function stopNode(
   parts.clients.stop();
   listeners.certificates?.stop();
   await stopRuntimes(parts, end, log);
+  parts.metrics.stop();
   parts.limitedLog.stop();
   parts.processLoad.stop();
   log.info("stopped");

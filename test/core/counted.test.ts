@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { Topic } from "../../src/core/topic.js";
+import { Traffic } from "../../src/core/traffic.js";
 import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
 /** Encodes a message as `topic:payload;` after its number in the session: `1=t:a;`. */
@@ -35,7 +36,7 @@ test("B14: numbers the messages of each session from 1 without a gap when they a
   for (const text of ["b", "c"]) bench.fanOut.deliver(t, message(text));
   bench.fanOut.deliver(u, message("d"));
   // A message for this session only, and an answer, which is not numbered.
-  bench.fanOut.sendMessage(one, encoding.frame(message("e"), "own"));
+  bench.fanOut.sendMessage(one, encoding.frame(message("e"), "own"), new Traffic());
   bench.fanOut.send(one, Buffer.from("answer;"));
   bench.endTurn();
   expect(first.text.split(";").filter((frame) => frame !== "answer")).toEqual([

@@ -3,12 +3,14 @@ import { Interest } from "../../src/core/interest.js";
 import type { BrokerDriver, Subscription, TopicSubscription } from "../../src/core/ports.js";
 import { TopicIndex } from "../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../src/core/topic-rules.js";
+import { TrafficCounts } from "../../src/core/traffic.js";
 import { CarillonError } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 /** Records subscriptions, and refuses topics that start with "forbidden". */
 class NotingDriver implements BrokerDriver {
   readonly up = true;
+  readonly link = { reconnects: 0, pendingBytes: 0 };
   readonly log: string[] = [];
 
   start = (): Promise<void> => Promise.resolve();
@@ -30,7 +32,7 @@ class NotingDriver implements BrokerDriver {
 
 function setUp(linger: number) {
   const clock = new ManualClock();
-  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} });
+  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} }, new TrafficCounts());
   const driver = new NotingDriver();
   const interest = new Interest(index, clock, linger);
   return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };

@@ -1,5 +1,6 @@
 import type { SessionFrames } from "../../src/core/batch.js";
 import type { Topic } from "../../src/core/topic.js";
+import { Traffic } from "../../src/core/traffic.js";
 import { Bench, CountingEncoding, MemorySink, message, topicNamed } from "./support.js";
 
 class PersonalEncoding extends CountingEncoding {
@@ -50,7 +51,7 @@ test("O7: gives a session its own frames of messages, and others the shared ones
   const other = new MemorySink();
   bench.hub.join(bench.session(other, encoding), t);
   for (const text of ["a", "b"]) bench.fanOut.deliver(t, message(text));
-  bench.fanOut.sendMessage(session, encoding.frame(message("c"), "own"));
+  bench.fanOut.sendMessage(session, encoding.frame(message("c"), "own"), new Traffic());
   bench.endTurn();
   expect(sink.text).toBe("t+u>own:c;t+u>t:a;t+u>t:b;");
   expect(other.text).toBe("t:a;t:b;");

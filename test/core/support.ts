@@ -1,5 +1,4 @@
 import type { SessionFrames } from "../../src/core/batch.js";
-import type { Drops } from "../../src/core/drops.js";
 import { FanOut } from "../../src/core/fan-out.js";
 import { Hub } from "../../src/core/hub.js";
 import type { Message } from "../../src/core/message.js";
@@ -7,7 +6,9 @@ import { OutboxContext } from "../../src/core/outbox.js";
 import type { Encoding, Sink } from "../../src/core/ports.js";
 import { Session } from "../../src/core/session.js";
 import { Topic, type TopicDelivery } from "../../src/core/topic.js";
+import type { Drops } from "../../src/core/topic-rules.js";
 import { DEFAULT_RULES, type TopicRules } from "../../src/core/topic-rules.js";
+import { Traffic } from "../../src/core/traffic.js";
 import type { CloseReason } from "../../src/errors.js";
 import { ManualClock } from "../support/manual-clock.js";
 
@@ -79,7 +80,10 @@ const unsubscribed: TopicDelivery = {
 };
 
 export function topicNamed(name: string, rules: Partial<TopicRules> = {}): Topic {
-  return new Topic("/", "memory", name, { ...DEFAULT_RULES, ...rules }, unsubscribed);
+  return new Topic(
+    { vhost: "/", broker: "memory", name, traffic: new Traffic(), delivery: unsubscribed },
+    { ...DEFAULT_RULES, ...rules },
+  );
 }
 
 /** A hub and a fan-out whose turns end when the test says so. */

@@ -43,6 +43,7 @@ export interface MemoryDriverOptions {
 export class MemoryDriver implements BrokerDriver {
   readonly #vhosts = new Map<string, VhostSubscriptions>();
   readonly history: MemoryHistory;
+  readonly link = { reconnects: 0, pendingBytes: 0 };
   #up = true;
 
   constructor({ clock }: MemoryDriverOptions) {

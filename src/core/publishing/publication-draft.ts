@@ -1,6 +1,6 @@
 import { CarillonError, invalidArgument } from "../../errors.js";
 import type { HistoryFinder } from "../history.js";
-import type { BrokerDirectory, BrokerDriver, NamedBroker } from "../ports.js";
+import type { BrokerDirectory, NamedBroker } from "../ports.js";
 import { fromSessionUuid } from "../session-uuid.js";
 import { labelFault, topicFault } from "../topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "../user-topic.js";
@@ -89,10 +89,10 @@ export interface DraftChecks {
 
 /**
  * Checks a message's form, the source's rights and the broker.
- * @returns driver of the broker
+ * @returns the broker
  * @throws CarillonError invalid_argument, not_found, permission_denied
  */
-export function checkDraft(draft: PublicationDraft, place: Place, { brokers, limits }: DraftChecks): BrokerDriver {
+export function checkDraft(draft: PublicationDraft, place: Place, { brokers, limits }: DraftChecks): NamedBroker {
   checkForm(draft, limits, place);
   checkRights(draft, place);
   return resolveBroker(draft, brokers, place);
@@ -136,7 +136,7 @@ function resolveBroker(
   { broker: name, topics }: PublicationDraft,
   brokers: BrokerDirectory,
   place: Place,
-): BrokerDriver {
+): NamedBroker {
   const { vhost } = place.source;
   let broker: NamedBroker;
   try {
@@ -146,7 +146,7 @@ function resolveBroker(
     throw new CarillonError(error.code, `${describe(place)}broker: ${error.message}`);
   }
   if (name !== "") checkUserTopics(topics, broker, brokers.resolve(vhost, ""), place);
-  return broker.driver;
+  return broker;
 }
 
 /** Rejects user and connection topics on brokers other than the default, because nodes subscribe to them only there. */

@@ -2,6 +2,7 @@ import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { HistoryFinder, StoredReceipt } from "../history.js";
 import type { Message, MessageIds, Publication, Receipt } from "../message.js";
 import type { BrokerDirectory, BrokerDriver, Clock, Published } from "../ports.js";
+import type { TrafficCounts } from "../traffic.js";
 import {
   checkDraft,
   checkExpanded,
@@ -17,6 +18,7 @@ export interface PublisherOptions {
   readonly ids: MessageIds;
   readonly clock: Clock;
   readonly limits: PublisherLimits;
+  readonly traffic: TrafficCounts;
   /** Returns the finder of a vhost; undefined where no topic of the vhost has a history (rule H7). */
   readonly historyOf: (vhost: string) => HistoryFinder | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
@@ -176,11 +178,10 @@ export class Publisher {
     const findHistory = source.findHistory ?? this.#options.historyOf(source.vhost)?.find;
     const batches = new Map<BrokerDriver, Publication[]>();
     const messages: PreparedMessage[] = [];
-    let published = 0;
-    let bytes = 0;
+    const accepted = new Map<string, { messages: number; bytes: number }>();
     for (const [position, original] of drafts.entries()) {
       const draft = withSessionIds(original);
-      const driver = checkDraft(draft, { source, position }, this.#options);
+      const { driver, name } = checkDraft(draft, { source, position }, this.#options);
       const topics = distinctTopics(draft);
       const id = draft.id === "" ? ids.next() : draft.id;
       if (topics === undefined) {
@@ -194,8 +195,10 @@ export class Publisher {
         time,
         payload: draft.payload,
       };
-      published += 1;
-      bytes += draft.payload.length;
+      const counts = accepted.get(name) ?? { messages: 0, bytes: 0 };
+      accepted.set(name, counts);
+      counts.messages += 1;
+      counts.bytes += draft.payload.length;
       const batch = batches.get(driver) ?? [];
       batches.set(driver, batch);
       const begin = batch.length;
@@ -208,8 +211,13 @@ export class Publisher {
       messages.push({ id, driver, publications: isStored ? batch.slice(begin) : undefined });
     }
     for (const [driver, batch] of batches) driver.admit(batch);
-    this.accepted[source.kind] += published;
-    this.accepted.bytes += bytes;
+    for (const [name, { bytes, messages: count }] of accepted) {
+      const traffic = this.#options.traffic.of(source.vhost, name);
+      traffic.messagesIn += count;
+      traffic.bytesIn += bytes;
+      this.accepted[source.kind] += count;
+      this.accepted.bytes += bytes;
+    }
     return { source: source.kind, batches, messages, time };
   }
 }

@@ -3,6 +3,7 @@ import type { HistoryClass, HistoryStore } from "../../core/history.js";
 import type { Message, MessageIds, Publication } from "../../core/message.js";
 import type {
   BrokerDriver,
+  BrokerLink,
   Clock,
   MessageReceiver,
   Published,
@@ -94,6 +95,10 @@ export class NatsDriver implements BrokerDriver {
     return this.#link.up;
   }
 
+  get link(): BrokerLink {
+    return { reconnects: this.#link.reconnects, pendingBytes: this.#unconfirmedBytes };
+  }
+
   async start(): Promise<void> {
     try {
       await this.#link.start();
@@ -173,7 +178,7 @@ export class NatsDriver implements BrokerDriver {
   admit(publications: readonly Publication[]): void {
     if (!this.up) throw this.#notConnected();
     const maxPayload = this.#link.connection?.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    let bytes = this.#rounds.unconfirmedBytes + this.#history.publisher.pendingBytes;
+    let bytes = this.#unconfirmedBytes;
     for (const { history, message, topic } of publications) {
       let size = computePublishedSize(message);
       if (history !== undefined) {
@@ -254,6 +259,10 @@ export class NatsDriver implements BrokerDriver {
       this.#history.publisher.refuse(refusal.subject);
     } else if (refusal.operation === "subscribe") this.#subscriptions.refuse(refusal.subject);
     else this.#subscriptions.refuseUnconfirmed(refusal.text);
+  }
+
+  get #unconfirmedBytes(): number {
+    return this.#rounds.unconfirmedBytes + this.#history.publisher.pendingBytes;
   }
 
   get #broker(): string {

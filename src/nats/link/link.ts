@@ -39,6 +39,7 @@ export class Link {
   readonly #options: LinkOptions;
   #connection: NatsConnection | undefined;
   #up = false;
+  #connects = 0;
   #downReported = false;
   #lastError = "";
   #cancelRetry: (() => void) | undefined;
@@ -51,6 +52,11 @@ export class Link {
   /** True when the server has answered since the last connect or reconnect, so that all subscriptions are active. */
   get up(): boolean {
     return this.#up;
+  }
+
+  /** Number of times that a lost connection was restored. */
+  get reconnects(): number {
+    return Math.max(0, this.#connects - 1);
   }
 
   /** The current connection, which the library may be trying to restore. */
@@ -149,6 +155,7 @@ export class Link {
       return;
     }
     this.#up = true;
+    this.#connects += 1;
     this.#downReported = false;
     this.#lastError = "";
     this.#options.events.onUp(connection.getServer());

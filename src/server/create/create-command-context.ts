@@ -27,13 +27,14 @@ export interface ServicesContext extends ClusterServices {
 /** Creates the dependencies of the command handlers. */
 export function createCommandContext({ limits }: Config, context: ServicesContext): CommandContext {
   const { brokers, clients, dispatch, limitedLog, messaging, node, presence, vhosts } = context;
-  const { fanOut, hub, index, interest, publisher } = messaging;
+  const { fanOut, hub, index, interest, publisher, traffic } = messaging;
   const attendance = new Attendance({ presence, clients, fanOut, clock: systemClock });
   const userTopics = new UserTopics({
     node,
     clients,
     brokers,
     fanOut,
+    traffic,
     onRefused: (vhost, { message: reason }) => {
       limitedLog.warn({ vhost, reason }, "some clients cannot receive messages addressed to their user or connection");
     },

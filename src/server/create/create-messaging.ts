@@ -1,16 +1,16 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import type { Config } from "../../config/schema.js";
-import type { Drops } from "../../core/drops.js";
 import { FanOut } from "../../core/fan-out.js";
 import { Hub } from "../../core/hub.js";
 import { Interest } from "../../core/interest.js";
-import { MessageIds } from "../../core/message.js";
+import { type Message, MessageIds } from "../../core/message.js";
 import { OutboxContext } from "../../core/outbox.js";
 import { Publisher, type PublisherOptions } from "../../core/publishing/publisher.js";
 import type { Session } from "../../core/session.js";
 import type { Topic } from "../../core/topic.js";
 import { TopicIndex } from "../../core/topic-index.js";
-import type { RulesOf } from "../../core/topic-rules.js";
+import type { Drops, RulesOf } from "../../core/topic-rules.js";
+import { TrafficCounts } from "../../core/traffic.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import { systemClock } from "../../util/system-clock.js";
 
@@ -21,6 +21,8 @@ export interface MessagingContext {
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
   readonly historyOf: PublisherOptions["historyOf"];
+  /** Called with one of the messages of each write to sessions. */
+  readonly onWritten: (message: Message) => void;
   /** Called when a session has left a topic. */
   readonly onLeft: (session: Session, topic: Topic) => void;
 }
@@ -33,14 +35,18 @@ export interface Messaging {
   readonly interest: Interest;
   readonly publisher: Publisher;
   readonly outbox: OutboxContext;
+  readonly traffic: TrafficCounts;
   /** Counts lost messages by reason. */
   readonly lost: () => Readonly<Record<string, number>>;
 }
 
-export function createMessaging({ interest_linger, limits }: Config, context: MessagingContext): Messaging {
-  const { brokers, historyOf, limitedLog, node, onLeft, rulesOf } = context;
+export function createMessaging({ interest_linger, limits, vhosts }: Config, context: MessagingContext): Messaging {
+  const { brokers, historyOf, limitedLog, node, onLeft, onWritten, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
+  const traffic = new TrafficCounts();
+  // The vhosts of the configuration come first where there are more than labels.
+  for (const vhost of Object.keys(vhosts)) traffic.label(vhost);
   const outbox = new OutboxContext(limits.outbox, drops);
   const fanOut = new FanOut({
     endOfTurn: setImmediate,
@@ -49,8 +55,9 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
     onSlow: (session) => {
       hub.remove(session, "slow_consumer");
     },
+    onWritten,
   });
-  const index = new TopicIndex(rulesOf, fanOut);
+  const index = new TopicIndex(rulesOf, fanOut, traffic);
   const interest = new Interest(index, systemClock, interest_linger);
   const hub = new Hub(fanOut, (topic, session) => {
     interest.release(topic);
@@ -65,6 +72,7 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
       topicsPerMessage: limits.topics_per_message,
       expandedBytes: limits.expanded_request,
     },
+    traffic,
     historyOf,
     onUnconfirmed: (messages, cause) => {
       unconfirmed += messages;
@@ -75,5 +83,5 @@ export function createMessaging({ interest_linger, limits }: Config, context: Me
     const { disconnect, drop_oldest, latest } = drops;
     return { slow_consumer: disconnect, drop_oldest, latest, unconfirmed };
   };
-  return { index, hub, fanOut, interest, publisher, outbox, lost };
+  return { index, hub, fanOut, interest, publisher, outbox, traffic, lost };
 }

@@ -35,7 +35,7 @@ export function createNodeReader({ brokers: configured }: Config, context: NodeR
       connections: connections(),
       topics: index.size,
       subscriptions: hub.memberships,
-      slowSessions: outbox.waiting,
+      slowSessions: outbox.waiting.sessions,
       workers: dispatch.workers,
       counters: {
         messagesIn: publisher.accepted.backend + publisher.accepted.client,

@@ -17,7 +17,7 @@ import type { Handler } from "../../net/http-handler.js";
 import { healthz, readyz } from "../../observe/health.js";
 import { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
-import type { Metrics } from "../../observe/metrics.js";
+import { Metrics } from "../../observe/metrics.js";
 import { ProcessLoad } from "../../observe/process-load.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
 import { Gatekeeper } from "../../rpc/gatekeeper.js";
@@ -33,8 +33,8 @@ import { createCommandContext } from "./create-command-context.js";
 import { createHistoryPreparation } from "./create-history-preparation.js";
 import { createListeners, type Listeners } from "./create-listeners.js";
 import { createMessaging, type Messaging } from "./create-messaging.js";
-import { createMetrics } from "./create-metrics.js";
 import { createNodeReader } from "./create-node-reader.js";
+import { createReadings } from "./create-readings.js";
 import { createRpc, type RpcServices } from "./create-rpc.js";
 import { createStore } from "./create-store.js";
 import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vhosts.js";
@@ -44,6 +44,8 @@ export interface NodeContext {
   readonly dialects: readonly DialectModule[];
   /** Lists what the node waits for before it is ready. */
   readonly readiness: () => readonly string[];
+  /** Whether the node is stopping. */
+  readonly stopping: () => boolean;
   /** Called when a broker, the store or the vhosts may have become ready. */
   readonly onChanged: () => void;
   /** Called when a broker is lost. */
@@ -67,6 +69,7 @@ export interface NodeParts {
   readonly connectionAges: ConnectionAges | undefined;
   readonly rpc: RpcServices;
   readonly listeners: Listeners;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -74,7 +77,7 @@ export interface NodeParts {
  * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
  */
 export function createNode(config: Config, context: NodeContext): NodeParts {
-  const { dialects, log, onBrokerDown, onChanged, readiness } = context;
+  const { dialects, log, onBrokerDown, onChanged, readiness, stopping } = context;
   const limitedLog = new LimitedLog(log, systemClock);
   const node = randomBytes(6).toString("hex");
   const logs = { log, limitedLog };
@@ -113,6 +116,9 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     brokers,
     rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
     historyOf: (vhost) => vhosts.get(vhost)?.history,
+    onWritten: (message) => {
+      metrics.observeDelivery(message);
+    },
     onLeft: (session, topic) => {
       commands.attendance.left(session, topic);
       commands.groups.left(session, topic);
@@ -151,18 +157,21 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   const budget = new ByteBudget(config.limits.receiving);
   const { backend_answer_bytes_per_second: answerRate } = config.limits;
   const answers = new AnswerBudget(answerRate === "off" ? Number.POSITIVE_INFINITY : answerRate, systemClock);
-  const metrics = createMetrics({
+  const readings = createReadings({
     ...shared,
     budget,
     vhostRuntime,
     recoveries: commands.recoveries,
     historyPreparation,
-    cluster: clusterRuntime.cluster,
+    clusterRuntime,
     store,
+    draining: stopping,
+    connectionLimit: () => config.limits.connections,
     connections: () => listeners.connections(),
     inflatedBytes: () => listeners.inflations.bytes,
     handshakes: () => listeners.handshakes.counts,
   });
+  const metrics: Metrics = new Metrics(readings);
   const { outbox, publisher } = messaging;
   const onPublished = (seconds: number): void => {
     metrics.observePublish(seconds);
@@ -201,6 +210,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     connectionAges,
     rpc,
     listeners,
+    metrics,
   };
 }
 

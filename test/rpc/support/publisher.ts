@@ -1,6 +1,7 @@
 import { MemoryDriver } from "../../../src/brokers/memory/driver.js";
 import { MessageIds, type Publication } from "../../../src/core/message.js";
 import { Publisher } from "../../../src/core/publishing/publisher.js";
+import { TrafficCounts } from "../../../src/core/traffic.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 
 /** Memory broker that records the published messages. */
@@ -22,6 +23,7 @@ export class TestPublisher {
     ids: new MessageIds("test"),
     clock: systemClock,
     limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    traffic: new TrafficCounts(),
     historyOf: () => undefined,
     onUnconfirmed: () => {
       // Memory confirms.

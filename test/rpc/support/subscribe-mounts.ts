@@ -8,6 +8,7 @@ import { OutboxContext } from "../../../src/core/outbox.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { TopicIndex } from "../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../src/core/topic-rules.js";
+import { TrafficCounts } from "../../../src/core/traffic.js";
 import { RecoveryCounts } from "../../../src/history/recovery-counts.js";
 import { SUBSCRIBE_ACTIONS, SubscribeImplementation } from "../../../src/rpc/services/subscribe/subscribe.js";
 import { startMounts, type TestMounts } from "../../support/backends/mounts.js";
@@ -25,7 +26,7 @@ export async function startSubscribeMounts(
     outbox,
     onSlow: (session) => hub.remove(session, "slow_consumer"),
   });
-  const index = new TopicIndex(() => DEFAULT_RULES, fanOut);
+  const index = new TopicIndex(() => DEFAULT_RULES, fanOut, new TrafficCounts());
   const interest = new Interest(index, clock, 0);
   const hub = new Hub(fanOut, (topic) => interest.release(topic));
   const implementation = new SubscribeImplementation({

@@ -8,6 +8,7 @@ import type { Clock } from "../../../../src/core/ports.js";
 import { Publisher } from "../../../../src/core/publishing/publisher.js";
 import { TopicIndex } from "../../../../src/core/topic-index.js";
 import { DEFAULT_RULES } from "../../../../src/core/topic-rules.js";
+import { TrafficCounts } from "../../../../src/core/traffic.js";
 import { createAccessToken } from "../../../../src/dialects/webrocket/access.js";
 import { WebrocketBackend } from "../../../../src/dialects/webrocket/backend/listener.js";
 import { createWebrocketPorts } from "../../../../src/dialects/webrocket/backend/ports.js";
@@ -66,11 +67,12 @@ export async function createWorld(
     ids: new MessageIds("test"),
     clock: systemClock,
     limits: { payloadBytes: 1_048_576, topicsPerMessage: 100, expandedBytes: 16_777_216 },
+    traffic: new TrafficCounts(),
     historyOf: () => undefined,
     onUnconfirmed: () => {},
   });
   const { dispatch, member } = node ?? (await startLocalDispatch());
-  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} });
+  const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} }, new TrafficCounts());
   return {
     ...world,
     dispatch,

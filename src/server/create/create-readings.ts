@@ -1,41 +1,48 @@
 import type { BrokerRegistry } from "../../brokers/registry.js";
-import type { ClusterNode } from "../../cluster/cluster-node.js";
+import type { Clients } from "../../clients/clients.js";
 import type { HistoryPreparation } from "../../history/history-preparation.js";
 import type { RecoveryCounts } from "../../history/recovery-counts.js";
 import type { ByteBudget } from "../../net/byte-budget.js";
-import { Metrics, type Readings } from "../../observe/metrics.js";
+import type { Readings } from "../../observe/readings.js";
 import type { Store } from "../../store/store.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { ClusterDispatch } from "../../workers/cluster-dispatch.js";
+import type { ClusterRuntime } from "./create-cluster.js";
 import type { Messaging } from "./create-messaging.js";
 import { countOpenBreakers, type VhostRuntime } from "./create-vhosts.js";
 
-export interface MetricsContext {
+export interface ReadingsContext extends Pick<Readings, "connectionLimit" | "connections" | "draining" | "handshakes"> {
   readonly node: string;
   readonly messaging: Messaging;
   readonly vhostRuntime: VhostRuntime;
   readonly brokers: BrokerRegistry;
-  readonly cluster: ClusterNode;
+  readonly clients: Clients;
+  readonly clusterRuntime: ClusterRuntime;
   readonly store: Store;
   readonly dispatch: ClusterDispatch;
   readonly recoveries: RecoveryCounts;
   readonly historyPreparation: HistoryPreparation;
   readonly budget: ByteBudget;
-  readonly connections: () => number;
   readonly inflatedBytes: () => number;
-  readonly handshakes: Readings["handshakes"];
 }
 
-/** Creates the metrics, which read the counters of the node's parts. */
-export function createMetrics(context: MetricsContext): Metrics {
-  const { brokers, budget, cluster, connections, dispatch, handshakes, inflatedBytes, messaging } = context;
-  const { historyPreparation, node, recoveries, store, vhostRuntime } = context;
-  const { fanOut, index, lost, publisher } = messaging;
-  const { hookCounts, vhosts } = vhostRuntime;
-  return new Metrics({
+/** Creates the functions that read the counters of the node's parts. */
+export function createReadings(context: ReadingsContext): Readings {
+  const { brokers, budget, clients, clusterRuntime, dispatch, inflatedBytes, messaging } = context;
+  const { connectionLimit, connections, draining, handshakes, historyPreparation, node, recoveries, store } = context;
+  const { fanOut, index, lost, outbox, publisher, traffic } = messaging;
+  const { hookCounts, vhosts } = context.vhostRuntime;
+  const { bus, cluster } = clusterRuntime;
+  const vhostTraffic: Readings["vhosts"] = () => {
+    traffic.prune((vhost) => vhosts.get(vhost) !== undefined);
+    return traffic.byVhost();
+  };
+  return {
     node,
     version: packageVersion,
     connections,
+    connectionLimit,
+    draining,
     handshakes,
     publishesFailed: () => publisher.failed.all(),
     topics: () => index.size,
@@ -44,21 +51,41 @@ export function createMetrics(context: MetricsContext): Metrics {
     messagesOut: () => fanOut.delivered.messages,
     bytesOut: () => fanOut.delivered.bytes,
     drops: lost,
-    brokers: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.up ? 1 : 0])),
+    backlog: () => outbox.waiting,
+    vhosts: vhostTraffic,
+    vhostConnections: () => countConnections(vhostTraffic().keys(), clients, (vhost) => traffic.label(vhost)),
+    brokers: () => readBrokers(brokers),
+    brokerTraffic: () => traffic.byBroker(),
     history: () => Object.fromEntries([...brokers.all].map(({ driver, name }) => [name, driver.history.counts])),
     recoveries: () => recoveries.all,
     historyFaults: () => historyPreparation.faults,
+    clusterUp: () => bus.up,
     nodes: () => cluster.nodes.size,
     receivingBytes: () => budget.used,
     receivingRefused: () => budget.refusals,
     clockDifference: () => cluster.clockDifference / 1_000,
     inflatedBytes,
     lostMessages: () => cluster.lostMessages,
-    storeUp: () => (store.up ? 1 : 0),
+    storeUp: () => store.up,
     workers: () => dispatch.workers,
     tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),
     hookCalls: () => hookCounts.all(),
     hookSeconds: () => hookCounts.seconds(),
     hookBreakers: () => countOpenBreakers(vhosts.all),
-  });
+  };
+}
+
+function readBrokers(brokers: BrokerRegistry): ReturnType<Readings["brokers"]> {
+  return new Map([...brokers.all].map(({ driver, name }) => [name, { up: driver.up, ...driver.link }]));
+}
+
+/** Counts the connections by the labels of their vhosts; 0 for a vhost without. */
+function countConnections(
+  labels: Iterable<string>,
+  { byVhost }: Clients,
+  labelOf: (vhost: string) => string,
+): ReadonlyMap<string, number> {
+  const counts = new Map([...labels].map((label) => [label, 0]));
+  for (const [vhost, count] of byVhost) counts.set(labelOf(vhost), (counts.get(labelOf(vhost)) ?? 0) + count);
+  return counts;
 }
