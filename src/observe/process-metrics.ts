@@ -10,10 +10,16 @@ import { addRows, type MetricRow } from "./metric-rows.js";
  */
 const NEVER = 2 ** 31 - 1;
 
-/** Figures of the library that contain its sampling interval. */
+/** Metrics of the library that contain its sampling interval. */
 const MISLEADING = ["min", "max", "mean", "stddev", "p50", "p90", "p99"].map(
   (figure) => `nodejs_eventloop_lag_${figure}_seconds`,
 );
+
+/** Metrics of the library that list all sockets of the process each time, which takes long where there are many. */
+const SLOW = ["handles", "requests", "resources"].flatMap((kind) => [
+  `nodejs_active_${kind}`,
+  `nodejs_active_${kind}_total`,
+]);
 
 const PROCESS: readonly MetricRow<undefined>[] = [
   {
@@ -40,6 +46,6 @@ const PROCESS: readonly MetricRow<undefined>[] = [
 /** Adds the metrics of the process. */
 export function addProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER });
-  for (const name of MISLEADING) registry.removeSingleMetric(name);
+  for (const name of [...MISLEADING, ...SLOW]) registry.removeSingleMetric(name);
   addRows(registry, undefined, PROCESS);
 }
