@@ -28,7 +28,7 @@ The key is shown only once. Add this to the vhost's "keys" in the configuration:
       - name: ${name}
         hash: sha256:${hash}
         actions: ["*"]   # or some of publish, tokens, connections, topics, channels, keys, call, presence, work,
-                         # history, subscribe
+                         # history, subscribe, admin
 `);
 }
 

@@ -156,6 +156,13 @@ function createProgram(): Command {
     .description("print the hash of a key from stdin")
     .action(async () => (await import("./key.js")).hashKeyCommand());
 
+  program
+    .command("admin")
+    .description("prepare the dashboard")
+    .command("password")
+    .description("print the hash of a password from the terminal or stdin, for admin.password_hash")
+    .action(async () => (await import("./admin.js")).hashPasswordCommand());
+
   const configCommand = program
     .command("config")
     .description("show and check configuration")

@@ -21,7 +21,13 @@ insecure: false
 
 # Separate address for /healthz, /readyz and /metrics, which http then no longer serves:
 #   admin: { listen: 127.0.0.1:9090 }
-admin: {}
+# Dashboard at /admin of http: on, off, or auto (on with a password, and on loopback while no keys exist).
+#   admin: { password_hash: "scrypt:…" }   # carillon admin password
+# With dashboard: on, keys with the action admin can sign in, too. Without actions the dashboard only reads.
+admin:
+  dashboard: auto
+  actions: false
+  session: 12h
 
 # Origins of pages that may connect: "*", exact ones, or with one "*" as the port or in the host (https://*.example.com).
 # Files and sandboxed frames have the origin "null" or file://. Clients other than browsers send no origin.
@@ -122,7 +128,7 @@ vhosts:
       cookie: ""
       query: false
     # Backends' keys, as \`carillon key create\` prints them. actions: publish, tokens, connections, topics, channels, keys,
-    # vhosts (of "/"), call, presence, work, history, subscribe, or "*".
+    # vhosts (of "/"), call, presence, work, history, subscribe, admin, or "*".
     #   keys:
     #     - { name: shop, hash: "sha256:…", actions: [publish], topics: ["orders.*"] }
     keys: []

@@ -1,3 +1,4 @@
+import { isPasswordHash } from "../access/keys/password-hash.js";
 import { parseNetwork } from "../net/networks.js";
 import { compileOriginPattern } from "../net/origin-pattern.js";
 import { DEFAULT_VHOST } from "../util/names.js";
@@ -57,6 +58,24 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .describe(
               "Separate address for `/healthz`, `/readyz` and `/metrics`, which the HTTP port then no longer serves.",
             ),
+          dashboard: z
+            .enum(["auto", "on", "off"])
+            .default("auto")
+            .describe(
+              "The dashboard at `/admin` of the HTTP port. `auto` serves it when `password_hash` is set, and without signing in while `http` is a loopback address and no keys exist. `on` also lets keys with the action `admin` sign in.",
+            ),
+          password_hash: z
+            .string()
+            .refine(isPasswordHash, "expected the output of carillon admin password")
+            .optional()
+            .describe("Hash of the dashboard's password, from `carillon admin password`."),
+          actions: z
+            .boolean()
+            .default(false)
+            .describe("Let the dashboard disconnect clients and publish messages. Otherwise it only reads."),
+          session: duration("1m", "30d")
+            .prefault("12h")
+            .describe("Time after which users of the dashboard sign in again."),
         })
         .prefault({}),
       origins: z

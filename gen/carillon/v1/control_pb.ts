@@ -986,7 +986,7 @@ export type Key = Message<"carillon.v1.Key"> & {
 
   /**
    * Actions of the key: publish, tokens, connections, topics, channels, keys, vhosts, call, presence, work, history,
-   * subscribe, or `*` for all.
+   * subscribe, admin, or `*` for all.
    *
    * @generated from field: repeated string actions = 3;
    */

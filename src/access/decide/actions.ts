@@ -17,6 +17,7 @@ export const BACKEND_ACTIONS = [
   "work",
   "history",
   "subscribe",
+  "admin",
 ] as const;
 
 export type BackendAction = (typeof BACKEND_ACTIONS)[number];

@@ -1,3 +1,4 @@
+import type { Sessions } from "../../admin/sessions.js";
 import { Handshakes } from "../../clients/handshakes.js";
 import type { Config } from "../../config/schema.js";
 import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
@@ -31,6 +32,7 @@ import { systemClock } from "../../util/system-clock.js";
 import { toRetryWindow } from "../drain-node.js";
 import { createAdmin } from "./create-admin.js";
 import { type ClientSources, createClientContext, createWebSockets } from "./create-client-listeners.js";
+import { createDashboard } from "./create-dashboard.js";
 import { createDialects } from "./create-dialects.js";
 
 export interface ListenersContext
@@ -44,6 +46,8 @@ export interface ListenersContext
   readonly limitedLog: LimitedLog;
   readonly rpc: ServiceImplementations;
   readonly gatekeeper: Gatekeeper;
+  /** Sessions of the dashboard. */
+  readonly sessions: Sessions;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
   /** Handlers for health and metrics, on the HTTP port or on a separate one. */
@@ -141,6 +145,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     inflations,
   });
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
+  const connect = connectMount({ ...rpc, openLease });
   const http = new HttpListener({
     ...createPortOptions(config.http),
     times,
@@ -148,10 +153,11 @@ export function createListeners(config: Config, context: ListenersContext): List
     hostAllowed: isLoopback(config.http.host) ? createLoopbackHostCheck(originAllowed) : undefined,
     routes: new Map([
       ...pages,
+      ...createDashboard(config, { ...context, addressOf, openLease, rpc: connect.handler }),
       ...(config.admin.listen === undefined ? operations : []),
       ...dialects.flatMap(({ routes = new Map<string, Handler>() }) => [...routes]),
     ]),
-    rpc: connectMount({ ...rpc, openLease }),
+    rpc: connect,
     upgrades: webSockets,
     onUpgradeRefused,
     isWebSocketPath: (path) => isWebSocketPath(routeAt, path),

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { Sessions } from "../../admin/sessions.js";
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import { Clients } from "../../clients/clients.js";
 import { ConnectionAges } from "../../clients/connection-ages.js";
@@ -173,6 +174,12 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   });
   const metrics: Metrics = new Metrics(readings);
   const { outbox, publisher } = messaging;
+  const sessions = new Sessions({
+    clock: systemClock,
+    lifetime: config.admin.session,
+    keys: keyring,
+    hasVhost: (vhost) => vhosts.get(vhost) !== undefined,
+  });
   const onPublished = (seconds: number): void => {
     metrics.observePublish(seconds);
   };
@@ -185,7 +192,8 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     commandContext: commands,
     administration,
     rpc: rpc.services,
-    gatekeeper: new Gatekeeper(keyring, systemClock, answers),
+    gatekeeper: new Gatekeeper(sessions, systemClock, answers),
+    sessions,
     answers,
     budget,
     keyring,

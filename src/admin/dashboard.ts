@@ -1,0 +1,224 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { TLSSocket } from "node:tls";
+import { type BackendDirectory, VHOST_HEADER } from "../access/keys/backend.js";
+import { verifyPassword } from "../access/keys/password-hash.js";
+import { CarillonError, invalidArgument } from "../errors.js";
+import type { OpenRequestLease } from "../net/byte-budget.js";
+import type { ClientAddress } from "../net/client-address.js";
+import type { Handler } from "../net/http-handler.js";
+import { toAddressKey } from "../net/ip-address.js";
+import { receiveBody } from "../net/receive-body.js";
+import { refuseRequest, refuseRequestWith } from "../transport/admission/refuse.js";
+import { allowReads, refuseMethod } from "../transport/http/methods.js";
+import { isObject } from "../util/json.js";
+import { DASHBOARD_PATH } from "./dashboard-files.js";
+import { ACTING, READING } from "./dashboard-methods.js";
+import { checkFromDashboard } from "./request-checks.js";
+import type { Sessions, SignedIn } from "./sessions.js";
+import type { SignInLimit } from "./sign-in-limit.js";
+
+const COOKIE = "carillon_admin";
+
+/** Largest body of a sign-in, in bytes. */
+const SIGN_IN_BYTES = 4_096;
+
+export interface DashboardOptions {
+  readonly sessions: Sessions;
+  readonly limit: SignInLimit;
+  readonly keys: BackendDirectory;
+  /** Hash of the password; undefined where only keys can sign in. */
+  readonly passwordHash: string | undefined;
+  /** Whether the dashboard may change something. */
+  readonly actions: boolean;
+  /** Lifetime of a session in milliseconds. */
+  readonly lifetime: number;
+  /** State of access at present: for nobody, for everybody, or for those who have signed in. */
+  readonly access: () => "closed" | "open" | "sign-in";
+  /** Handlers of the dashboard's files, by path. */
+  readonly files: ReadonlyMap<string, Handler>;
+  /** Serves RPCs. */
+  readonly rpc: Handler;
+  readonly addressOf: ClientAddress;
+  readonly openLease: OpenRequestLease;
+}
+
+/** The dashboard at `/admin`: its files, its sessions, and its calls of RPCs. */
+export class Dashboard {
+  readonly #options: DashboardOptions;
+
+  constructor(options: DashboardOptions) {
+    this.#options = options;
+  }
+
+  /** Handlers by path. */
+  createRoutes(): Map<string, Handler> {
+    const { actions, files } = this.#options;
+    const routes = new Map<string, Handler>();
+    for (const [path, handler] of files) routes.set(path, this.#unlessClosed(handler));
+    routes.set(
+      `${DASHBOARD_PATH}/session`,
+      this.#unlessClosed(allowReads((...exchange) => this.#describeSession(...exchange))),
+    );
+    routes.set(
+      `${DASHBOARD_PATH}/sign-in`,
+      this.#posts((...exchange) => this.#signIn(...exchange)),
+    );
+    routes.set(
+      `${DASHBOARD_PATH}/sign-out`,
+      this.#posts((...exchange) => this.#signOut(...exchange)),
+    );
+    for (const method of READING) routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(this.#caller(method)));
+    for (const method of ACTING) {
+      routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(actions ? this.#caller(method) : refuseAction));
+    }
+    return routes;
+  }
+
+  /** Answers as if there were no dashboard while it is closed. */
+  #unlessClosed(handler: Handler): Handler {
+    return (request, response) => {
+      if (this.#options.access() === "closed") refuseRequest(response, "not_found", `not found: ${request.url ?? ""}`);
+      else handler(request, response);
+    };
+  }
+
+  /** Accepts only POST requests of the dashboard's own page. */
+  #posts(handler: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>): Handler {
+    return this.#unlessClosed((request, response) => {
+      if (request.method !== "POST") {
+        refuseMethod(request.method, response, "POST");
+        return;
+      }
+      Promise.resolve()
+        .then(() => {
+          checkFromDashboard(request.headers);
+          return handler(request, response);
+        })
+        .catch((cause: unknown) => {
+          // Discards the rest of the body, so that the caller reads the answer.
+          request.resume();
+          if (response.headersSent) response.destroy();
+          else refuseRequestWith(response, CarillonError.from(cause));
+        });
+    });
+  }
+
+  #describeSession(request: IncomingMessage, response: ServerResponse): void {
+    const { access, actions, passwordHash, sessions } = this.#options;
+    const signedIn = sessions.find(readCookie(request))?.signedIn;
+    answerJson(response, {
+      required: access() === "sign-in",
+      password: passwordHash !== undefined,
+      actions,
+      ...(signedIn === undefined ? {} : { signedIn: signedIn.by === "key" ? signedIn.name : "password" }),
+    });
+  }
+
+  async #signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { addressOf, lifetime, limit, openLease, sessions } = this.#options;
+    const lease = openLease(request, undefined);
+    response.once("close", () => {
+      lease.release();
+    });
+    const body = await receiveBody(request, { lease, limit: SIGN_IN_BYTES, tooLarge: signInTooLarge });
+    const { key, password } = readSignIn(body.toString("utf8"));
+    const signedIn = await limit.attempt(toAddressKey(addressOf(request)), () =>
+      password === undefined ? Promise.resolve(this.#checkKey(key)) : this.#checkPassword(password),
+    );
+    if (signedIn === undefined) {
+      throw new CarillonError("permission_denied", password === undefined ? "unknown key" : "wrong password");
+    }
+    // A cookie that someone else may know must not become a signed-in one.
+    sessions.end(readCookie(request));
+    response.setHeader("set-cookie", createCookie(request, sessions.begin(signedIn), Math.floor(lifetime / 1_000)));
+    answerJson(response, {});
+  }
+
+  #signOut(request: IncomingMessage, response: ServerResponse): void {
+    this.#options.sessions.end(readCookie(request));
+    response.setHeader("set-cookie", createCookie(request, "", 0));
+    answerJson(response, {});
+  }
+
+  /** Creates the handler that passes calls of a method on, with the rights of the session. */
+  #caller(method: string): Handler {
+    return (request, response) => {
+      const { access, rpc, sessions } = this.#options;
+      const session = sessions.find(readCookie(request));
+      if (session === undefined && access() === "sign-in") throw new CarillonError("unauthenticated", "sign in first");
+      const { headers } = request;
+      delete headers.authorization;
+      delete headers.cookie;
+      if (session !== undefined) headers.authorization = session.authorization;
+      if (headers[VHOST_HEADER] === "") delete headers[VHOST_HEADER];
+      request.url = method;
+      rpc(request, response);
+    };
+  }
+
+  async #checkPassword(password: string): Promise<SignedIn | undefined> {
+    const { passwordHash } = this.#options;
+    if (passwordHash === undefined) return undefined;
+    return (await verifyPassword(password, passwordHash)) ? { by: "password" } : undefined;
+  }
+
+  /** @throws CarillonError permission_denied: the key lacks the action `admin`; unavailable: the keys are not loaded */
+  #checkKey(key: string): SignedIn | undefined {
+    try {
+      const { actions, name } = this.#options.keys.identify({
+        authorization: `Bearer ${key}`,
+        certificate: undefined,
+        vhost: undefined,
+      });
+      if (actions.has("admin")) return { by: "key", key, name };
+    } catch (cause) {
+      if (CarillonError.from(cause).code === "unauthenticated") return undefined;
+      throw cause;
+    }
+    throw new CarillonError("permission_denied", 'this key lacks the action "admin"');
+  }
+}
+
+function refuseAction(): never {
+  throw new CarillonError("permission_denied", "the dashboard is read-only: see admin.actions in the configuration");
+}
+
+function signInTooLarge(limit: number): CarillonError {
+  return invalidArgument(`the request is longer than ${limit} bytes`);
+}
+
+/** @throws CarillonError invalid_argument */
+function readSignIn(body: string): { readonly password?: string; readonly key: string } {
+  const parsed = tryParse(body);
+  if (isObject(parsed)) {
+    const { key, password } = parsed;
+    if (typeof password === "string" && password !== "" && key === undefined) return { password, key: "" };
+    if (typeof key === "string" && key !== "" && password === undefined) return { key };
+  }
+  throw invalidArgument("expected a JSON object with either password or key");
+}
+
+/** @returns undefined for text that is not JSON */
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readCookie({ headers }: IncomingMessage): string | undefined {
+  return new RegExp(`(?:^|; *)${COOKIE}=([\\w-]+)`).exec(headers.cookie ?? "")?.[1];
+}
+
+/** @param maxAge - in seconds */
+function createCookie({ headers, socket }: IncomingMessage, value: string, maxAge: number): string {
+  // Behind a proxy that terminates TLS, only the origin tells the scheme of the browser's connection.
+  const isSecure = socket instanceof TLSSocket || headers.origin?.startsWith("https:") === true;
+  return `${COOKIE}=${value}; Path=${DASHBOARD_PATH}; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${isSecure ? "; Secure" : ""}`;
+}
+
+function answerJson(response: ServerResponse, value: object): void {
+  response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(`${JSON.stringify(value)}\n`);
+}

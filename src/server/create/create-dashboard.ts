@@ -1,0 +1,38 @@
+import type { Keyring } from "../../access/keys/keyring.js";
+import { Dashboard, type DashboardOptions } from "../../admin/dashboard.js";
+import { createDashboardFiles } from "../../admin/dashboard-files.js";
+import type { Sessions } from "../../admin/sessions.js";
+import { SignInLimit } from "../../admin/sign-in-limit.js";
+import type { Config } from "../../config/schema.js";
+import type { Handler } from "../../net/http-handler.js";
+import { isLoopback } from "../../util/address.js";
+import { systemClock } from "../../util/system-clock.js";
+
+export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "openLease" | "rpc"> {
+  readonly keyring: Keyring;
+  readonly sessions: Sessions;
+}
+
+/** Creates the routes of the dashboard; none where it is off. */
+export function createDashboard({ admin, http }: Config, context: DashboardContext): Map<string, Handler> {
+  if (admin.dashboard === "off") return new Map<string, Handler>();
+  const { keyring, ...rest } = context;
+  const { actions, password_hash: passwordHash, session: lifetime } = admin;
+  const isOn = admin.dashboard === "on";
+  const access: DashboardOptions["access"] = () => {
+    if (passwordHash !== undefined) return "sign-in";
+    if (keyring.open) return isOn || isLoopback(http.host) ? "open" : "closed";
+    return isOn ? "sign-in" : "closed";
+  };
+  const dashboard = new Dashboard({
+    ...rest,
+    limit: new SignInLimit(systemClock),
+    keys: keyring,
+    passwordHash,
+    actions,
+    lifetime,
+    access,
+    files: createDashboardFiles(),
+  });
+  return dashboard.createRoutes();
+}
