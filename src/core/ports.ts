@@ -51,11 +51,12 @@ export interface BrokerDriver {
   admit(publications: readonly Publication[]): void;
 
   /**
-   * Sends all of these at once, in order, and resolves when the broker has confirmed them, and has stored those with a
-   * history. Concurrent calls share one round trip.
+   * Sends all of these at once, in order. Concurrent calls share one round trip. Never throws: the promise rejects.
+   * @returns the result where the broker confirms at once. Otherwise a promise, which resolves when the broker has confirmed
+   *   these, and has stored those with a history
    * @throws CarillonError unavailable (they may or may not have arrived), permission_denied
    */
-  publish(publications: readonly Publication[]): Promise<Published>;
+  publish(publications: readonly Publication[]): Published | Promise<Published>;
 }
 
 /** Figures of a driver's connection. All are 0 where there is none. */

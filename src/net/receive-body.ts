@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
 import { CarillonError } from "../errors.js";
-import { withResolvers } from "../util/with-resolvers.js";
 import type { ByteLease } from "./byte-budget.js";
 
 export interface BodyBounds {
@@ -12,13 +11,29 @@ export interface BodyBounds {
   readonly tooLarge: (limit: number) => CarillonError;
 }
 
+/** Receives a body, or the reason why it is refused. One of both is called, once. */
+export interface BodyReceiver {
+  readonly onBody: (body: Buffer) => void;
+  /** @param cause - CarillonError resource_exhausted: too large, or the node's budget is exhausted; cancelled: incomplete */
+  readonly onRefused: (cause: unknown) => void;
+}
+
+/** Reads a body like {@link collectBody}. @throws CarillonError as `onRefused` describes it */
+export function receiveBody(source: Readable, bounds: BodyBounds): Promise<Buffer> {
+  return new Promise((onBody, onRefused) => {
+    collectBody(source, bounds, { onBody, onRefused });
+  });
+}
+
 /**
  * Reads a body by events: leaving an async loop over a request would close its connection before the refusal is sent. The rest
  * of a refused body is read and discarded, so that the caller reads the answer.
- * @throws CarillonError resource_exhausted: too large, or the node's budget is exhausted; cancelled: incomplete
  */
-export function receiveBody(source: Readable, { lease, limit, tooLarge }: BodyBounds): Promise<Buffer> {
-  const { promise, reject, resolve } = withResolvers<Buffer>();
+export function collectBody(
+  source: Readable,
+  { lease, limit, tooLarge }: BodyBounds,
+  { onBody, onRefused }: BodyReceiver,
+): void {
   let first: Buffer | undefined;
   let rest: Buffer[] | undefined;
   let bytes = 0;
@@ -27,7 +42,7 @@ export function receiveBody(source: Readable, { lease, limit, tooLarge }: BodyBo
     ended = true;
     first = undefined;
     rest = undefined;
-    reject(cause);
+    onRefused(cause);
   };
   source.on("data", (chunk: Buffer) => {
     if (ended) return;
@@ -45,12 +60,12 @@ export function receiveBody(source: Readable, { lease, limit, tooLarge }: BodyBo
     if (first === undefined) first = chunk;
     else (rest ??= [first]).push(chunk);
   });
-  source.once("end", () => {
+  source.on("end", () => {
+    if (ended) return;
     ended = true;
-    resolve(rest === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(rest));
+    onBody(rest === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(rest));
   });
-  source.once("close", () => {
+  source.on("close", () => {
     if (!ended) refuse(new CarillonError("cancelled", "the caller disconnected before the request was complete"));
   });
-  return promise;
 }

@@ -82,7 +82,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
     });
 
     test("O5: resolves publish with flushed", async () => {
-      await expect(driver.publish([to("a", "1")])).resolves.toMatchObject({ stage: "flushed" });
+      expect(await driver.publish([to("a", "1")])).toMatchObject({ stage: "flushed" });
     });
 
     test("O1: delivers messages in the order published, awaited or not", async () => {
@@ -265,7 +265,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
     });
 
     test("O5: resolves with flushed when a topic has no subscriber, and delivers nothing later", async () => {
-      await expect(driver.publish([to("nobody", "1")])).resolves.toMatchObject({ stage: "flushed" });
+      expect(await driver.publish([to("nobody", "1")])).toMatchObject({ stage: "flushed" });
 
       const ear = await hear("nobody");
       await driver.publish([to("nobody", "2")]);
@@ -275,7 +275,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
 
     test("O4: accepts an empty batch", async () => {
       driver.admit([]);
-      await expect(driver.publish([])).resolves.toMatchObject({ stage: "flushed" });
+      expect(await driver.publish([])).toMatchObject({ stage: "flushed" });
     });
 
     test("O2: resolves settle when nothing was subscribed", async () => {

@@ -39,7 +39,7 @@ export interface MemoryDriverOptions {
   readonly clock: Clock;
 }
 
-/** Broker within this process. Delivers messages before the publish resolves. */
+/** Broker within this process. Delivers messages before the publish returns. */
 export class MemoryDriver implements BrokerDriver {
   readonly #vhosts = new Map<string, VhostSubscriptions>();
   readonly history: MemoryHistory;
@@ -116,12 +116,12 @@ export class MemoryDriver implements BrokerDriver {
    * @throws CarillonError invalid_argument: larger than the bounds of the topic's history
    */
   admit(publications: readonly Publication[] = []): void {
-    if (!this.#up) throw new CarillonError("unavailable", "the memory broker has stopped");
+    if (!this.#up) throw createStopped();
     for (const publication of publications) if (publication.history !== undefined) this.history.admit(publication);
   }
 
-  async publish(publications: readonly Publication[]): Promise<Published> {
-    this.admit();
+  publish(publications: readonly Publication[]): Published | Promise<Published> {
+    if (!this.#up) return Promise.reject(createStopped());
     let stored: Map<Publication, StoredReceipt> | undefined;
     for (const publication of publications) {
       const { history, message, topic, vhost } = publication;
@@ -167,6 +167,10 @@ function setReceivers(topics: VhostSubscriptions["topics"], topic: string, all: 
 }
 
 const NOTHING_STORED: Published["stored"] = new Map();
+
+function createStopped(): CarillonError {
+  return new CarillonError("unavailable", "the memory broker has stopped");
+}
 
 function isChild(topic: string, prefix: string): boolean {
   return topic.startsWith(prefix) && topic.length > prefix.length && !topic.includes(".", prefix.length);

@@ -1,7 +1,7 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { HistoryFinder, StoredReceipt } from "../history.js";
 import type { Message, MessageIds, Publication, Receipt } from "../message.js";
-import type { BrokerDirectory, BrokerDriver, Clock, Published } from "../ports.js";
+import type { BrokerDirectory, Clock, NamedBroker, Published } from "../ports.js";
 import type { TrafficCounts } from "../traffic.js";
 import {
   checkDraft,
@@ -25,11 +25,22 @@ export interface PublisherOptions {
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
 }
 
+/** Publications of a request for one broker. */
+interface BrokerBatch {
+  readonly broker: NamedBroker;
+  readonly publications: Publication[];
+  /** Number of its messages, and of their payloads' bytes. */
+  messages: number;
+  bytes: number;
+  /** Position among the batches of the request. */
+  readonly position: number;
+}
+
 /** A checked message. */
 interface PreparedMessage {
   readonly id: string;
   /** Undefined where the message has no topic. */
-  readonly driver: BrokerDriver | undefined;
+  readonly batch: BrokerBatch | undefined;
   /** Its publications, where some of its topics have history. */
   readonly publications: readonly Publication[] | undefined;
 }
@@ -37,7 +48,7 @@ interface PreparedMessage {
 /** A checked request that has not been published yet. It must be sent in the turn that prepared it. */
 export interface Prepared {
   readonly source: Source["kind"];
-  readonly batches: ReadonlyMap<BrokerDriver, readonly Publication[]>;
+  readonly batches: readonly BrokerBatch[];
   readonly messages: readonly PreparedMessage[];
   /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
@@ -90,26 +101,20 @@ export class Publisher {
 
   /**
    * Publishes and waits for the brokers' confirmation.
-   * @returns one receipt per draft, in order, with the stage that its broker confirmed
+   * @returns one receipt per draft, in order, with the stage that its broker confirmed; without a promise where all brokers
+   *   confirm at once
    * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted: nothing was published
    * @throws CarillonError unavailable: nothing was published, or a broker was lost before it confirmed
    */
-  async publish(source: Source, drafts: readonly PublicationDraft[]): Promise<Receipt[]> {
+  publish(source: Source, drafts: readonly PublicationDraft[]): Receipt[] | Promise<Receipt[]> {
     return this.send(this.prepare(source, drafts));
   }
 
   /** Sends a prepared request: the second half of `publish`, for callers that handle refusals before anything is sent. */
-  async send({ batches, messages, source }: Prepared): Promise<Receipt[]> {
-    const [only] = batches;
-    if (batches.size === 1 && only !== undefined) {
-      const published = await this.#publish(source, ...only);
-      return messages.map((message) => toReceipt(message, published));
-    }
-    const sent = new Map<BrokerDriver, Promise<Published>>();
-    for (const [driver, batch] of batches) sent.set(driver, this.#publish(source, driver, batch));
-    const results = await Promise.all(sent.values());
-    const resultOf = new Map([...sent.keys()].map((driver, position) => [driver, results[position]]));
-    return messages.map((message) => toReceipt(message, message.driver && resultOf.get(message.driver)));
+  send({ batches, messages, source }: Prepared): Receipt[] | Promise<Receipt[]> {
+    const results = batches.map((batch) => this.#publish(source, batch));
+    if (areDecided(results)) return toReceipts(messages, results);
+    return Promise.all(results).then((decided) => toReceipts(messages, decided));
   }
 
   /**
@@ -118,16 +123,19 @@ export class Publisher {
    */
   accept(source: Source, drafts: readonly PublicationDraft[]): Receipt[] {
     const { batches, messages } = this.prepare(source, drafts);
-    for (const [driver, batch] of batches) {
-      this.#publish(source.kind, driver, batch).catch((cause: unknown) => {
-        this.#options.onUnconfirmed(new Set(batch.map(({ message }) => message)).size, cause);
+    for (const batch of batches) {
+      const published = this.#publish(source.kind, batch);
+      if (!(published instanceof Promise)) continue;
+      published.catch((cause: unknown) => {
+        this.#options.onUnconfirmed(new Set(batch.publications.map(({ message }) => message)).size, cause);
       });
     }
-    return messages.map(({ driver, id }) => ({ id, stage: driver && "accepted" }));
+    return messages.map(({ batch, id }) => ({ id, stage: batch && "accepted" }));
   }
 
-  #publish(source: Source["kind"], driver: BrokerDriver, batch: readonly Publication[]): Promise<Published> {
-    const published = driver.publish(batch);
+  #publish(source: Source["kind"], { broker, publications }: BrokerBatch): Published | Promise<Published> {
+    const published = broker.driver.publish(publications);
+    if (!(published instanceof Promise)) return published;
     const decided = (): void => {
       this.#pending.delete(published);
     };
@@ -176,16 +184,15 @@ export class Publisher {
     checkExpanded(drafts, limits.expandedBytes);
     const time = clock.now();
     const findHistory = source.findHistory ?? this.#options.historyOf(source.vhost)?.find;
-    const batches = new Map<BrokerDriver, Publication[]>();
+    const batches: BrokerBatch[] = [];
     const messages: PreparedMessage[] = [];
-    const accepted = new Map<string, { messages: number; bytes: number }>();
     for (const [position, original] of drafts.entries()) {
       const draft = withSessionIds(original);
-      const { driver, name } = checkDraft(draft, { source, position }, this.#options);
+      const broker = checkDraft(draft, { source, position }, this.#options);
       const topics = distinctTopics(draft);
       const id = draft.id === "" ? ids.next() : draft.id;
       if (topics === undefined) {
-        messages.push({ id, driver: undefined, publications: undefined });
+        messages.push({ id, batch: undefined, publications: undefined });
         continue;
       }
       const message: Message = {
@@ -195,24 +202,22 @@ export class Publisher {
         time,
         payload: draft.payload,
       };
-      const counts = accepted.get(name) ?? { messages: 0, bytes: 0 };
-      accepted.set(name, counts);
-      counts.messages += 1;
-      counts.bytes += draft.payload.length;
-      const batch = batches.get(driver) ?? [];
-      batches.set(driver, batch);
-      const begin = batch.length;
+      const batch = findBatch(batches, broker);
+      batch.messages += 1;
+      batch.bytes += draft.payload.length;
+      const { publications } = batch;
+      const begin = publications.length;
       let isStored = false;
       for (const topic of topics) {
         const history = findHistory?.(topic);
         if (history !== undefined) isStored = true;
-        batch.push({ vhost: source.vhost, topic, message, history, hasGeneratedId: draft.id === "" });
+        publications.push({ vhost: source.vhost, topic, message, history, hasGeneratedId: draft.id === "" });
       }
-      messages.push({ id, driver, publications: isStored ? batch.slice(begin) : undefined });
+      messages.push({ id, batch, publications: isStored ? publications.slice(begin) : undefined });
     }
-    for (const [driver, batch] of batches) driver.admit(batch);
-    for (const [name, { bytes, messages: count }] of accepted) {
-      const traffic = this.#options.traffic.of(source.vhost, name);
+    for (const { broker, publications } of batches) broker.driver.admit(publications);
+    for (const { broker, bytes, messages: count } of batches) {
+      const traffic = this.#options.traffic.of(source.vhost, broker.name);
       traffic.messagesIn += count;
       traffic.bytesIn += bytes;
       this.accepted[source.kind] += count;
@@ -222,9 +227,27 @@ export class Publisher {
   }
 }
 
+/** Returns the request's batch for a broker. Nearly all requests have only one. */
+function findBatch(batches: BrokerBatch[], broker: NamedBroker): BrokerBatch {
+  const found = batches.find((batch) => batch.broker === broker);
+  if (found !== undefined) return found;
+  const added = { broker, publications: [], messages: 0, bytes: 0, position: batches.length };
+  batches.push(added);
+  return added;
+}
+
+function areDecided(results: readonly (Published | Promise<Published>)[]): results is readonly Published[] {
+  return !results.some((result) => result instanceof Promise);
+}
+
+/** @param results - results of the batches */
+function toReceipts(messages: readonly PreparedMessage[], results: readonly Published[]): Receipt[] {
+  return messages.map((message) => toReceipt(message, message.batch && results[message.batch.position]));
+}
+
 /** A message is stored where all of its topics have stored it. */
-function toReceipt({ driver, id, publications }: PreparedMessage, published: Published | undefined): Receipt {
-  if (driver === undefined || published === undefined) return { id, stage: undefined };
+function toReceipt({ id, publications }: PreparedMessage, published: Published | undefined): Receipt {
+  if (published === undefined) return { id, stage: undefined };
   if (publications === undefined) return { id, stage: published.stage };
   const stored = new Map<string, StoredReceipt>();
   for (const publication of publications) {

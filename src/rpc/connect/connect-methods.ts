@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../../access/keys/backend.js";
@@ -16,6 +17,15 @@ export interface AdmittedCaller {
   readonly lease: ByteLease;
   /** Counts the bytes of the answer; undefined if they are not limited. */
   readonly answerLease: AnswerLease | undefined;
+}
+
+/** Returns the leases of a caller at the end of the response. */
+export function releaseOnClose({ answerLease, lease }: AdmittedCaller, response: ServerResponse): void {
+  response.once("close", () => {
+    answerLease?.settle();
+    // The promise of connect-node's answer never settles.
+    lease.release();
+  });
 }
 
 /** Admitted backend with its request. */

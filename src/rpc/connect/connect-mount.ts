@@ -31,7 +31,7 @@ import {
   ON_FAULT,
   toConnectError,
 } from "./connect-errors.js";
-import { CALLER, toConnectHandler } from "./connect-methods.js";
+import { type AdmittedCaller, CALLER, releaseOnClose, toConnectHandler } from "./connect-methods.js";
 import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
 import { type Admit, COMPRESSED_FROM, createDirectHandler, type FallBack, type Receive } from "./direct-handler.js";
 import { encodeAnswerAsBase64 } from "./grpc-web-text.js";
@@ -84,19 +84,19 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
       router.rpc(method.desc, toConnectHandler(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
     }
   }
-  /** Admits the caller before its body is read. The leases end with the response. */
-  const admit: Admit = ({ action }, request, response) => {
+  /** Admits the caller before its body is read. */
+  const admit: Admit = ({ action }, request) => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
     const backend = gatekeeper.admit(credentials, action);
     const answerLease = gatekeeper.openAnswer(backend, action);
     const lease = openLease(request, backendId(backend));
-    response.once("close", () => {
-      answerLease?.settle();
-      // The promise of connect-node's answer never settles.
-      lease.release();
-    });
     return { backend, credentials, lease, answerLease };
+  };
+  const admitUntilClosed = (method: RpcMethod, request: IncomingMessage, response: ServerResponse): AdmittedCaller => {
+    const caller = admit(method, request);
+    releaseOnClose(caller, response);
+    return caller;
   };
 
   const answer = async (
@@ -112,7 +112,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     try {
       checkWebTimeouts(universal.header);
       const { body, caller } = receive?.() ?? {
-        caller: admit(method, request, response),
+        caller: admitUntilClosed(method, request, response),
         body: undefined,
       };
       const { lease } = caller;

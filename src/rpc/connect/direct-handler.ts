@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Handler } from "../../net/http-handler.js";
-import { receiveBody } from "../../net/receive-body.js";
+import { collectBody } from "../../net/receive-body.js";
 import { requestTooLarge } from "../call-errors.js";
 import type { PlainCodec, RpcCall, RpcMethod } from "../service.js";
-import type { AdmittedCaller } from "./connect-methods.js";
+import { type AdmittedCaller, releaseOnClose } from "./connect-methods.js";
 
 /** Smallest answer that is compressed, in bytes. */
 export const COMPRESSED_FROM = 1_024;
@@ -13,7 +13,7 @@ export const COMPRESSED_FROM = 1_024;
  * Admits the caller of a method.
  * @throws CarillonError as Gatekeeper.admit does
  */
-export type Admit = (method: RpcMethod, request: IncomingMessage, response: ServerResponse) => AdmittedCaller;
+export type Admit = (method: RpcMethod, request: IncomingMessage) => AdmittedCaller;
 
 /** Returns a request that has been admitted and read. @throws the reason why it was refused */
 export type Receive = () => { readonly caller: AdmittedCaller; readonly body: Buffer };
@@ -43,26 +43,56 @@ export function createDirectHandler(
   const { desc, handle, plainCodecs } = method;
   if (plainCodecs === undefined || desc.methodKind !== "unary") return undefined;
 
-  const serve = async (request: IncomingMessage, response: ServerResponse, { codec, type }: Form): Promise<void> => {
-    const caller = admit(method, request, response);
-    const { backend, lease } = caller;
-    const body = await receiveBody(request, { lease, limit, tooLarge: requestTooLarge });
-    const message = codec.decode(body);
-    if (message === undefined) {
-      fallBack(request, response, () => ({ caller, body }));
+  const refuse = (request: IncomingMessage, response: ServerResponse, cause: unknown): void => {
+    if (response.destroyed) return;
+    fallBack(request, response, () => {
+      throw cause;
+    });
+  };
+
+  const respond = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { codec, type }: Form,
+    answer: unknown,
+  ): void => {
+    const body = codec.encode(answer as object);
+    const compression = findCompression(request, body, compressions);
+    if (compression === undefined) {
+      send(response, ["content-type", type], body);
       return;
     }
-    const answered = handle(message, { ...UNLIMITED, backend });
-    // From here on, the method itself bounds what it queues.
-    lease.release();
-    const answer = codec.encode((await answered) as object);
-    const compression = findCompression(request.headers["accept-encoding"], compressions);
-    if (compression !== undefined && answer.length >= COMPRESSED_FROM) {
-      const compressed = await compression.compress(Buffer.from(answer));
-      send(response, ["content-type", type, "content-encoding", compression.name], compressed);
-    } else {
-      send(response, ["content-type", type], answer);
-    }
+    const compressed = compression.compress(Buffer.from(body));
+    compressed
+      .then((bytes) => send(response, ["content-type", type, "content-encoding", compression.name], bytes))
+      .catch((cause: unknown) => refuse(request, response, cause));
+  };
+
+  const serve = (request: IncomingMessage, response: ServerResponse, form: Form): void => {
+    const caller = admit(method, request);
+    const { backend, lease } = caller;
+    const onRefused = (cause: unknown): void => {
+      lease.release();
+      refuse(request, response, cause);
+    };
+    const onBody = (body: Buffer): void => {
+      try {
+        const message = form.codec.decode(body);
+        if (message === undefined) {
+          releaseOnClose(caller, response);
+          fallBack(request, response, () => ({ caller, body }));
+          return;
+        }
+        const answer = handle(message, { ...UNLIMITED, backend });
+        // From here on, the method itself bounds what it queues.
+        lease.release();
+        if (answer instanceof Promise) answer.then((one) => respond(request, response, form, one)).catch(onRefused);
+        else respond(request, response, form, answer);
+      } catch (cause) {
+        onRefused(cause);
+      }
+    };
+    collectBody(request, { lease, limit, tooLarge: requestTooLarge }, { onBody, onRefused });
   };
 
   // The last Host header that connect-es would accept: nearly all requests have the same.
@@ -82,12 +112,11 @@ export function createDirectHandler(
       fallBack(request, response);
       return;
     }
-    serve(request, response, { codec, type }).catch((cause: unknown) => {
-      if (response.destroyed) return;
-      fallBack(request, response, () => {
-        throw cause;
-      });
-    });
+    try {
+      serve(request, response, { codec, type });
+    } catch (cause) {
+      refuse(request, response, cause);
+    }
   };
 }
 
@@ -110,17 +139,22 @@ function isPlain({ headers, method }: IncomingMessage): boolean {
   );
 }
 
-/** Finds the first accepted compression, like connect-es. */
-function findCompression(accepted: string | undefined, compressions: readonly Compression[]): Compression | undefined {
-  if (accepted === undefined) return undefined;
-  for (const part of accepted.split(",")) {
+/** Finds the first accepted compression, like connect-es; undefined for an answer that is too small for one. */
+function findCompression(
+  { headers }: IncomingMessage,
+  answer: Uint8Array | string,
+  compressions: readonly Compression[],
+): Compression | undefined {
+  if (answer.length < COMPRESSED_FROM) return undefined;
+  for (const part of headers["accept-encoding"]?.split(",") ?? []) {
     const found = compressions.find(({ name }) => name === part.trim());
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function send(response: ServerResponse, headers: readonly string[], body: Uint8Array | string): void {
-  response.writeHead(200, [...headers, "content-length", String(Buffer.byteLength(body))]);
+function send(response: ServerResponse, headers: string[], body: Uint8Array | string): void {
+  headers.push("content-length", String(Buffer.byteLength(body)));
+  response.writeHead(200, headers);
   response.end(body);
 }

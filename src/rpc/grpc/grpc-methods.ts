@@ -88,14 +88,14 @@ export function unused(): never {
 
 function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
-  const answer = async (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): Promise<void> => {
+  const answerLater = async (
+    answered: unknown,
+    callback: sendUnaryData<unknown>,
+    lease: AnswerLease | undefined,
+  ): Promise<void> => {
     let response: unknown;
-    let lease: AnswerLease | undefined;
     try {
-      checkDeadline(call);
-      const { backend } = callers.of(call.metadata);
-      lease = gatekeeper.openAnswer(backend, action);
-      response = await handle(throwIfError(call.request), new GrpcCall(backend, call));
+      response = await answered;
       if (lease !== undefined) response = countAnswer(method, response as object, lease);
     } catch (cause) {
       callback(toStatus(cause, desc, onFault));
@@ -106,7 +106,18 @@ function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcM
     callback(null, response);
   };
   return (call: ServerUnaryCall<Decoded, unknown>, callback: sendUnaryData<unknown>): void => {
-    answer(call, callback).catch(onFault);
+    let answered: unknown;
+    let lease: AnswerLease | undefined;
+    try {
+      checkDeadline(call);
+      const { backend } = callers.of(call.metadata);
+      lease = gatekeeper.openAnswer(backend, action);
+      answered = handle(throwIfError(call.request), new GrpcCall(backend, call));
+    } catch (cause) {
+      answered = Promise.reject(cause);
+    }
+    if (answered instanceof Promise || lease !== undefined) answerLater(answered, callback, lease).catch(onFault);
+    else callback(null, answered);
   };
 }
 

@@ -93,7 +93,7 @@ export class HttpListener {
   constructor(options: HttpListenerOptions) {
     this.#options = options;
     const times = { ...HTTP_TIMES, ...options.times };
-    this.#unread = new UnreadAnswers(times.answer, options.clock ?? systemClock);
+    this.#unread = new UnreadAnswers(times.answer, options.clock ?? systemClock, () => this.#closeIdle());
     this.#server = createServer(toServerOptions(times), (request, response) => {
       this.#handle(request, response);
     });
@@ -145,7 +145,6 @@ export class HttpListener {
       return;
     }
     if (this.#stopping) response.setHeader("connection", "close");
-    response.once("close", this.#onAnswered);
     this.#unread.add(response);
     try {
       this.#route(request, parseRequestPath(request), response);
@@ -189,9 +188,9 @@ export class HttpListener {
   }
 
   /** Closes idle connections while the node stops; they would otherwise stay open for the next request. */
-  readonly #onAnswered = (): void => {
+  #closeIdle(): void {
     if (this.#stopping) this.#server.closeIdleConnections();
-  };
+  }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#port.settle(socket);

@@ -27,12 +27,17 @@ export class UnreadAnswers {
   readonly #answers = new LinkedList<Progress>();
   readonly #interval: number;
   readonly #clock: Clock;
+  readonly #onEnded: () => void;
   #cancel: (() => void) | undefined;
 
-  /** @param time - milliseconds in which a peer may read nothing; it is disconnected at most half of that later */
-  constructor(time: number, clock: Clock) {
+  /**
+   * @param time - milliseconds in which a peer may read nothing; it is disconnected at most half of that later
+   * @param onEnded - called when a watched response has ended
+   */
+  constructor(time: number, clock: Clock, onEnded: () => void) {
     this.#interval = time / CHECKS;
     this.#clock = clock;
+    this.#onEnded = onEnded;
   }
 
   /** Starts the checks, one in each interval. */
@@ -50,7 +55,10 @@ export class UnreadAnswers {
   /** Watches a response until it has ended. */
   add(response: ServerResponse): void {
     const entry = this.#answers.add({ response, accepted: undefined, unchanged: 0 });
-    response.once("close", () => this.#answers.remove(entry));
+    response.on("close", () => {
+      this.#answers.remove(entry);
+      this.#onEnded();
+    });
   }
 }
 

@@ -1,8 +1,9 @@
 import { setMaxListeners } from "node:events";
 import type { BackendAction } from "../../../access/decide/actions.js";
 import type { Backend } from "../../../access/keys/backend.js";
+import type { Receipt } from "../../../core/message.js";
 import { PUBLICATION_BYTES, type Source } from "../../../core/publishing/publication-draft.js";
-import type { Prepared, Publisher } from "../../../core/publishing/publisher.js";
+import type { Publisher } from "../../../core/publishing/publisher.js";
 import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
@@ -46,9 +47,11 @@ export class BroadcastImplementation {
     this.#onPublished = onPublished;
   }
 
-  async publish(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
+  /** Answers without a promise where the brokers confirm at once. */
+  publish(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): PublishResponse | Promise<PublishResponse> {
     const ahead = this.#checkAhead(request, backend);
-    return this.#begin(request, ahead === undefined ? this.#findSource(backend) : await ahead);
+    if (ahead === undefined) return this.#begin(request, this.#findSource(backend));
+    return ahead.then((source) => this.#begin(request, source));
   }
 
   async publishAsync(request: PublishRequest, { backend }: Pick<RpcCall, "backend">): Promise<PublishResponse> {
@@ -84,9 +87,14 @@ export class BroadcastImplementation {
   }
 
   /** Throws a refusal synchronously, so that a stream begins nothing after it; later failures reject the promise. */
-  #begin({ messages }: PublishRequest, source: Source): Promise<PublishResponse> {
+  #begin({ messages }: PublishRequest, source: Source): PublishResponse | Promise<PublishResponse> {
     const begin = performance.now();
-    return this.#finish(this.#publisher.prepare(source, toDrafts(messages)), begin);
+    const finish = (receipts: readonly Receipt[]): PublishResponse => {
+      this.#onPublished((performance.now() - begin) / 1_000);
+      return toResponse(receipts);
+    };
+    const receipts = this.#publisher.publish(source, toDrafts(messages));
+    return receipts instanceof Promise ? receipts.then(finish) : finish(receipts);
   }
 
   #findSource(backend: Backend): Source {
@@ -96,12 +104,6 @@ export class BroadcastImplementation {
       this.#sources.set(backend, source);
     }
     return source;
-  }
-
-  async #finish(prepared: Prepared, begin: number): Promise<PublishResponse> {
-    const receipts = await this.#publisher.send(prepared);
-    this.#onPublished((performance.now() - begin) / 1_000);
-    return toResponse(receipts);
   }
 }
 

@@ -7,7 +7,7 @@ export interface Pipeline<In, Out, Ahead> {
   /** Starts what must be done before an item is handled; undefined for nothing. It delays the items after it (O1). */
   readonly prepare: (item: In) => Promise<Ahead> | undefined;
   /** @param prepared - result of `prepare` */
-  readonly handle: (item: In, prepared: Ahead | undefined) => Promise<Out>;
+  readonly handle: (item: In, prepared: Ahead | undefined) => Out | Promise<Out>;
   /** Signals that stop the reading. Items in progress are completed; then the signal's reason is thrown. */
   readonly stops: readonly AbortSignal[];
 }
@@ -23,7 +23,7 @@ export async function* pipelined<In, Out, Ahead>(
   stream: AsyncIterable<In>,
   { handle, prepare, stops, weigh, window }: Pipeline<In, Out, Ahead>,
 ): AsyncGenerator<Out> {
-  const pending: { readonly result: Promise<Out>; readonly weight: number }[] = [];
+  const pending: { readonly result: Out | Promise<Out>; readonly weight: number }[] = [];
   const changed = new Signal();
   const state = { reading: true, weight: 0 };
 
@@ -75,8 +75,8 @@ export async function* pipelined<In, Out, Ahead>(
 }
 
 /** Marks a rejection as handled until the result is awaited. */
-function begin<T>(result: Promise<T>): Promise<T> {
-  result.catch(ignore);
+function begin<T>(result: T | Promise<T>): T | Promise<T> {
+  if (result instanceof Promise) result.catch(ignore);
   return result;
 }
 
