@@ -25,6 +25,7 @@ export async function pythonEnvironments() {
   const env = {};
   const missing = [];
   const python = interpreter();
+  if (!python) missing.push("skipped the tests with a terminal: python3 is not on the PATH");
   for (const name of names.toSorted()) {
     const { path, reason } = python ? await environment(name, python) : { reason: "python3 is not on the PATH" };
     const variable = `PYTHON_${name.replaceAll("-", "_").toUpperCase()}`;

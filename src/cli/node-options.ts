@@ -8,7 +8,7 @@ const DEFAULT_SERVER = "http://127.0.0.1:8080";
 export interface NodeFlags {
   /** URL of a node, as `parseServer` returns it. */
   readonly server: string;
-  readonly vhost?: string;
+  readonly vhost?: string | undefined;
   /** PEM file. */
   readonly ca?: string;
 }
@@ -81,7 +81,7 @@ function addAddressOptions(command: Command): Command {
  * Returns the URL at which clients connect to a node.
  * @throws CarillonError invalid_argument: the address is one of a gRPC port
  */
-export function toWebSocketUrl({ server, vhost = "/" }: NodeFlags): string {
+export function toWebSocketUrl({ server, vhost = "/" }: Pick<NodeFlags, "server" | "vhost">): string {
   if (!server.startsWith("http")) throw invalidArgument("--server: clients need an address with http:// or https://");
   return `${server.replace("http", "ws")}/ws${vhost === "/" ? "" : vhost}`;
 }
@@ -90,7 +90,7 @@ export function toWebSocketUrl({ server, vhost = "/" }: NodeFlags): string {
  * Parses the address of a node. HOST:PORT means its HTTP port. Only addresses of HTTP ports may have a path, of a proxy.
  * @returns a URL without a slash at its end
  */
-function parseServer(text: string): string {
+export function parseServer(text: string): string {
   const url = text.includes("://") ? text : `http://${text}`;
   if (URL.canParse(url)) {
     const { hash, host, pathname, protocol, search, username } = new URL(url);

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
+import { addBenchCommand } from "./bench/add-bench-command.js";
 import { EXIT } from "./exit-code.js";
 import { addBackendOptions, addBrokerOption, addClientOptions } from "./node-options.js";
 import { addOperatorCommands } from "./operate/operator-commands.js";
@@ -126,6 +127,7 @@ function createProgram(): Command {
   ).action(async (topics, flags) => (await import("./listen.js")).listenCommand(topics, flags));
 
   addOperatorCommands(program);
+  addBenchCommand(program);
 
   const accessCommand = program.command("access").description("check permissions");
   accessCommand

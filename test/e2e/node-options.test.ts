@@ -23,7 +23,10 @@ const BACKEND: readonly string[][] = [
 /** Commands that reach a node as a client. */
 const CLIENT: readonly string[][] = [["listen", "foo"]];
 
-const ALL = [...BACKEND, ...CLIENT];
+/** Commands that reach a node as both. */
+const BOTH: readonly string[][] = [["bench"]];
+
+const ALL = [...BACKEND, ...CLIENT, ...BOTH];
 
 /** Commands that reach no node, and groups of commands. */
 const OTHERS = ["serve", "access", "key", "config", "completion", "help"];
@@ -62,11 +65,15 @@ test.each(ALL)("carillon %s has the options that all commands have", async (name
   const [expected, found] = await Promise.all([optionsOf("topics"), optionsOf(name)]);
   const shared = ["--server", "--vhost", "--ca"];
   expect(shared.map((option) => found.get(option))).toEqual(shared.map((option) => expected.get(option)));
-  const isBackend = BACKEND.some(([other]) => other === name);
-  const credential = isBackend ? "--key" : "--token";
-  expect(found.get(credential)).toContain(`(env: CARILLON_${isBackend ? "KEY" : "TOKEN"})`);
-  const others = [...found.keys()].filter((option) => ["--url", "--tls", "--key", "--token"].includes(option));
-  expect(others).toEqual([credential]);
+  const isIn = (commands: readonly string[][]): boolean => commands.some(([other]) => other === name);
+  const credentials = [...(isIn(CLIENT) ? [] : ["--key"]), ...(isIn(BACKEND) ? [] : ["--token"])];
+  expect([...found.keys()].filter((option) => ["--url", "--tls", "--key", "--token"].includes(option))).toEqual(
+    credentials,
+  );
+  const described = credentials.map((option) => found.get(option));
+  expect(described).toEqual(
+    credentials.map((option) => expect.stringContaining(`(env: CARILLON_${option.slice(2).toUpperCase()})`)),
+  );
 });
 
 test.each(ALL)(

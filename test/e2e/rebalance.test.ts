@@ -62,7 +62,7 @@ test("L25: carillon rebalance says that there is no other node, and refuses inva
   const node = await startNode();
   expect(await rebalance(node)).toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/^[\da-f]{12} +0\n$/),
+    stdout: expect.stringMatching(/^NODE +CLIENTS +STATE\n[\da-f]{12} +0 +ready\n$/),
     stderr: expect.stringContaining("there is no other node that is ready; 0 clients were closed"),
   });
   expect(await rebalance(node, "--rate", "-1")).toMatchObject({
