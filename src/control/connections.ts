@@ -29,14 +29,23 @@ export interface ListConnections {
   readonly user: string;
   /** "" for all. */
   readonly topic: string;
+  /** Beginning of the addresses. Default: all. */
+  readonly address?: string;
+  /** Default: all. */
+  readonly dialect?: string;
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
 type BrokerTopic = { readonly broker: string; readonly topic: string };
-type ConnectionWithTopics = { readonly connection: ConnectionInfo; readonly topics: readonly BrokerTopic[] };
+type ConnectionWithTopics = {
+  readonly connection: ConnectionInfo;
+  readonly topics: readonly BrokerTopic[];
+  readonly permissions: Readonly<Record<string, readonly string[]>>;
+};
 
-type ListBody = { readonly vhost: string; readonly user: string; readonly topic: string; readonly page: PageQuery };
+type ListFilter = Required<Pick<ListConnections, "user" | "topic" | "address" | "dialect">>;
+type ListBody = ListFilter & { readonly vhost: string; readonly page: PageQuery };
 type OneBody = { readonly vhost: string; readonly id: string };
 type CloseBody = {
   readonly vhost: string;
@@ -69,14 +78,18 @@ export class Connections {
 
   /** Lists connections. @throws CarillonError invalid_argument; permission_denied: the backend may not use the topic */
   async list(backend: Backend, request: ListConnections): Promise<PartialAnswer<Page<ConnectionInfo>>> {
-    const { pageSize, pageToken, topic, user } = request;
+    const { address = "", dialect = "", pageSize, pageToken, topic, user } = request;
     checkLength("user", user);
+    checkLength("address", address);
+    checkLength("dialect", dialect);
     if (topic !== "") checkTopic(backend, "topic", topic);
     const page = readPageQuery(pageSize, pageToken);
     const { answers, missing: missingNodes } = await this.#cluster.ask(LIST, {
       vhost: backend.vhost,
       user,
       topic,
+      address,
+      dialect,
       page,
     });
     const parts = [...answers.values()] as unknown as NodePage<ConnectionInfo>[];
@@ -121,16 +134,20 @@ export class Connections {
     return { value: sum(answers.values() as Iterable<number>), missingNodes };
   }
 
-  #listHere({ page, topic, user, vhost }: ListBody): Promise<NodePage<ConnectionInfo>> {
+  #listHere({ page, vhost, ...filter }: ListBody): Promise<NodePage<ConnectionInfo>> {
     const source = {
       keyOf: ({ session }: Client) => session.id,
       itemOf: (client: Client) => toConnectionInfo(client, this.#cluster.node),
     };
-    return runInTurns(vhost, pageInSteps(this.#findOpen(vhost, user, topic), source, page));
+    return runInTurns(vhost, pageInSteps(this.#findOpen(vhost, filter), source, page));
   }
 
-  *#findOpen(vhost: string, user: string, topic: string): Generator<Client> {
-    for (const client of this.#findCandidates(vhost, user, topic)) if (isOpen(client)) yield client;
+  *#findOpen(vhost: string, { address, dialect, topic, user }: ListFilter): Generator<Client> {
+    for (const client of this.#findCandidates(vhost, user, topic)) {
+      const { origin } = client;
+      const matches = origin.address.startsWith(address) && (dialect === "" || origin.dialect === dialect);
+      if (matches && isOpen(client)) yield client;
+    }
   }
 
   #findCandidates(vhost: string, user: string, topic: string): Iterable<Client> {
@@ -157,7 +174,9 @@ export class Connections {
     const [client] = findClients(this.#clients, vhost, { connectionId: id });
     if (client === undefined) return null;
     const topics = [...client.session.memberships.keys()].map(({ broker, name }) => ({ broker, topic: name }));
-    return { connection: toConnectionInfo(client, this.#cluster.node), topics };
+    const { grants } = client.principal.permissions;
+    const permissions = Object.fromEntries(Object.entries(grants).map(([action, patterns = []]) => [action, patterns]));
+    return { connection: toConnectionInfo(client, this.#cluster.node), topics, permissions };
   }
 
   async #disconnectHere({ code, target, text, vhost }: CloseBody): Promise<number> {

@@ -1,4 +1,5 @@
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
+import { AccessExplanations, type AccessExplanationsOptions } from "./access-explanations.js";
 import { Connections, type ConnectionsOptions } from "./connections.js";
 import { KeyOperations } from "./keys.js";
 import { MetricsWatches, type MetricsWatchesOptions } from "./metrics-watches.js";
@@ -9,7 +10,8 @@ import { ChannelOperations, VhostOperations } from "./vhosts.js";
 import { Watches, type WatchesOptions } from "./watches.js";
 
 export interface ControlOptions
-  extends ConnectionsOptions,
+  extends AccessExplanationsOptions,
+    ConnectionsOptions,
     MetricsWatchesOptions,
     RebalancingOptions,
     SubscriptionsOptions,
@@ -23,6 +25,7 @@ export interface ControlOptions
  * created before the cluster starts, because it also answers requests of other nodes.
  */
 export class Control {
+  readonly access: AccessExplanations;
   readonly connections: Connections;
   readonly subscriptions: Subscriptions;
   readonly topics: Topics;
@@ -34,6 +37,7 @@ export class Control {
   readonly keys: KeyOperations;
 
   constructor(options: ControlOptions) {
+    this.access = new AccessExplanations(options);
     this.connections = new Connections(options);
     this.subscriptions = new Subscriptions(options);
     this.topics = new Topics(options);

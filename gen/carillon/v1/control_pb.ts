@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Permissions } from "./types_pb.js";
+import { file_carillon_v1_types } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -12,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/control.proto.
  */
 export const file_carillon_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChljYXJpbGxvbi92MS9jb250cm9sLnByb3RvEgtjYXJpbGxvbi52MSKVAgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRIMCgRub2RlGAIgASgJEgwKBHVzZXIYAyABKAkSJQoEaW5mbxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHZGlhbGVjdBgFIAEoCRIPCgdhZGRyZXNzGAYgASgJEhIKCnVzZXJfYWdlbnQYByABKAkSLQoJY29ubmVjdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdleHBpcmVzGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt0b3BpY19jb3VudBgKIAEoDRIRCglpbmZvX2pzb24YCyABKAkiKgoJVG9waWNOYW1lEg4KBmJyb2tlchgBIAEoCRINCgV0b3BpYxgCIAEoCSI7CgZUYXJnZXQSFwoNY29ubmVjdGlvbl9pZBgBIAEoCUgAEg4KBHVzZXIYAiABKAlIAEIICgZ0YXJnZXQiXAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIncKF0xpc3RDb25uZWN0aW9uc1Jlc3BvbnNlEiwKC2Nvbm5lY3Rpb25zGAEgAygLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCSIiChRHZXRDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJsChVHZXRDb25uZWN0aW9uUmVzcG9uc2USKwoKY29ubmVjdGlvbhgBIAEoCzIXLmNhcmlsbG9uLnYxLkNvbm5lY3Rpb24SJgoGdG9waWNzGAIgAygLMhYuY2FyaWxsb24udjEuVG9waWNOYW1lIicKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0EgwKBHVzZXIYASABKAkihAEKGFdhdGNoQ29ubmVjdGlvbnNSZXNwb25zZRIrCgpjb25uZWN0aW9uGAEgASgLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhItCgZjaGFuZ2UYAiABKA4yHS5jYXJpbGxvbi52MS5Db25uZWN0aW9uQ2hhbmdlEgwKBGNvZGUYAyABKA0iVgoRRGlzY29ubmVjdFJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKEkRpc2Nvbm5lY3RSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIlcKEFN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiPwoRU3Vic2NyaWJlUmVzcG9uc2USEwoLY29ubmVjdGlvbnMYASABKA0SFQoNbWlzc2luZ19ub2RlcxgCIAMoCSJZChJVbnN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiQQoTVW5zdWJzY3JpYmVSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIkoKEUxpc3RUb3BpY3NSZXF1ZXN0Eg4KBnByZWZpeBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSK0AQoSTGlzdFRvcGljc1Jlc3BvbnNlEjUKBnRvcGljcxgBIAMoCzIlLmNhcmlsbG9uLnYxLkxpc3RUb3BpY3NSZXNwb25zZS5Ub3BpYxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCRo3CgVUb3BpYxIOCgZicm9rZXIYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDSJUCgVWaG9zdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpjb25maWd1cmVkGAMgASgIIk0KEkNyZWF0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI4ChNDcmVhdGVWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiTQoSVXBkYXRlVmhvc3RSZXF1ZXN0EgwKBHBhdGgYASABKAkSKQoIc2V0dGluZ3MYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKE1VwZGF0ZVZob3N0UmVzcG9uc2USIQoFdmhvc3QYASABKAsyEi5jYXJpbGxvbi52MS5WaG9zdCIfCg9HZXRWaG9zdFJlcXVlc3QSDAoEcGF0aBgBIAEoCSI1ChBHZXRWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiEwoRTGlzdFZob3N0c1JlcXVlc3QiOAoSTGlzdFZob3N0c1Jlc3BvbnNlEiIKBnZob3N0cxgBIAMoCzISLmNhcmlsbG9uLnYxLlZob3N0IiIKEkRlbGV0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJIhUKE0RlbGV0ZVZob3N0UmVzcG9uc2UiUwoQUmViYWxhbmNlUmVxdWVzdBIRCgl0b2xlcmFuY2UYASABKA0SDAoEcmF0ZRgCIAEoDRINCgV0b3RhbBgDIAEoDRIPCgdkcnlfcnVuGAQgASgIIsABChFSZWJhbGFuY2VSZXNwb25zZRIyCgVub2RlcxgBIAMoCzIjLmNhcmlsbG9uLnYxLlJlYmFsYW5jZVJlc3BvbnNlLk5vZGUSDQoFdG90YWwYAiABKA0SDAoEZXZlbhgDIAEoCBIVCg1taXNzaW5nX25vZGVzGAQgAygJGkMKBE5vZGUSCgoCaWQYASABKAkSDwoHY2xpZW50cxgCIAEoDRINCgVyZWFkeRgDIAEoCBIPCgdjbG9zaW5nGAQgASgNIiUKEk9wZW5DaGFubmVsUmVxdWVzdBIPCgdjaGFubmVsGAEgASgJIiUKE09wZW5DaGFubmVsUmVzcG9uc2USDgoGb3BlbmVkGAEgASgIIiYKE0Nsb3NlQ2hhbm5lbFJlcXVlc3QSDwoHY2hhbm5lbBgBIAEoCSIWChRDbG9zZUNoYW5uZWxSZXNwb25zZSIVChNMaXN0Q2hhbm5lbHNSZXF1ZXN0IigKFExpc3RDaGFubmVsc1Jlc3BvbnNlEhAKCGNoYW5uZWxzGAEgAygJIrABCgNLZXkSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBnRvcGljcxgEIAMoCRIrCgdjcmVhdGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3VzZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNvbmZpZ3VyZWQYByABKAgiUAoQQ3JlYXRlS2V5UmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2FjdGlvbnMYAiADKAkSDgoGdG9waWNzGAMgAygJEg0KBXZob3N0GAQgASgJIkIKEUNyZWF0ZUtleVJlc3BvbnNlEh0KA2tleRgBIAEoCzIQLmNhcmlsbG9uLnYxLktleRIOCgZzZWNyZXQYAiABKAkiIAoPTGlzdEtleXNSZXF1ZXN0Eg0KBXZob3N0GAEgASgJIjIKEExpc3RLZXlzUmVzcG9uc2USHgoEa2V5cxgBIAMoCzIQLmNhcmlsbG9uLnYxLktleSItChBSZXZva2VLZXlSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXZob3N0GAIgASgJIhMKEVJldm9rZUtleVJlc3BvbnNlKq4BChBDb25uZWN0aW9uQ2hhbmdlEiEKHUNPTk5FQ1RJT05fQ0hBTkdFX1VOU1BFQ0lGSUVEEAASGgoWQ09OTkVDVElPTl9DSEFOR0VfT1BFThABEhwKGENPTk5FQ1RJT05fQ0hBTkdFX09QRU5FRBACEhwKGENPTk5FQ1RJT05fQ0hBTkdFX0NMT1NFRBADEh8KG0NPTk5FQ1RJT05fQ0hBTkdFX0NBVUdIVF9VUBAEMr8MCg5Db250cm9sU2VydmljZRJhCg9MaXN0Q29ubmVjdGlvbnMSIy5jYXJpbGxvbi52MS5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0GiQuY2FyaWxsb24udjEuTGlzdENvbm5lY3Rpb25zUmVzcG9uc2UiA5ACARJbCg1HZXRDb25uZWN0aW9uEiEuY2FyaWxsb24udjEuR2V0Q29ubmVjdGlvblJlcXVlc3QaIi5jYXJpbGxvbi52MS5HZXRDb25uZWN0aW9uUmVzcG9uc2UiA5ACARJhChBXYXRjaENvbm5lY3Rpb25zEiQuY2FyaWxsb24udjEuV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaJS5jYXJpbGxvbi52MS5XYXRjaENvbm5lY3Rpb25zUmVzcG9uc2UwARJNCgpEaXNjb25uZWN0Eh4uY2FyaWxsb24udjEuRGlzY29ubmVjdFJlcXVlc3QaHy5jYXJpbGxvbi52MS5EaXNjb25uZWN0UmVzcG9uc2USSgoJU3Vic2NyaWJlEh0uY2FyaWxsb24udjEuU3Vic2NyaWJlUmVxdWVzdBoeLmNhcmlsbG9uLnYxLlN1YnNjcmliZVJlc3BvbnNlElAKC1Vuc3Vic2NyaWJlEh8uY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXF1ZXN0GiAuY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXNwb25zZRJSCgpMaXN0VG9waWNzEh4uY2FyaWxsb24udjEuTGlzdFRvcGljc1JlcXVlc3QaHy5jYXJpbGxvbi52MS5MaXN0VG9waWNzUmVzcG9uc2UiA5ACARJQCgtDcmVhdGVWaG9zdBIfLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVxdWVzdBogLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVzcG9uc2USUAoLVXBkYXRlVmhvc3QSHy5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlcXVlc3QaIC5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlc3BvbnNlEkwKCEdldFZob3N0EhwuY2FyaWxsb24udjEuR2V0Vmhvc3RSZXF1ZXN0Gh0uY2FyaWxsb24udjEuR2V0Vmhvc3RSZXNwb25zZSIDkAIBElIKCkxpc3RWaG9zdHMSHi5jYXJpbGxvbi52MS5MaXN0Vmhvc3RzUmVxdWVzdBofLmNhcmlsbG9uLnYxLkxpc3RWaG9zdHNSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVZob3N0Eh8uY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXF1ZXN0GiAuY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXNwb25zZRJKCglSZWJhbGFuY2USHS5jYXJpbGxvbi52MS5SZWJhbGFuY2VSZXF1ZXN0Gh4uY2FyaWxsb24udjEuUmViYWxhbmNlUmVzcG9uc2USUAoLT3BlbkNoYW5uZWwSHy5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlcXVlc3QaIC5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlc3BvbnNlElMKDENsb3NlQ2hhbm5lbBIgLmNhcmlsbG9uLnYxLkNsb3NlQ2hhbm5lbFJlcXVlc3QaIS5jYXJpbGxvbi52MS5DbG9zZUNoYW5uZWxSZXNwb25zZRJYCgxMaXN0Q2hhbm5lbHMSIC5jYXJpbGxvbi52MS5MaXN0Q2hhbm5lbHNSZXF1ZXN0GiEuY2FyaWxsb24udjEuTGlzdENoYW5uZWxzUmVzcG9uc2UiA5ACARJKCglDcmVhdGVLZXkSHS5jYXJpbGxvbi52MS5DcmVhdGVLZXlSZXF1ZXN0Gh4uY2FyaWxsb24udjEuQ3JlYXRlS2V5UmVzcG9uc2USTAoITGlzdEtleXMSHC5jYXJpbGxvbi52MS5MaXN0S2V5c1JlcXVlc3QaHS5jYXJpbGxvbi52MS5MaXN0S2V5c1Jlc3BvbnNlIgOQAgESSgoJUmV2b2tlS2V5Eh0uY2FyaWxsb24udjEuUmV2b2tlS2V5UmVxdWVzdBoeLmNhcmlsbG9uLnYxLlJldm9rZUtleVJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChljYXJpbGxvbi92MS9jb250cm9sLnByb3RvEgtjYXJpbGxvbi52MSKoAgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRIMCgRub2RlGAIgASgJEgwKBHVzZXIYAyABKAkSJQoEaW5mbxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHZGlhbGVjdBgFIAEoCRIPCgdhZGRyZXNzGAYgASgJEhIKCnVzZXJfYWdlbnQYByABKAkSLQoJY29ubmVjdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdleHBpcmVzGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt0b3BpY19jb3VudBgKIAEoDRIRCglpbmZvX2pzb24YCyABKAkSEQoJcHVibGlzaGVkGAwgASgEIioKCVRvcGljTmFtZRIOCgZicm9rZXIYASABKAkSDQoFdG9waWMYAiABKAkiOwoGVGFyZ2V0EhcKDWNvbm5lY3Rpb25faWQYASABKAlIABIOCgR1c2VyGAIgASgJSABCCAoGdGFyZ2V0In4KFkxpc3RDb25uZWN0aW9uc1JlcXVlc3QSDAoEdXNlchgBIAEoCRINCgV0b3BpYxgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEg8KB2RpYWxlY3QYBiABKAkidwoXTGlzdENvbm5lY3Rpb25zUmVzcG9uc2USLAoLY29ubmVjdGlvbnMYASADKAsyFy5jYXJpbGxvbi52MS5Db25uZWN0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIVCg1taXNzaW5nX25vZGVzGAMgAygJIiIKFEdldENvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIpsBChVHZXRDb25uZWN0aW9uUmVzcG9uc2USKwoKY29ubmVjdGlvbhgBIAEoCzIXLmNhcmlsbG9uLnYxLkNvbm5lY3Rpb24SJgoGdG9waWNzGAIgAygLMhYuY2FyaWxsb24udjEuVG9waWNOYW1lEi0KC3Blcm1pc3Npb25zGAMgASgLMhguY2FyaWxsb24udjEuUGVybWlzc2lvbnMi2AEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0Eg4KBmFjdGlvbhgBIAEoCRINCgV0b3BpYxgCIAEoCRIXCg1jb25uZWN0aW9uX2lkGAMgASgJSAASLwoLcGVybWlzc2lvbnMYBCABKAsyGC5jYXJpbGxvbi52MS5QZXJtaXNzaW9uc0gAEkAKCWFub255bW91cxgFIAEoCzIrLmNhcmlsbG9uLnYxLkV4cGxhaW5BY2Nlc3NSZXF1ZXN0LkFub255bW91c0gAGgsKCUFub255bW91c0IICgZjbGllbnQiOAoVRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDgoGcmVhc29uGAIgASgJIicKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0EgwKBHVzZXIYASABKAkihAEKGFdhdGNoQ29ubmVjdGlvbnNSZXNwb25zZRIrCgpjb25uZWN0aW9uGAEgASgLMhcuY2FyaWxsb24udjEuQ29ubmVjdGlvbhItCgZjaGFuZ2UYAiABKA4yHS5jYXJpbGxvbi52MS5Db25uZWN0aW9uQ2hhbmdlEgwKBGNvZGUYAyABKA0iVgoRRGlzY29ubmVjdFJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0EgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKEkRpc2Nvbm5lY3RSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIlcKEFN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiPwoRU3Vic2NyaWJlUmVzcG9uc2USEwoLY29ubmVjdGlvbnMYASABKA0SFQoNbWlzc2luZ19ub2RlcxgCIAMoCSJZChJVbnN1YnNjcmliZVJlcXVlc3QSIwoGdGFyZ2V0GAEgASgLMhMuY2FyaWxsb24udjEuVGFyZ2V0Eg4KBmJyb2tlchgCIAEoCRIOCgZ0b3BpY3MYAyADKAkiQQoTVW5zdWJzY3JpYmVSZXNwb25zZRITCgtjb25uZWN0aW9ucxgBIAEoDRIVCg1taXNzaW5nX25vZGVzGAIgAygJIkoKEUxpc3RUb3BpY3NSZXF1ZXN0Eg4KBnByZWZpeBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSK0AQoSTGlzdFRvcGljc1Jlc3BvbnNlEjUKBnRvcGljcxgBIAMoCzIlLmNhcmlsbG9uLnYxLkxpc3RUb3BpY3NSZXNwb25zZS5Ub3BpYxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFQoNbWlzc2luZ19ub2RlcxgDIAMoCRo3CgVUb3BpYxIOCgZicm9rZXIYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDSJUCgVWaG9zdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpjb25maWd1cmVkGAMgASgIIk0KEkNyZWF0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI4ChNDcmVhdGVWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiTQoSVXBkYXRlVmhvc3RSZXF1ZXN0EgwKBHBhdGgYASABKAkSKQoIc2V0dGluZ3MYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKE1VwZGF0ZVZob3N0UmVzcG9uc2USIQoFdmhvc3QYASABKAsyEi5jYXJpbGxvbi52MS5WaG9zdCIfCg9HZXRWaG9zdFJlcXVlc3QSDAoEcGF0aBgBIAEoCSI1ChBHZXRWaG9zdFJlc3BvbnNlEiEKBXZob3N0GAEgASgLMhIuY2FyaWxsb24udjEuVmhvc3QiEwoRTGlzdFZob3N0c1JlcXVlc3QiOAoSTGlzdFZob3N0c1Jlc3BvbnNlEiIKBnZob3N0cxgBIAMoCzISLmNhcmlsbG9uLnYxLlZob3N0IiIKEkRlbGV0ZVZob3N0UmVxdWVzdBIMCgRwYXRoGAEgASgJIhUKE0RlbGV0ZVZob3N0UmVzcG9uc2UiUwoQUmViYWxhbmNlUmVxdWVzdBIRCgl0b2xlcmFuY2UYASABKA0SDAoEcmF0ZRgCIAEoDRINCgV0b3RhbBgDIAEoDRIPCgdkcnlfcnVuGAQgASgIIsABChFSZWJhbGFuY2VSZXNwb25zZRIyCgVub2RlcxgBIAMoCzIjLmNhcmlsbG9uLnYxLlJlYmFsYW5jZVJlc3BvbnNlLk5vZGUSDQoFdG90YWwYAiABKA0SDAoEZXZlbhgDIAEoCBIVCg1taXNzaW5nX25vZGVzGAQgAygJGkMKBE5vZGUSCgoCaWQYASABKAkSDwoHY2xpZW50cxgCIAEoDRINCgVyZWFkeRgDIAEoCBIPCgdjbG9zaW5nGAQgASgNIiUKEk9wZW5DaGFubmVsUmVxdWVzdBIPCgdjaGFubmVsGAEgASgJIiUKE09wZW5DaGFubmVsUmVzcG9uc2USDgoGb3BlbmVkGAEgASgIIiYKE0Nsb3NlQ2hhbm5lbFJlcXVlc3QSDwoHY2hhbm5lbBgBIAEoCSIWChRDbG9zZUNoYW5uZWxSZXNwb25zZSIVChNMaXN0Q2hhbm5lbHNSZXF1ZXN0IigKFExpc3RDaGFubmVsc1Jlc3BvbnNlEhAKCGNoYW5uZWxzGAEgAygJIrABCgNLZXkSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBnRvcGljcxgEIAMoCRIrCgdjcmVhdGVkGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3VzZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNvbmZpZ3VyZWQYByABKAgiUAoQQ3JlYXRlS2V5UmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2FjdGlvbnMYAiADKAkSDgoGdG9waWNzGAMgAygJEg0KBXZob3N0GAQgASgJIkIKEUNyZWF0ZUtleVJlc3BvbnNlEh0KA2tleRgBIAEoCzIQLmNhcmlsbG9uLnYxLktleRIOCgZzZWNyZXQYAiABKAkiIAoPTGlzdEtleXNSZXF1ZXN0Eg0KBXZob3N0GAEgASgJIjIKEExpc3RLZXlzUmVzcG9uc2USHgoEa2V5cxgBIAMoCzIQLmNhcmlsbG9uLnYxLktleSItChBSZXZva2VLZXlSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXZob3N0GAIgASgJIhMKEVJldm9rZUtleVJlc3BvbnNlKq4BChBDb25uZWN0aW9uQ2hhbmdlEiEKHUNPTk5FQ1RJT05fQ0hBTkdFX1VOU1BFQ0lGSUVEEAASGgoWQ09OTkVDVElPTl9DSEFOR0VfT1BFThABEhwKGENPTk5FQ1RJT05fQ0hBTkdFX09QRU5FRBACEhwKGENPTk5FQ1RJT05fQ0hBTkdFX0NMT1NFRBADEh8KG0NPTk5FQ1RJT05fQ0hBTkdFX0NBVUdIVF9VUBAEMpwNCg5Db250cm9sU2VydmljZRJhCg9MaXN0Q29ubmVjdGlvbnMSIy5jYXJpbGxvbi52MS5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0GiQuY2FyaWxsb24udjEuTGlzdENvbm5lY3Rpb25zUmVzcG9uc2UiA5ACARJbCg1HZXRDb25uZWN0aW9uEiEuY2FyaWxsb24udjEuR2V0Q29ubmVjdGlvblJlcXVlc3QaIi5jYXJpbGxvbi52MS5HZXRDb25uZWN0aW9uUmVzcG9uc2UiA5ACARJhChBXYXRjaENvbm5lY3Rpb25zEiQuY2FyaWxsb24udjEuV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaJS5jYXJpbGxvbi52MS5XYXRjaENvbm5lY3Rpb25zUmVzcG9uc2UwARJNCgpEaXNjb25uZWN0Eh4uY2FyaWxsb24udjEuRGlzY29ubmVjdFJlcXVlc3QaHy5jYXJpbGxvbi52MS5EaXNjb25uZWN0UmVzcG9uc2USSgoJU3Vic2NyaWJlEh0uY2FyaWxsb24udjEuU3Vic2NyaWJlUmVxdWVzdBoeLmNhcmlsbG9uLnYxLlN1YnNjcmliZVJlc3BvbnNlElAKC1Vuc3Vic2NyaWJlEh8uY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXF1ZXN0GiAuY2FyaWxsb24udjEuVW5zdWJzY3JpYmVSZXNwb25zZRJbCg1FeHBsYWluQWNjZXNzEiEuY2FyaWxsb24udjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaIi5jYXJpbGxvbi52MS5FeHBsYWluQWNjZXNzUmVzcG9uc2UiA5ACARJSCgpMaXN0VG9waWNzEh4uY2FyaWxsb24udjEuTGlzdFRvcGljc1JlcXVlc3QaHy5jYXJpbGxvbi52MS5MaXN0VG9waWNzUmVzcG9uc2UiA5ACARJQCgtDcmVhdGVWaG9zdBIfLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVxdWVzdBogLmNhcmlsbG9uLnYxLkNyZWF0ZVZob3N0UmVzcG9uc2USUAoLVXBkYXRlVmhvc3QSHy5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlcXVlc3QaIC5jYXJpbGxvbi52MS5VcGRhdGVWaG9zdFJlc3BvbnNlEkwKCEdldFZob3N0EhwuY2FyaWxsb24udjEuR2V0Vmhvc3RSZXF1ZXN0Gh0uY2FyaWxsb24udjEuR2V0Vmhvc3RSZXNwb25zZSIDkAIBElIKCkxpc3RWaG9zdHMSHi5jYXJpbGxvbi52MS5MaXN0Vmhvc3RzUmVxdWVzdBofLmNhcmlsbG9uLnYxLkxpc3RWaG9zdHNSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVZob3N0Eh8uY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXF1ZXN0GiAuY2FyaWxsb24udjEuRGVsZXRlVmhvc3RSZXNwb25zZRJKCglSZWJhbGFuY2USHS5jYXJpbGxvbi52MS5SZWJhbGFuY2VSZXF1ZXN0Gh4uY2FyaWxsb24udjEuUmViYWxhbmNlUmVzcG9uc2USUAoLT3BlbkNoYW5uZWwSHy5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlcXVlc3QaIC5jYXJpbGxvbi52MS5PcGVuQ2hhbm5lbFJlc3BvbnNlElMKDENsb3NlQ2hhbm5lbBIgLmNhcmlsbG9uLnYxLkNsb3NlQ2hhbm5lbFJlcXVlc3QaIS5jYXJpbGxvbi52MS5DbG9zZUNoYW5uZWxSZXNwb25zZRJYCgxMaXN0Q2hhbm5lbHMSIC5jYXJpbGxvbi52MS5MaXN0Q2hhbm5lbHNSZXF1ZXN0GiEuY2FyaWxsb24udjEuTGlzdENoYW5uZWxzUmVzcG9uc2UiA5ACARJKCglDcmVhdGVLZXkSHS5jYXJpbGxvbi52MS5DcmVhdGVLZXlSZXF1ZXN0Gh4uY2FyaWxsb24udjEuQ3JlYXRlS2V5UmVzcG9uc2USTAoITGlzdEtleXMSHC5jYXJpbGxvbi52MS5MaXN0S2V5c1JlcXVlc3QaHS5jYXJpbGxvbi52MS5MaXN0S2V5c1Jlc3BvbnNlIgOQAgESSgoJUmV2b2tlS2V5Eh0uY2FyaWxsb24udjEuUmV2b2tlS2V5UmVxdWVzdBoeLmNhcmlsbG9uLnYxLlJldm9rZUtleVJlc3BvbnNlQoABCg5pby5jYXJpbGxvbi52MVABWkFnaXRodWIuY29tL2NhcmlsbG9uLWJyb2tlci9jYXJpbGxvbi9nZW4vZ28vY2FyaWxsb24vdjE7Y2FyaWxsb252MaoCC0NhcmlsbG9uLlYxygILQ2FyaWxsb25cVjHqAgxDYXJpbGxvbjo6VjFiBnByb3RvMw", [file_carillon_v1_types, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message carillon.v1.Connection
@@ -87,6 +89,13 @@ export type Connection = Message<"carillon.v1.Connection"> & {
    * @generated from field: string info_json = 11;
    */
   infoJson: string;
+
+  /**
+   * Number of messages that the connection has published.
+   *
+   * @generated from field: uint64 published = 12;
+   */
+  published: bigint;
 };
 
 /**
@@ -182,6 +191,20 @@ export type ListConnectionsRequest = Message<"carillon.v1.ListConnectionsRequest
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Connections whose addresses begin with this text only, such as `10.0.` or `2001:db8:`. Empty for all addresses.
+   *
+   * @generated from field: string address = 5;
+   */
+  address: string;
+
+  /**
+   * Connections of this dialect only, such as `native`. Empty for all dialects.
+   *
+   * @generated from field: string dialect = 6;
+   */
+  dialect: string;
 };
 
 /**
@@ -252,6 +275,14 @@ export type GetConnectionResponse = Message<"carillon.v1.GetConnectionResponse">
    * @generated from field: repeated carillon.v1.TopicName topics = 2;
    */
   topics: TopicName[];
+
+  /**
+   * What the client may do besides what the topics' rules allow to everybody. Patterns are not limited to the topics of
+   * the caller's key.
+   *
+   * @generated from field: carillon.v1.Permissions permissions = 3;
+   */
+  permissions?: Permissions | undefined;
 };
 
 /**
@@ -260,6 +291,98 @@ export type GetConnectionResponse = Message<"carillon.v1.GetConnectionResponse">
  */
 export const GetConnectionResponseSchema: GenMessage<GetConnectionResponse> = /*@__PURE__*/
   messageDesc(file_carillon_v1_control, 6);
+
+/**
+ * @generated from message carillon.v1.ExplainAccessRequest
+ */
+export type ExplainAccessRequest = Message<"carillon.v1.ExplainAccessRequest"> & {
+  /**
+   * `join`, `publish`, `call`, `presence` or `history`.
+   *
+   * @generated from field: string action = 1;
+   */
+  action: string;
+
+  /**
+   * Name of the topic; for `call`, of the event.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from oneof carillon.v1.ExplainAccessRequest.client
+   */
+  client: {
+    /**
+     * A connected client.
+     *
+     * @generated from field: string connection_id = 3;
+     */
+    value: string;
+    case: "connectionId";
+  } | {
+    /**
+     * A client with these permissions, and those that the vhost gives to every client.
+     *
+     * @generated from field: carillon.v1.Permissions permissions = 4;
+     */
+    value: Permissions;
+    case: "permissions";
+  } | {
+    /**
+     * A client without a token.
+     *
+     * @generated from field: carillon.v1.ExplainAccessRequest.Anonymous anonymous = 5;
+     */
+    value: ExplainAccessRequest_Anonymous;
+    case: "anonymous";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message carillon.v1.ExplainAccessRequest.
+ * Use `create(ExplainAccessRequestSchema)` to create a new message.
+ */
+export const ExplainAccessRequestSchema: GenMessage<ExplainAccessRequest> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 7);
+
+/**
+ * @generated from message carillon.v1.ExplainAccessRequest.Anonymous
+ */
+export type ExplainAccessRequest_Anonymous = Message<"carillon.v1.ExplainAccessRequest.Anonymous"> & {
+};
+
+/**
+ * Describes the message carillon.v1.ExplainAccessRequest.Anonymous.
+ * Use `create(ExplainAccessRequest_AnonymousSchema)` to create a new message.
+ */
+export const ExplainAccessRequest_AnonymousSchema: GenMessage<ExplainAccessRequest_Anonymous> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 7, 0);
+
+/**
+ * @generated from message carillon.v1.ExplainAccessResponse
+ */
+export type ExplainAccessResponse = Message<"carillon.v1.ExplainAccessResponse"> & {
+  /**
+   * @generated from field: bool allowed = 1;
+   */
+  allowed: boolean;
+
+  /**
+   * Names the rule or the permission that decides.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message carillon.v1.ExplainAccessResponse.
+ * Use `create(ExplainAccessResponseSchema)` to create a new message.
+ */
+export const ExplainAccessResponseSchema: GenMessage<ExplainAccessResponse> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_control, 8);
 
 /**
  * @generated from message carillon.v1.WatchConnectionsRequest
@@ -278,7 +401,7 @@ export type WatchConnectionsRequest = Message<"carillon.v1.WatchConnectionsReque
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 7);
+  messageDesc(file_carillon_v1_control, 9);
 
 /**
  * @generated from message carillon.v1.WatchConnectionsResponse
@@ -307,7 +430,7 @@ export type WatchConnectionsResponse = Message<"carillon.v1.WatchConnectionsResp
  * Use `create(WatchConnectionsResponseSchema)` to create a new message.
  */
 export const WatchConnectionsResponseSchema: GenMessage<WatchConnectionsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 8);
+  messageDesc(file_carillon_v1_control, 10);
 
 /**
  * @generated from message carillon.v1.DisconnectRequest
@@ -338,7 +461,7 @@ export type DisconnectRequest = Message<"carillon.v1.DisconnectRequest"> & {
  * Use `create(DisconnectRequestSchema)` to create a new message.
  */
 export const DisconnectRequestSchema: GenMessage<DisconnectRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 9);
+  messageDesc(file_carillon_v1_control, 11);
 
 /**
  * @generated from message carillon.v1.DisconnectResponse
@@ -360,7 +483,7 @@ export type DisconnectResponse = Message<"carillon.v1.DisconnectResponse"> & {
  * Use `create(DisconnectResponseSchema)` to create a new message.
  */
 export const DisconnectResponseSchema: GenMessage<DisconnectResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 10);
+  messageDesc(file_carillon_v1_control, 12);
 
 /**
  * @generated from message carillon.v1.SubscribeRequest
@@ -389,7 +512,7 @@ export type SubscribeRequest = Message<"carillon.v1.SubscribeRequest"> & {
  * Use `create(SubscribeRequestSchema)` to create a new message.
  */
 export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 11);
+  messageDesc(file_carillon_v1_control, 13);
 
 /**
  * @generated from message carillon.v1.SubscribeResponse
@@ -411,7 +534,7 @@ export type SubscribeResponse = Message<"carillon.v1.SubscribeResponse"> & {
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 12);
+  messageDesc(file_carillon_v1_control, 14);
 
 /**
  * @generated from message carillon.v1.UnsubscribeRequest
@@ -438,7 +561,7 @@ export type UnsubscribeRequest = Message<"carillon.v1.UnsubscribeRequest"> & {
  * Use `create(UnsubscribeRequestSchema)` to create a new message.
  */
 export const UnsubscribeRequestSchema: GenMessage<UnsubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 13);
+  messageDesc(file_carillon_v1_control, 15);
 
 /**
  * @generated from message carillon.v1.UnsubscribeResponse
@@ -460,7 +583,7 @@ export type UnsubscribeResponse = Message<"carillon.v1.UnsubscribeResponse"> & {
  * Use `create(UnsubscribeResponseSchema)` to create a new message.
  */
 export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 14);
+  messageDesc(file_carillon_v1_control, 16);
 
 /**
  * @generated from message carillon.v1.ListTopicsRequest
@@ -491,7 +614,7 @@ export type ListTopicsRequest = Message<"carillon.v1.ListTopicsRequest"> & {
  * Use `create(ListTopicsRequestSchema)` to create a new message.
  */
 export const ListTopicsRequestSchema: GenMessage<ListTopicsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 15);
+  messageDesc(file_carillon_v1_control, 17);
 
 /**
  * @generated from message carillon.v1.ListTopicsResponse
@@ -520,7 +643,7 @@ export type ListTopicsResponse = Message<"carillon.v1.ListTopicsResponse"> & {
  * Use `create(ListTopicsResponseSchema)` to create a new message.
  */
 export const ListTopicsResponseSchema: GenMessage<ListTopicsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 16);
+  messageDesc(file_carillon_v1_control, 18);
 
 /**
  * @generated from message carillon.v1.ListTopicsResponse.Topic
@@ -549,7 +672,7 @@ export type ListTopicsResponse_Topic = Message<"carillon.v1.ListTopicsResponse.T
  * Use `create(ListTopicsResponse_TopicSchema)` to create a new message.
  */
 export const ListTopicsResponse_TopicSchema: GenMessage<ListTopicsResponse_Topic> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 16, 0);
+  messageDesc(file_carillon_v1_control, 18, 0);
 
 /**
  * @generated from message carillon.v1.Vhost
@@ -580,7 +703,7 @@ export type Vhost = Message<"carillon.v1.Vhost"> & {
  * Use `create(VhostSchema)` to create a new message.
  */
 export const VhostSchema: GenMessage<Vhost> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 17);
+  messageDesc(file_carillon_v1_control, 19);
 
 /**
  * @generated from message carillon.v1.CreateVhostRequest
@@ -604,7 +727,7 @@ export type CreateVhostRequest = Message<"carillon.v1.CreateVhostRequest"> & {
  * Use `create(CreateVhostRequestSchema)` to create a new message.
  */
 export const CreateVhostRequestSchema: GenMessage<CreateVhostRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 18);
+  messageDesc(file_carillon_v1_control, 20);
 
 /**
  * @generated from message carillon.v1.CreateVhostResponse
@@ -621,7 +744,7 @@ export type CreateVhostResponse = Message<"carillon.v1.CreateVhostResponse"> & {
  * Use `create(CreateVhostResponseSchema)` to create a new message.
  */
 export const CreateVhostResponseSchema: GenMessage<CreateVhostResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 19);
+  messageDesc(file_carillon_v1_control, 21);
 
 /**
  * @generated from message carillon.v1.UpdateVhostRequest
@@ -645,7 +768,7 @@ export type UpdateVhostRequest = Message<"carillon.v1.UpdateVhostRequest"> & {
  * Use `create(UpdateVhostRequestSchema)` to create a new message.
  */
 export const UpdateVhostRequestSchema: GenMessage<UpdateVhostRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 20);
+  messageDesc(file_carillon_v1_control, 22);
 
 /**
  * @generated from message carillon.v1.UpdateVhostResponse
@@ -662,7 +785,7 @@ export type UpdateVhostResponse = Message<"carillon.v1.UpdateVhostResponse"> & {
  * Use `create(UpdateVhostResponseSchema)` to create a new message.
  */
 export const UpdateVhostResponseSchema: GenMessage<UpdateVhostResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 21);
+  messageDesc(file_carillon_v1_control, 23);
 
 /**
  * @generated from message carillon.v1.GetVhostRequest
@@ -679,7 +802,7 @@ export type GetVhostRequest = Message<"carillon.v1.GetVhostRequest"> & {
  * Use `create(GetVhostRequestSchema)` to create a new message.
  */
 export const GetVhostRequestSchema: GenMessage<GetVhostRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 22);
+  messageDesc(file_carillon_v1_control, 24);
 
 /**
  * @generated from message carillon.v1.GetVhostResponse
@@ -696,7 +819,7 @@ export type GetVhostResponse = Message<"carillon.v1.GetVhostResponse"> & {
  * Use `create(GetVhostResponseSchema)` to create a new message.
  */
 export const GetVhostResponseSchema: GenMessage<GetVhostResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 23);
+  messageDesc(file_carillon_v1_control, 25);
 
 /**
  * @generated from message carillon.v1.ListVhostsRequest
@@ -709,7 +832,7 @@ export type ListVhostsRequest = Message<"carillon.v1.ListVhostsRequest"> & {
  * Use `create(ListVhostsRequestSchema)` to create a new message.
  */
 export const ListVhostsRequestSchema: GenMessage<ListVhostsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 24);
+  messageDesc(file_carillon_v1_control, 26);
 
 /**
  * @generated from message carillon.v1.ListVhostsResponse
@@ -726,7 +849,7 @@ export type ListVhostsResponse = Message<"carillon.v1.ListVhostsResponse"> & {
  * Use `create(ListVhostsResponseSchema)` to create a new message.
  */
 export const ListVhostsResponseSchema: GenMessage<ListVhostsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 25);
+  messageDesc(file_carillon_v1_control, 27);
 
 /**
  * @generated from message carillon.v1.DeleteVhostRequest
@@ -743,7 +866,7 @@ export type DeleteVhostRequest = Message<"carillon.v1.DeleteVhostRequest"> & {
  * Use `create(DeleteVhostRequestSchema)` to create a new message.
  */
 export const DeleteVhostRequestSchema: GenMessage<DeleteVhostRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 26);
+  messageDesc(file_carillon_v1_control, 28);
 
 /**
  * @generated from message carillon.v1.DeleteVhostResponse
@@ -756,7 +879,7 @@ export type DeleteVhostResponse = Message<"carillon.v1.DeleteVhostResponse"> & {
  * Use `create(DeleteVhostResponseSchema)` to create a new message.
  */
 export const DeleteVhostResponseSchema: GenMessage<DeleteVhostResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 27);
+  messageDesc(file_carillon_v1_control, 29);
 
 /**
  * @generated from message carillon.v1.RebalanceRequest
@@ -796,7 +919,7 @@ export type RebalanceRequest = Message<"carillon.v1.RebalanceRequest"> & {
  * Use `create(RebalanceRequestSchema)` to create a new message.
  */
 export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 28);
+  messageDesc(file_carillon_v1_control, 30);
 
 /**
  * @generated from message carillon.v1.RebalanceResponse
@@ -836,7 +959,7 @@ export type RebalanceResponse = Message<"carillon.v1.RebalanceResponse"> & {
  * Use `create(RebalanceResponseSchema)` to create a new message.
  */
 export const RebalanceResponseSchema: GenMessage<RebalanceResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 29);
+  messageDesc(file_carillon_v1_control, 31);
 
 /**
  * @generated from message carillon.v1.RebalanceResponse.Node
@@ -872,7 +995,7 @@ export type RebalanceResponse_Node = Message<"carillon.v1.RebalanceResponse.Node
  * Use `create(RebalanceResponse_NodeSchema)` to create a new message.
  */
 export const RebalanceResponse_NodeSchema: GenMessage<RebalanceResponse_Node> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 29, 0);
+  messageDesc(file_carillon_v1_control, 31, 0);
 
 /**
  * @generated from message carillon.v1.OpenChannelRequest
@@ -889,7 +1012,7 @@ export type OpenChannelRequest = Message<"carillon.v1.OpenChannelRequest"> & {
  * Use `create(OpenChannelRequestSchema)` to create a new message.
  */
 export const OpenChannelRequestSchema: GenMessage<OpenChannelRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 30);
+  messageDesc(file_carillon_v1_control, 32);
 
 /**
  * @generated from message carillon.v1.OpenChannelResponse
@@ -908,7 +1031,7 @@ export type OpenChannelResponse = Message<"carillon.v1.OpenChannelResponse"> & {
  * Use `create(OpenChannelResponseSchema)` to create a new message.
  */
 export const OpenChannelResponseSchema: GenMessage<OpenChannelResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 31);
+  messageDesc(file_carillon_v1_control, 33);
 
 /**
  * @generated from message carillon.v1.CloseChannelRequest
@@ -925,7 +1048,7 @@ export type CloseChannelRequest = Message<"carillon.v1.CloseChannelRequest"> & {
  * Use `create(CloseChannelRequestSchema)` to create a new message.
  */
 export const CloseChannelRequestSchema: GenMessage<CloseChannelRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 32);
+  messageDesc(file_carillon_v1_control, 34);
 
 /**
  * @generated from message carillon.v1.CloseChannelResponse
@@ -938,7 +1061,7 @@ export type CloseChannelResponse = Message<"carillon.v1.CloseChannelResponse"> &
  * Use `create(CloseChannelResponseSchema)` to create a new message.
  */
 export const CloseChannelResponseSchema: GenMessage<CloseChannelResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 33);
+  messageDesc(file_carillon_v1_control, 35);
 
 /**
  * @generated from message carillon.v1.ListChannelsRequest
@@ -951,7 +1074,7 @@ export type ListChannelsRequest = Message<"carillon.v1.ListChannelsRequest"> & {
  * Use `create(ListChannelsRequestSchema)` to create a new message.
  */
 export const ListChannelsRequestSchema: GenMessage<ListChannelsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 34);
+  messageDesc(file_carillon_v1_control, 36);
 
 /**
  * @generated from message carillon.v1.ListChannelsResponse
@@ -968,7 +1091,7 @@ export type ListChannelsResponse = Message<"carillon.v1.ListChannelsResponse"> &
  * Use `create(ListChannelsResponseSchema)` to create a new message.
  */
 export const ListChannelsResponseSchema: GenMessage<ListChannelsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 35);
+  messageDesc(file_carillon_v1_control, 37);
 
 /**
  * @generated from message carillon.v1.Key
@@ -1025,7 +1148,7 @@ export type Key = Message<"carillon.v1.Key"> & {
  * Use `create(KeySchema)` to create a new message.
  */
 export const KeySchema: GenMessage<Key> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 36);
+  messageDesc(file_carillon_v1_control, 38);
 
 /**
  * @generated from message carillon.v1.CreateKeyRequest
@@ -1059,7 +1182,7 @@ export type CreateKeyRequest = Message<"carillon.v1.CreateKeyRequest"> & {
  * Use `create(CreateKeyRequestSchema)` to create a new message.
  */
 export const CreateKeyRequestSchema: GenMessage<CreateKeyRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 37);
+  messageDesc(file_carillon_v1_control, 39);
 
 /**
  * @generated from message carillon.v1.CreateKeyResponse
@@ -1083,7 +1206,7 @@ export type CreateKeyResponse = Message<"carillon.v1.CreateKeyResponse"> & {
  * Use `create(CreateKeyResponseSchema)` to create a new message.
  */
 export const CreateKeyResponseSchema: GenMessage<CreateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 38);
+  messageDesc(file_carillon_v1_control, 40);
 
 /**
  * @generated from message carillon.v1.ListKeysRequest
@@ -1102,7 +1225,7 @@ export type ListKeysRequest = Message<"carillon.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 39);
+  messageDesc(file_carillon_v1_control, 41);
 
 /**
  * @generated from message carillon.v1.ListKeysResponse
@@ -1119,7 +1242,7 @@ export type ListKeysResponse = Message<"carillon.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 40);
+  messageDesc(file_carillon_v1_control, 42);
 
 /**
  * @generated from message carillon.v1.RevokeKeyRequest
@@ -1143,7 +1266,7 @@ export type RevokeKeyRequest = Message<"carillon.v1.RevokeKeyRequest"> & {
  * Use `create(RevokeKeyRequestSchema)` to create a new message.
  */
 export const RevokeKeyRequestSchema: GenMessage<RevokeKeyRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 41);
+  messageDesc(file_carillon_v1_control, 43);
 
 /**
  * @generated from message carillon.v1.RevokeKeyResponse
@@ -1156,7 +1279,7 @@ export type RevokeKeyResponse = Message<"carillon.v1.RevokeKeyResponse"> & {
  * Use `create(RevokeKeyResponseSchema)` to create a new message.
  */
 export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_v1_control, 42);
+  messageDesc(file_carillon_v1_control, 44);
 
 /**
  * @generated from enum carillon.v1.ConnectionChange
@@ -1259,6 +1382,16 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof UnsubscribeRequestSchema;
     output: typeof UnsubscribeResponseSchema;
+  },
+  /**
+   * Explains whether an action of a client is permitted at present. Needs the action `connections`.
+   *
+   * @generated from rpc carillon.v1.ControlService.ExplainAccess
+   */
+  explainAccess: {
+    methodKind: "unary";
+    input: typeof ExplainAccessRequestSchema;
+    output: typeof ExplainAccessResponseSchema;
   },
   /**
    * Needs the action `topics`.

@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file carillon/v1/worker.proto.
  */
 export const file_carillon_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChhjYXJpbGxvbi92MS93b3JrZXIucHJvdG8SC2NhcmlsbG9uLnYxIt0BCgtXb3JrUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmNhcmlsbG9uLnYxLkhlbGxvSAASLwoLYWNrbm93bGVkZ2UYAiABKAsyGC5jYXJpbGxvbi52MS5BY2tub3dsZWRnZUgAEiUKBmFuc3dlchgDIAEoCzITLmNhcmlsbG9uLnYxLkFuc3dlckgAEiEKBGZhaWwYBCABKAsyES5jYXJpbGxvbi52MS5GYWlsSAASIwoFZHJhaW4YBSABKAsyEi5jYXJpbGxvbi52MS5EcmFpbkgAQgkKB3JlcXVlc3QiRgoFSGVsbG8SDQoFdmhvc3QYASABKAkSDgoGZXZlbnRzGAIgAygJEhAKCGNhcGFjaXR5GAMgASgNEgwKBG5hbWUYBCABKAkiHgoLQWNrbm93bGVkZ2USDwoHdGFza19pZBgBIAEoCSI4CgZBbnN3ZXISDwoHdGFza19pZBgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEgwKBG1vcmUYAyABKAgiNgoERmFpbBIPCgd0YXNrX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIHCgVEcmFpbiKNAQoMV29ya1Jlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5jYXJpbGxvbi52MS5XZWxjb21lSAASIQoEdGFzaxgCIAEoCzIRLmNhcmlsbG9uLnYxLlRhc2tIABIlCgZjYW5jZWwYAyABKAsyEy5jYXJpbGxvbi52MS5DYW5jZWxIAEIKCghyZXNwb25zZSJTCgdXZWxjb21lEhEKCXdvcmtlcl9pZBgBIAEoCRI1ChJhY2tub3dsZWRnZV93aXRoaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i9QEKBFRhc2sSCgoCaWQYASABKAkSDQoFZXZlbnQYAiABKAkSDwoHcGF5bG9hZBgDIAEoDBINCgV0b3BpYxgEIAEoCRIVCg1jb25uZWN0aW9uX2lkGAUgASgJEgwKBHVzZXIYBiABKAkSJQoEaW5mbxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHYXR0ZW1wdBgIIAEoDRIsCghkZWFkbGluZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMd2FudHNfYW5zd2VyGAogASgIEhEKCWluZm9fanNvbhgLIAEoCSIZCgZDYW5jZWwSDwoHdGFza19pZBgBIAEoCTJQCg1Xb3JrZXJTZXJ2aWNlEj8KBFdvcmsSGC5jYXJpbGxvbi52MS5Xb3JrUmVxdWVzdBoZLmNhcmlsbG9uLnYxLldvcmtSZXNwb25zZSgBMAFCgAEKDmlvLmNhcmlsbG9uLnYxUAFaQWdpdGh1Yi5jb20vY2FyaWxsb24tYnJva2VyL2NhcmlsbG9uL2dlbi9nby9jYXJpbGxvbi92MTtjYXJpbGxvbnYxqgILQ2FyaWxsb24uVjHKAgtDYXJpbGxvblxWMeoCDENhcmlsbG9uOjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChhjYXJpbGxvbi92MS93b3JrZXIucHJvdG8SC2NhcmlsbG9uLnYxIt0BCgtXb3JrUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmNhcmlsbG9uLnYxLkhlbGxvSAASLwoLYWNrbm93bGVkZ2UYAiABKAsyGC5jYXJpbGxvbi52MS5BY2tub3dsZWRnZUgAEiUKBmFuc3dlchgDIAEoCzITLmNhcmlsbG9uLnYxLkFuc3dlckgAEiEKBGZhaWwYBCABKAsyES5jYXJpbGxvbi52MS5GYWlsSAASIwoFZHJhaW4YBSABKAsyEi5jYXJpbGxvbi52MS5EcmFpbkgAQgkKB3JlcXVlc3QiRgoFSGVsbG8SDQoFdmhvc3QYASABKAkSDgoGZXZlbnRzGAIgAygJEhAKCGNhcGFjaXR5GAMgASgNEgwKBG5hbWUYBCABKAkiHgoLQWNrbm93bGVkZ2USDwoHdGFza19pZBgBIAEoCSI4CgZBbnN3ZXISDwoHdGFza19pZBgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEgwKBG1vcmUYAyABKAgiNgoERmFpbBIPCgd0YXNrX2lkGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIHCgVEcmFpbiKNAQoMV29ya1Jlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5jYXJpbGxvbi52MS5XZWxjb21lSAASIQoEdGFzaxgCIAEoCzIRLmNhcmlsbG9uLnYxLlRhc2tIABIlCgZjYW5jZWwYAyABKAsyEy5jYXJpbGxvbi52MS5DYW5jZWxIAEIKCghyZXNwb25zZSJTCgdXZWxjb21lEhEKCXdvcmtlcl9pZBgBIAEoCRI1ChJhY2tub3dsZWRnZV93aXRoaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i9QEKBFRhc2sSCgoCaWQYASABKAkSDQoFZXZlbnQYAiABKAkSDwoHcGF5bG9hZBgDIAEoDBINCgV0b3BpYxgEIAEoCRIVCg1jb25uZWN0aW9uX2lkGAUgASgJEgwKBHVzZXIYBiABKAkSJQoEaW5mbxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDwoHYXR0ZW1wdBgIIAEoDRIsCghkZWFkbGluZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMd2FudHNfYW5zd2VyGAogASgIEhEKCWluZm9fanNvbhgLIAEoCSIZCgZDYW5jZWwSDwoHdGFza19pZBgBIAEoCSIUChJMaXN0V29ya2Vyc1JlcXVlc3Qi7gEKE0xpc3RXb3JrZXJzUmVzcG9uc2USOAoHd29ya2VycxgBIAMoCzInLmNhcmlsbG9uLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UuV29ya2VyEgwKBG1vcmUYAiABKAgSFQoNbWlzc2luZ19ub2RlcxgDIAMoCRp4CgZXb3JrZXISCgoCaWQYASABKAkSDAoEbm9kZRgCIAEoCRIMCgRuYW1lGAMgASgJEg4KBmV2ZW50cxgEIAMoCRIQCghjYXBhY2l0eRgFIAEoDRINCgV0YXNrcxgGIAEoDRIVCg10cmlnZ2Vyc19vbmx5GAcgASgIMqcBCg1Xb3JrZXJTZXJ2aWNlEj8KBFdvcmsSGC5jYXJpbGxvbi52MS5Xb3JrUmVxdWVzdBoZLmNhcmlsbG9uLnYxLldvcmtSZXNwb25zZSgBMAESVQoLTGlzdFdvcmtlcnMSHy5jYXJpbGxvbi52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIC5jYXJpbGxvbi52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgOQAgFCgAEKDmlvLmNhcmlsbG9uLnYxUAFaQWdpdGh1Yi5jb20vY2FyaWxsb24tYnJva2VyL2NhcmlsbG9uL2dlbi9nby9jYXJpbGxvbi92MTtjYXJpbGxvbnYxqgILQ2FyaWxsb24uVjHKAgtDYXJpbGxvblxWMeoCDENhcmlsbG9uOjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message carillon.v1.WorkRequest
@@ -364,6 +364,105 @@ export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
   messageDesc(file_carillon_v1_worker, 9);
 
 /**
+ * @generated from message carillon.v1.ListWorkersRequest
+ */
+export type ListWorkersRequest = Message<"carillon.v1.ListWorkersRequest"> & {
+};
+
+/**
+ * Describes the message carillon.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_worker, 10);
+
+/**
+ * @generated from message carillon.v1.ListWorkersResponse
+ */
+export type ListWorkersResponse = Message<"carillon.v1.ListWorkersResponse"> & {
+  /**
+   * Ordered by node and id. At most 1,000 of each node.
+   *
+   * @generated from field: repeated carillon.v1.ListWorkersResponse.Worker workers = 1;
+   */
+  workers: ListWorkersResponse_Worker[];
+
+  /**
+   * True if a node has more workers than are listed.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+
+  /**
+   * @generated from field: repeated string missing_nodes = 3;
+   */
+  missingNodes: string[];
+};
+
+/**
+ * Describes the message carillon.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_worker, 11);
+
+/**
+ * @generated from message carillon.v1.ListWorkersResponse.Worker
+ */
+export type ListWorkersResponse_Worker = Message<"carillon.v1.ListWorkersResponse.Worker"> & {
+  /**
+   * Unique in the cluster.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string node = 2;
+   */
+  node: string;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Patterns of the events that it accepts.
+   *
+   * @generated from field: repeated string events = 4;
+   */
+  events: string[];
+
+  /**
+   * @generated from field: uint32 capacity = 5;
+   */
+  capacity: number;
+
+  /**
+   * Number of tasks that it has at present.
+   *
+   * @generated from field: uint32 tasks = 6;
+   */
+  tasks: number;
+
+  /**
+   * True if it cannot report outcomes, and gets triggers only.
+   *
+   * @generated from field: bool triggers_only = 7;
+   */
+  triggersOnly: boolean;
+};
+
+/**
+ * Describes the message carillon.v1.ListWorkersResponse.Worker.
+ * Use `create(ListWorkersResponse_WorkerSchema)` to create a new message.
+ */
+export const ListWorkersResponse_WorkerSchema: GenMessage<ListWorkersResponse_Worker> = /*@__PURE__*/
+  messageDesc(file_carillon_v1_worker, 11, 0);
+
+/**
  * Connects workers: processes that execute the tasks of clients and of other backends. Needs a key with the action
  * `work`.
  *
@@ -381,6 +480,16 @@ export const WorkerService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof WorkRequestSchema;
     output: typeof WorkResponseSchema;
+  },
+  /**
+   * Lists the workers of the caller's vhost on all nodes. Needs the action `work`, too.
+   *
+   * @generated from rpc carillon.v1.WorkerService.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_carillon_v1_worker, 0);

@@ -2,23 +2,29 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ConnectionChange,
   type ConnectionSchema,
+  type ExplainAccessRequest,
   type KeySchema,
   type Target as TargetMessage,
   type VhostSchema,
   type WatchConnectionsResponseSchema,
 } from "../../../gen/carillon/v1/control_pb.js";
+import type { PermissionsSchema } from "../../../gen/carillon/v1/types_pb.js";
+import { readPermissions } from "../../access/jwt/claims.js";
+import type { ExplainedCaller } from "../../control/access-explanations.js";
 import type { ConnectionInfo } from "../../control/connection-info.js";
 import type { Target } from "../../control/target.js";
 import type { WatchEvent } from "../../control/watches.js";
+import { invalidArgument } from "../../errors.js";
 import type { KeyDescription, VhostDescription } from "../../vhosts/vhost-admin.js";
 import { infoFields, toStruct, toTimestamp } from "../values.js";
 
 /** Messages of carillon.v1.ControlService. */
 
 export function toConnectionMessage(connection: ConnectionInfo): MessageInitShape<typeof ConnectionSchema> {
-  const { connected, expires, info, user, ...same } = connection;
+  const { connected, expires, info, published, user, ...same } = connection;
   return {
     ...same,
+    published: BigInt(published),
     user: user ?? "",
     ...infoFields(info),
     connected: toTimestamp(connected),
@@ -31,6 +37,28 @@ export function readTarget(message: TargetMessage | undefined): Target | undefin
   const target = message?.target;
   if (target?.case === undefined) return undefined;
   return target.case === "user" ? { user: target.value } : { connectionId: target.value };
+}
+
+/** @throws CarillonError invalid_argument: no client, or invalid permissions */
+export function readExplainedCaller(client: ExplainAccessRequest["client"]): ExplainedCaller {
+  switch (client.case) {
+    case "connectionId":
+      return { connectionId: client.value };
+    case "permissions": {
+      const { call, history, join, presence, publish } = client.value;
+      return { permissions: readPermissions({ call, history, join, presence, publish }, "permissions") };
+    }
+    case "anonymous":
+      return { anonymous: true };
+    default:
+      throw invalidArgument("client: expected connection_id, permissions or anonymous");
+  }
+}
+
+export function toPermissionsMessage(
+  grants: Readonly<Record<string, readonly string[]>>,
+): MessageInitShape<typeof PermissionsSchema> {
+  return Object.fromEntries(Object.entries(grants).map(([action, patterns]) => [action, [...patterns]]));
 }
 
 export function toWatchAnswer(event: WatchEvent): MessageInitShape<typeof WatchConnectionsResponseSchema> {

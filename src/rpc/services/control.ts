@@ -3,6 +3,7 @@ import type {
   CreateKeyRequest,
   CreateVhostRequest,
   DisconnectRequest,
+  ExplainAccessRequest,
   ListConnectionsRequest,
   ListTopicsRequest,
   RebalanceRequest,
@@ -14,7 +15,15 @@ import type {
 import type { BackendAction } from "../../access/decide/actions.js";
 import type { Control } from "../../control/control.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
-import { readTarget, toConnectionMessage, toKeyMessage, toVhostMessage, toWatchAnswer } from "./control-messages.js";
+import {
+  readExplainedCaller,
+  readTarget,
+  toConnectionMessage,
+  toKeyMessage,
+  toPermissionsMessage,
+  toVhostMessage,
+  toWatchAnswer,
+} from "./control-messages.js";
 
 /** Action that each method needs. */
 export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method, BackendAction>> = {
@@ -24,6 +33,7 @@ export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method
   disconnect: "connections",
   subscribe: "connections",
   unsubscribe: "connections",
+  explainAccess: "connections",
   listTopics: "topics",
   createVhost: "vhosts",
   updateVhost: "vhosts",
@@ -58,8 +68,21 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   }
 
   async getConnection({ id }: { readonly id: string }, { backend }: Caller) {
-    const { connection, topics } = await this.#control.connections.get(backend, id);
-    return { connection: toConnectionMessage(connection), topics: topics.map((topic) => ({ ...topic })) };
+    const { connection, permissions, topics } = await this.#control.connections.get(backend, id);
+    return {
+      connection: toConnectionMessage(connection),
+      topics: topics.map((topic) => ({ ...topic })),
+      permissions: toPermissionsMessage(permissions),
+    };
+  }
+
+  async explainAccess({ action, client, topic }: ExplainAccessRequest, { backend }: Caller) {
+    const { allowed, reason } = await this.#control.access.explain(backend, {
+      action,
+      topic,
+      client: readExplainedCaller(client),
+    });
+    return { allowed, reason };
   }
 
   async *watchConnections({ user }: { readonly user: string }, { backend, signal }: RpcCall) {

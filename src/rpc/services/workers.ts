@@ -10,7 +10,10 @@ import { checkTaskId, readFailure, readHello, type WorkResponseInit } from "./wo
 import { WorkerStream } from "./worker-stream.js";
 
 /** Action that each method needs. */
-export const WORKER_ACTIONS: Readonly<Record<keyof typeof WorkerService.method, BackendAction>> = { work: "work" };
+export const WORKER_ACTIONS: Readonly<Record<keyof typeof WorkerService.method, BackendAction>> = {
+  work: "work",
+  listWorkers: "work",
+};
 
 /** Milliseconds within which a worker must send its hello. */
 const HELLO_WITHIN = 10_000;
@@ -51,6 +54,19 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
       stream.end();
       this.#streams.delete(stream);
     }
+  }
+
+  async listWorkers(_request: object, { backend }: Pick<RpcCall, "backend">) {
+    const { missing, more, workers } = await this.#options.dispatch.list(backend.vhost);
+    return {
+      workers: workers.map(({ answers, events, ...same }) => ({
+        ...same,
+        events: [...events],
+        triggersOnly: !answers,
+      })),
+      more,
+      missingNodes: [...missing],
+    };
   }
 
   /** Stops assigning tasks and refuses new workers. Each stream ends when its current tasks have ended. */

@@ -140,6 +140,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     hub: messaging.hub,
     rate: config.drain.rate,
     isReady: () => readiness().length === 0,
+    requireVhost: (path) => vhosts.require(path),
     exists: (vhost, topic) => vhosts.require(vhost).exists(topic),
     join: (client, broker, topics) => joinOnBehalf(client, broker, topics, commands),
     leave: (client, broker, topics) => {
