@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { invalidArgument } from "../errors.js";
+import { parseDuration } from "./moment.js";
 
 /** Address of a node that runs on this machine with default settings. */
 const DEFAULT_SERVER = "http://127.0.0.1:8080";
@@ -38,6 +39,24 @@ export function addBothOptions(command: Command): Command {
   return addAddressOptions(command.addOption(createKeyOption()).addOption(createTokenOption()));
 }
 
+/** Adds the options of a command that checks a node, by default the one that is configured here. */
+export function addHealthOptions(command: Command): Command {
+  return command
+    .option("--ready", "ask for the readiness, and print the reasons against it")
+    .option("--wait <duration>", "ask again until the answer is good, for at most this time, such as 30s", parseWait)
+    .option(
+      "-c, --config <file>",
+      "YAML file with the node's settings (default: carillon.yaml in the working directory, if it exists)",
+    )
+    .option("--ca <file>", "PEM file of the authority that signed the certificate of --server")
+    .option(
+      "-s, --server <url>",
+      "address of the HTTP port, or of admin.listen: http(s)://HOST:PORT (default: as configured)",
+      parseHttpServer,
+    )
+    .hook("preAction", checkAuthority);
+}
+
 /** Adds an option for the broker of a topic. */
 export function addBrokerOption(command: Command): Command {
   return command.option("--broker-name <name>", "broker of the topic (default: the server's default)");
@@ -69,12 +88,14 @@ function addAddressOptions(command: Command): Command {
         .argParser(parseServer)
         .default(DEFAULT_SERVER),
     )
-    .hook("preAction", (_command, used) => {
-      const { ca, server } = used.opts<NodeFlags>();
-      // The connection would be unencrypted, including the key or token.
-      if (ca !== undefined && !/^(?:https|grpcs):/.test(server))
-        used.error("error: --ca: requires an address with https:// or grpcs://");
-    });
+    .hook("preAction", checkAuthority);
+}
+
+function checkAuthority(_command: Command, used: Command): void {
+  const { ca, server = "" } = used.opts<Partial<NodeFlags>>();
+  // The connection would be unencrypted, including the key or token.
+  if (ca !== undefined && !/^(?:https|grpcs):/.test(server))
+    used.error("error: --ca: requires an address with https:// or grpcs://");
 }
 
 /**
@@ -98,6 +119,18 @@ export function parseServer(text: string): string {
     if (hasPath && host !== "" && hash + search + username === "") return url.replace(/\/+$/, "");
   }
   throw new InvalidArgumentError("Expected an address such as http://127.0.0.1:8080 or grpc://127.0.0.1:6001.");
+}
+
+function parseHttpServer(text: string): string {
+  const server = parseServer(text);
+  if (server.startsWith("http")) return server;
+  throw new InvalidArgumentError("Expected an address such as http://127.0.0.1:8080.");
+}
+
+function parseWait(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  throw new InvalidArgumentError("Expected a duration such as 30s or 2m.");
 }
 
 function parseVhost(text: string): string {

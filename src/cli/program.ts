@@ -3,7 +3,7 @@ import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
 import { addBenchCommand } from "./bench/add-bench-command.js";
 import { EXIT } from "./exit-code.js";
-import { addBackendOptions, addBrokerOption, addClientOptions } from "./node-options.js";
+import { addBackendOptions, addBrokerOption, addClientOptions, addHealthOptions } from "./node-options.js";
 import { addOperatorCommands } from "./operate/operator-commands.js";
 
 const EXIT_CODES = `
@@ -72,6 +72,14 @@ function createProgram(): Command {
     .option("--insecure", "allow addresses other than loopback without keys")
     .option("--try", "print commands to try the node with")
     .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
+
+  addHealthOptions(
+    program
+      .command("health")
+      .description(
+        "ask a node whether it runs, or with --ready whether it can serve; exit code 1 if not, 3 if it does not answer",
+      ),
+  ).action(async (flags) => (await import("./health.js")).healthCommand(flags));
 
   addBackendOptions(
     addBrokerOption(
