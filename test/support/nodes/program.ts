@@ -42,6 +42,11 @@ export class Program {
     });
   }
 
+  /** Process id; 0 when the program could not be started. */
+  get id(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get stdout(): string {
     return this.#printed.stdout;
   }
