@@ -1,6 +1,7 @@
 import { browser } from "./browser.mjs";
 import { grpcurl } from "./grpcurl.mjs";
 import { natsServer } from "./nats-server.mjs";
+import { optionalPrograms } from "./optional-programs.mjs";
 import { centrifugo } from "./peers.mjs";
 import { versionOf } from "./program.mjs";
 import { pythonEnvironments } from "./python.mjs";
@@ -18,10 +19,12 @@ export async function testEnvironment() {
 
   const reflection = await grpcurl();
   const python = await pythonEnvironments();
+  const optional = optionalPrograms();
 
   const env = {
     ...process.env,
     ...python.env,
+    ...optional.env,
     NATS_SERVER: nats,
     ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
@@ -32,5 +35,5 @@ export async function testEnvironment() {
   const peer = await centrifugo(false);
   if (peer.missing)
     missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);
-  return { env, missing: [...missing, ...python.missing] };
+  return { env, missing: [...missing, ...python.missing, ...optional.missing] };
 }

@@ -79,7 +79,7 @@ function createProgram(): Command {
       .description(
         "ask a node whether it runs, or with --ready whether it can serve; exit code 1 if not, 3 if it does not answer",
       ),
-  ).action(async (flags) => (await import("./health.js")).healthCommand(flags));
+  ).action(async (flags) => (await import("./operate/health.js")).healthCommand(flags));
 
   addBackendOptions(
     addBrokerOption(

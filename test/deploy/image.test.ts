@@ -94,7 +94,14 @@ inContainer(`in a container${missing === undefined ? "" : ` (skipped: ${missing}
     expect(procOf(node.id, "status")).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
     expect(procOf(node.id, "mountinfo")).toMatch(/^\d+ \d+ \S+ \S+ \/ ro[, ]/m);
     expect(container.run(health)).toEqual({ code: 0, output: "ok\n" });
-    const published = container.run([...entry, "publish", "--server", variables.CARILLON_GRPC, "hello", "world"]);
+    const published = container.run([
+      ...entry,
+      "publish",
+      "--server",
+      `grpc://${variables.CARILLON_GRPC}`,
+      "hello",
+      "world",
+    ]);
     expect(published).toMatchObject({ code: 0, output: expect.stringMatching(/ flushed\n$/) });
 
     signalFirst(node.id, "SIGTERM");

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { type RequestOptions, request as httpsRequest } from "node:https";
-import { CarillonError } from "../errors.js";
-import { loadConfig } from "../server/config.js";
-import { formatAddress } from "../util/address.js";
-import { errorText } from "../util/native-error.js";
-import { findConfigFile } from "./config-file.js";
-import { EXIT, fail, toExitCode } from "./exit-code.js";
+import { request as httpsRequest, type RequestOptions } from "node:https";
+import { CarillonError } from "../../errors.js";
+import { loadConfig } from "../../server/config.js";
+import { formatAddress } from "../../util/address.js";
+import { errorText } from "../../util/native-error.js";
+import { findConfigFile } from "../config-file.js";
+import { EXIT, fail, toExitCode } from "../exit-code.js";
 
 export interface HealthFlags {
   readonly config?: string;
