@@ -1,4 +1,4 @@
-// npm run docs: writes docs/configuration.md from the configuration's schema.
+// npm run docs: writes docs/configuration.md and carillon.schema.json from the configuration's schema.
 import { writeFileSync } from "node:fs";
 import { build } from "./lib/build.mjs";
 import { install } from "./lib/install.mjs";
@@ -10,4 +10,5 @@ await main(async () => {
   await build();
   const { configReader } = await import("../dist/src/server/config.js");
   writeFileSync(inRoot("docs", "configuration.md"), configReader.writePage());
+  writeFileSync(inRoot("carillon.schema.json"), configReader.writeJsonSchema());
 });

@@ -1,6 +1,7 @@
 import { createLog, type Logger } from "./observe/log.js";
 import { type ConfigInput, parseConfig } from "./server/config.js";
 import type { Addresses } from "./server/listen.js";
+import type { ReloadReport } from "./server/reload-node.js";
 import { Server } from "./server/server.js";
 
 export { CarillonError, type ErrorCode } from "./errors.js";
@@ -10,6 +11,7 @@ export type { PublisherMessage, PublisherReceipt } from "./publisher-client/mess
 export type { PublisherClientOptions as PublisherOptions } from "./publisher-client/options.js";
 export type { ConfigInput } from "./server/config.js";
 export type { Addresses } from "./server/listen.js";
+export type { ReloadReport } from "./server/reload-node.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
 export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";
@@ -18,6 +20,12 @@ export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/ta
 export interface Carillon {
   /** Resolves when the node listens. @throws CarillonError failed_precondition when it cannot */
   start(): Promise<void>;
+  /**
+   * Applies the live settings of another configuration. Resolves when they have been applied to all clients.
+   * @returns paths of the settings that have changed, and of those that need a restart
+   * @throws CarillonError invalid_argument, failed_precondition, already_exists, resource_exhausted: nothing has changed
+   */
+  reload(config: ConfigInput): Promise<ReloadReport>;
   /** Stops gracefully within the configured time; resolves when everything has ended. */
   stop(): Promise<void>;
   /** Addresses that it listens on; undefined until started. */
@@ -33,5 +41,13 @@ export interface Carillon {
  */
 export function createCarillon(config: ConfigInput = {}, log?: Logger): Carillon {
   const complete = parseConfig(config);
-  return new Server(complete, log ?? createLog(complete.log));
+  const server = new Server(complete, log ?? createLog(complete.log));
+  return {
+    start: () => server.start(),
+    reload: async (next) => server.reload(parseConfig(next)),
+    stop: () => server.stop(),
+    get addresses() {
+      return server.addresses;
+    },
+  };
 }

@@ -177,7 +177,13 @@ function createProgram(): Command {
     .command("config")
     .description("show and check configuration")
     .option("--print-defaults", "print every setting with its default and description, as a file to start from")
-    .option("--check <file>", "validate a file and the files that it names");
+    .option("--check <file>", "validate a file and the files that it names")
+    .option("--schema", "print the JSON Schema of configuration files, for editors")
+    .option("--explain <key>", "print the meaning, default, range and current value of a setting such as limits.outbox")
+    .option(
+      "-c, --config <file>",
+      "YAML file that --explain reads (default: carillon.yaml in the working directory, if it exists)",
+    );
   configCommand.action(async (flags) => {
     await (await import("./config.js")).configCommand(flags, () => {
       configCommand.outputHelp({ error: true });

@@ -4,6 +4,7 @@ import { createLog } from "../observe/log.js";
 import { type ConfigInput, loadConfig } from "../server/config.js";
 import { Server } from "../server/server.js";
 import { servesPage } from "../server/serves-page.js";
+import { errorText } from "../util/native-error.js";
 import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
 
@@ -34,7 +35,7 @@ export async function serveCommand(flags: ServeFlags): Promise<void> {
   const log = createLog(config.log);
   let server: Server;
   try {
-    server = new Server(config, log);
+    server = new Server(config, log, { readConfig: () => readConfig(flags) });
   } catch (error) {
     fail(error, EXIT.usage);
     return;
@@ -44,7 +45,9 @@ export async function serveCommand(flags: ServeFlags): Promise<void> {
       log.info({ signal }, "stopping; a second signal exits immediately");
     },
     onReload: () => {
-      log.warn("SIGHUP changes nothing: settings are read at the start only, and certificates when their files change");
+      server.reload().catch((error: unknown) => {
+        log.error({ reason: errorText(error) }, "the configuration is invalid, nothing has changed");
+      });
     },
   });
   try {
@@ -68,7 +71,7 @@ function readConfig({ broker, config, grpc, http, insecure }: ServeFlags): Confi
 interface SignalEvents {
   /** Called when the node begins to stop. */
   readonly onStop: (signal: NodeJS.Signals) => void;
-  /** Called for a signal that asks other programs to read their settings again. */
+  /** Called for the signal to read the configuration again. */
   readonly onReload: () => void;
 }
 

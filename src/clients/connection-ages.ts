@@ -16,8 +16,8 @@ const AGED = "aged";
 export interface ConnectionAgesOptions {
   readonly clients: Clients;
   readonly clock: Clock;
-  /** In milliseconds. */
-  readonly age: number;
+  /** Returns the age of clients that connect now, in milliseconds; undefined for no limit. */
+  readonly age: () => number | undefined;
   /** Returns a number from 0 up to 1. Default: Math.random. */
   readonly random?: () => number;
 }
@@ -46,7 +46,9 @@ export class ConnectionAges implements ClientEvents {
   }
 
   onOpened(client: Client): void {
-    const { age, clock } = this.#options;
+    const { clock } = this.#options;
+    const age = this.#options.age();
+    if (age === undefined) return;
     const end = clock.monotonic() + age * (1 - JITTER + 2 * JITTER * this.#random());
     this.#ends.set(client, end);
     this.#expiries.add(client, end);

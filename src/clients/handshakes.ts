@@ -32,16 +32,29 @@ export class Handshakes {
   readonly counts: Record<HandshakeResult, number> = { admitted: 0, rate: 0, full: 0, stopping: 0 };
   readonly #options: HandshakesOptions;
   readonly #random: () => number;
-  readonly #bucket: TokenBucket | undefined;
+  #bucket: TokenBucket | undefined;
+  #rate: number | undefined;
   /** Time of the monotonic clock at which the clients refused so far could all have been admitted. */
   #admittedBy = 0;
   #closed = false;
 
   constructor(options: HandshakesOptions) {
-    const { clock, random = Math.random, rate } = options;
+    const { random = Math.random, rate } = options;
     this.#options = options;
     this.#random = random;
-    this.#bucket = rate === undefined ? undefined : new TokenBucket(rate, clock);
+    this.#rate = rate;
+    this.#bucket = this.#createBucket(rate);
+  }
+
+  /** Changes the rate, with a new burst. The same rate changes nothing. */
+  changeRate(rate: number | undefined): void {
+    if (rate === this.#rate) return;
+    this.#rate = rate;
+    this.#bucket = this.#createBucket(rate);
+  }
+
+  #createBucket(rate: number | undefined): TokenBucket | undefined {
+    return rate === undefined ? undefined : new TokenBucket(rate, this.#options.clock);
   }
 
   /**
@@ -87,7 +100,8 @@ export class Handshakes {
 
   /** Spreads the refused clients over the time that the rate needs to admit them all. */
   #tooMany(): CarillonError {
-    const { clock, rate = Number.POSITIVE_INFINITY } = this.#options;
+    const { clock } = this.#options;
+    const rate = this.#rate ?? Number.POSITIVE_INFINITY;
     const now = clock.monotonic();
     const latest = Math.max(now, this.#admittedBy) + 1_000 / rate;
     this.#admittedBy = Math.min(latest, now + MOST_SPREAD);

@@ -1,5 +1,7 @@
-import { z } from "./schema-builder.js";
+import { atMostOne, secret, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
+
+/** Schema of the brokers' settings. */
 
 const natsServer = z
   .string()
@@ -9,6 +11,9 @@ const natsServer = z
   );
 
 const memoryBroker = z.strictObject({ driver: z.literal("memory") });
+
+const onePassword = atMostOne("password", "password_file");
+const oneLogin = atMostOne("user", "token", "token_file", "nkey_file", "creds_file");
 
 const natsBroker = z
   .strictObject({
@@ -25,9 +30,11 @@ const natsBroker = z
       .default("carillon")
       .describe("First tokens of every subject: `<prefix>.<vhost>.<topic>`."),
     client_name: z.string().default("carillon").describe("Name of the connection in NATS monitoring."),
-    user: z.string().optional().describe("User name. Excludes `token`, `nkey_file` and `creds_file`."),
-    password: z.string().optional().describe("Password of `user`."),
-    token: z.string().optional().describe("Authentication token."),
+    user: z.string().optional().describe("User name. Excludes tokens, `nkey_file` and `creds_file`."),
+    password: secret(z.string().optional().describe("Password of `user`.")),
+    password_file: z.string().optional().describe("File with that password. Excludes `password`."),
+    token: secret(z.string().optional().describe("Authentication token.")),
+    token_file: z.string().optional().describe("File with that token. Excludes `token`."),
     nkey_file: z.string().optional().describe("File with an NKey seed."),
     creds_file: z.string().optional().describe("File with NATS credentials."),
     tls: z
@@ -44,14 +51,11 @@ const natsBroker = z
       .prefault("5s")
       .describe("A publish or join fails when NATS has not confirmed it after this time."),
   })
-  .refine(({ password, user }) => (user === undefined) === (password === undefined), {
+  .refine(onePassword.check, { message: onePassword.message })
+  .refine(({ password, password_file, user }) => (user === undefined) === ((password ?? password_file) === undefined), {
     message: "user and password require each other",
   })
-  .refine(
-    ({ creds_file, nkey_file, token, user }) =>
-      [user, token, nkey_file, creds_file].filter((way) => way !== undefined).length <= 1,
-    { message: "at most one of user, token, nkey_file and creds_file is allowed" },
-  );
+  .refine(oneLogin.check, { message: oneLogin.message });
 
-/** Settings of one broker. */
+/** Schema of a broker. */
 export const broker = z.discriminatedUnion("driver", [memoryBroker, natsBroker]);

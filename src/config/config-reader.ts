@@ -1,17 +1,20 @@
-import { readFileSync } from "node:fs";
-import { type Document, parseDocument, type YAMLParseError } from "yaml";
 import { findExpressionExcess } from "../access/patterns/expression-budget.js";
 import { CarillonError } from "../errors.js";
 import { formatAddress, isLoopback } from "../util/address.js";
 import { isObject } from "../util/json.js";
-import { writeDefaults } from "./defaults.js";
+import { DEFAULT_VHOST } from "../util/names.js";
+import { findChanges, pickLive } from "./changes.js";
+import { writeDefaults } from "./describe/defaults.js";
+import { explainSetting } from "./describe/explain.js";
+import { writeJsonSchema } from "./describe/json-schema.js";
+import { writeConfigurationPage } from "./describe/reference.js";
 import type { DialectSettings } from "./dialect-settings.js";
 import { readEnvironment } from "./environment.js";
 import { describeIssues } from "./issues.js";
-import { writeConfigurationPage } from "./reference.js";
 import { type Config, createSchema, type NodeInput, type VhostSettings } from "./schema.js";
-import { SettingsTree } from "./settings-tree.js";
+import { type Setting, SettingsTree } from "./settings-tree.js";
 import { createVhostSchema } from "./vhost.js";
+import { readYamlFile, type YamlFile } from "./yaml-file.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -25,8 +28,32 @@ export interface ConfigSources<Input extends object = object> {
   readonly broker?: string | undefined;
 }
 
-/** Top-level keys that environment variables cannot hold, because their values are maps or variants. */
-const MAPS = ["vhosts", "store"];
+/** Top-level keys that environment variables cannot hold, because their values are variants. */
+const VARIANTS = ["store"];
+
+/** Maps for whose entries there are environment variables. */
+const MAPS = ["brokers", "vhosts"] as const;
+
+/** Settings of configurations in the form of a file, for reloads. */
+const INPUTS = new WeakMap<Config, object>();
+
+/** Settings from all sources, in the form of a file. */
+export interface MergedInput {
+  readonly input: Fields;
+  readonly environment: Fields;
+  readonly flags: Fields;
+  readonly file: YamlFile | undefined;
+}
+
+/** A change of a running node's configuration. */
+export interface ConfigChange {
+  /** The running configuration with the new values of its live settings. */
+  readonly config: Config;
+  /** Paths of the changed settings. */
+  readonly live: readonly string[];
+  /** Paths of the settings whose new values need a restart. */
+  readonly restart: readonly string[];
+}
 
 /** Reads the configuration of a node, for a given set of dialects. */
 export class ConfigReader {
@@ -51,17 +78,36 @@ export class ConfigReader {
    * Merges all sources into one complete, frozen configuration.
    * @throws CarillonError invalid_argument, with one line for each fault
    */
-  load({ broker, environment = {}, file, flags = {} }: ConfigSources): Config {
-    const fromFile = file === undefined ? {} : readConfigFile(file);
+  load(sources: ConfigSources): Config {
+    return this.parse(this.merge(sources).input);
+  }
+
+  /** Merges all sources. @throws CarillonError invalid_argument: an invalid file or variable */
+  merge({ broker, environment = {}, file: path, flags = {} }: ConfigSources): MergedInput {
+    const file = path === undefined ? undefined : readYamlFile(path);
+    const shortForm = broker ?? environment["CARILLON_BROKER"];
+    const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
+    const base: Fields = { ...file?.content, ...brokers };
     const { faults, input } = readEnvironment(environment, {
-      settings: this.tree.settings,
-      filesOnly: [...MAPS, ...this.#filesOnly],
+      settings: [...this.tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
+      filesOnly: this.filesOnly,
       elsewhere: this.#dialects.flatMap(({ variables = [] }) => variables),
     });
     if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
-    const shortForm = broker ?? environment["CARILLON_BROKER"];
-    const fromShortForm = shortForm === undefined ? {} : parseShortForm(shortForm);
-    return this.parse({ ...merge(merge(fromFile, input), flags), ...fromShortForm });
+    return { input: merge(merge(base, input), flags), environment: input, flags: { ...flags }, file };
+  }
+
+  /** Lists the settings of a map's entries, which are those of the file, and the default ones. */
+  #entrySettings(map: (typeof MAPS)[number], base: Fields): Setting[] {
+    const { [map]: entries } = base;
+    const names = new Set([
+      ...(map === "vhosts" ? [DEFAULT_VHOST] : []),
+      ...Object.keys(isObject(entries) ? entries : {}),
+    ]);
+    const settings = this.tree.entrySettings(map);
+    return [...names].flatMap((name) =>
+      settings.map((setting) => ({ ...setting, path: [map, name, ...setting.path] })),
+    );
   }
 
   /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each fault */
@@ -71,7 +117,29 @@ export class ConfigReader {
       throw new CarillonError("invalid_argument", describeIssues(result.error, { knownKeys: this.#knownKeys }));
     }
     checkExposure(result.data);
-    return freeze(result.data);
+    const config = freeze(result.data);
+    INPUTS.set(config, input);
+    return config;
+  }
+
+  /**
+   * Compares a configuration with that of a running node.
+   * @throws CarillonError invalid_argument: live settings of `next` that conflict with other settings of the node
+   */
+  compare(running: Config, next: Config): ConfigChange {
+    const { root } = this.tree;
+    const input = pickLive(root, INPUTS.get(next) ?? {}, INPUTS.get(running) ?? {});
+    const list = (before: Config, after: Config, isWanted = (_path: readonly string[]): boolean => true): string[] =>
+      [...findChanges(root, before, after)].filter(isWanted).map((path) => path.join("."));
+    let config: Config;
+    try {
+      config = this.parse(isObject(input) ? input : {});
+    } catch (cause) {
+      const restart = list(running, next, (path) => !this.tree.isLive(path));
+      const text = `needs a restart, because ${restart.join(", ")} cannot change in a running node: `;
+      throw new CarillonError("invalid_argument", text + CarillonError.from(cause).message, { cause });
+    }
+    return { config, live: list(running, config), restart: list(config, next) };
   }
 
   /**
@@ -89,51 +157,36 @@ export class ConfigReader {
 
   /** Writes a YAML file to start from: every setting with its default and meaning. */
   writeDefaults(): string {
-    return writeDefaults(this.#dialects, this.#filesOnly);
+    return writeDefaults(this.#dialects, this.filesOnly);
+  }
+
+  /** Writes the JSON Schema of configuration files, as JSON with a final newline. */
+  writeJsonSchema(): string {
+    return writeJsonSchema(this.tree.root);
+  }
+
+  /** Explains a setting and its current value. @throws CarillonError invalid_argument: an unknown key, file or variable */
+  explain(key: string, sources: ConfigSources): string {
+    return explainSetting(key, {
+      tree: this.tree,
+      sources: this.merge(sources),
+      file: sources.file,
+      brokerVariable: sources.environment?.["CARILLON_BROKER"] !== undefined,
+      filesOnly: this.filesOnly,
+    });
   }
 
   /** Writes the configuration reference, as Markdown with a final newline. */
   writePage(): string {
-    return writeConfigurationPage(this.#schema, this.#filesOnly);
+    return writeConfigurationPage(this.#schema, this.filesOnly);
   }
 
-  get #filesOnly(): readonly string[] {
-    return this.#dialects.filter(({ filesOnly }) => filesOnly === true).map(({ name }) => name);
+  /** Top-level keys that environment variables cannot hold. */
+  get filesOnly(): readonly string[] {
+    return [...VARIANTS, ...this.#dialects.filter(({ filesOnly }) => filesOnly === true).map(({ name }) => name)];
   }
 
   readonly #knownKeys = (path: readonly PropertyKey[]): readonly string[] => this.tree.knownKeys(path);
-}
-
-/** Reads a configuration file. @throws CarillonError invalid_argument: an unreadable file, or invalid YAML */
-function readConfigFile(file: string): Fields {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new CarillonError("invalid_argument", `cannot read ${file}: ${String(cause)}`, { cause });
-  }
-  const document = parseDocument(text, { prettyErrors: true });
-  const [fault] = document.errors;
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlFault(fault)}`);
-  const content = parseContent(document, file);
-  if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
-  return content;
-}
-
-/** Describes a YAML error and its position. Omits the library's excerpt of the file, which may contain a secret. */
-function yamlFault({ linePos, message }: YAMLParseError): string {
-  const [words] = message.split(/: | at line \d/, 1);
-  const [start] = linePos ?? [];
-  return start === undefined ? `${words}` : `${words} at line ${start.line}, column ${start.col}`;
-}
-
-function parseContent(document: Document.Parsed, file: string): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch {
-    // The library's message names the alias, which may be an unquoted secret that begins with *.
-    throw new CarillonError("invalid_argument", `${file}: values that begin with * must be quoted`);
-  }
 }
 
 function parseShortForm(shortForm: string): NodeInput {

@@ -4,7 +4,15 @@ import type { Setting } from "./settings-tree.js";
 const PREFIX = "CARILLON_";
 
 /** Variables that other code reads: the file's path, the short form of `brokers`, and options of the command line. */
-const SHORT_FORMS = ["CARILLON_CONFIG", "CARILLON_BROKER", "CARILLON_SERVER", "CARILLON_KEY", "CARILLON_TOKEN"];
+const SHORT_FORMS = [
+  "CARILLON_CONFIG",
+  "CARILLON_BROKER",
+  "CARILLON_SERVER",
+  "CARILLON_KEY",
+  "CARILLON_KEY_FILE",
+  "CARILLON_TOKEN",
+  "CARILLON_TOKEN_FILE",
+];
 
 /** Variables that Kubernetes sets in containers for a service named carillon. */
 const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
@@ -12,7 +20,7 @@ const SERVICE_LINK = /^CARILLON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT(
 /** Known variables. */
 export interface KnownVariables {
   readonly settings: readonly Setting[];
-  /** Top-level keys that variables cannot hold, such as maps. */
+  /** Top-level keys that variables cannot hold, such as variants. */
   readonly filesOnly: readonly string[];
   /** Variables read by the dialects' commands. */
   readonly elsewhere: readonly string[];
@@ -21,34 +29,58 @@ export interface KnownVariables {
 export interface FromEnvironment {
   /** Settings in the form of a configuration file. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** One line for each unknown variable. */
+  /** One line for each unknown or ambiguous variable. */
   readonly faults: readonly string[];
 }
 
-/** Reads settings from variables: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Lists are separated by commas. */
+/**
+ * Returns the name of a setting's variable: `limits.outbox` is CARILLON_LIMITS_OUTBOX. Keys that users choose count without
+ * their other characters: `tokens.secret` of the vhost /shop is CARILLON_VHOSTS_SHOP_TOKENS_SECRET, and of the vhost /
+ * CARILLON_VHOSTS_TOKENS_SECRET.
+ */
+export function toVariable(path: readonly string[]): string {
+  const parts = path.map((key) => key.replaceAll(/[^A-Za-z0-9]+/g, "_").replaceAll(/^_+|_+$/g, ""));
+  return (
+    PREFIX +
+    parts
+      .filter((part) => part !== "")
+      .join("_")
+      .toUpperCase()
+  );
+}
+
+/** Reads settings from variables. Lists are separated by commas. */
 export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
   const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
-  const variables = new Map(
-    known.settings
-      .filter(({ path: [first = ""] }) => !known.filesOnly.includes(first))
-      .map((setting) => [PREFIX + setting.path.join("_").toUpperCase(), setting]),
-  );
+  const variables = new Map<string, Setting[]>();
+  for (const setting of known.settings) {
+    const [first = ""] = setting.path;
+    if (known.filesOnly.includes(first)) continue;
+    const name = toVariable(setting.path);
+    variables.set(name, [...(variables.get(name) ?? []), setting]);
+  }
   const input: Record<string, unknown> = {};
   const faults: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || text === undefined || readElsewhere.includes(name)) continue;
-    const setting = variables.get(name);
-    if (setting !== undefined) {
-      put(input, setting.path, setting.list ? text.split(",").map((entry) => entry.trim()) : scalar(text));
-    } else if (!SERVICE_LINK.test(name)) {
+    const [setting, ...others] = variables.get(name) ?? [];
+    if (setting === undefined) {
+      if (SERVICE_LINK.test(name)) continue;
       const guess = findNearest(name, [...variables.keys(), ...readElsewhere]);
       faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
+    } else if (others.length > 0) {
+      const meanings = [setting, ...others].map(({ path }) => path.join("."));
+      faults.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
+    } else {
+      put(input, setting.path, toValue(text, setting));
     }
   }
   return { input, faults };
 }
 
-function scalar(text: string): unknown {
+function toValue(text: string, { list, text: isText }: Setting): unknown {
+  if (list) return text.split(",").map((entry) => entry.trim());
+  if (isText) return text;
   if (text === "true" || text === "false") return text === "true";
   return /^\d+$/.test(text) ? Number(text) : text;
 }

@@ -6,15 +6,39 @@ import { VHOST_PATH } from "../util/names.js";
 
 export { z } from "zod";
 
+/** Metadata key in the JSON Schema: whether a reload changes the setting, and those within it, in a running node. */
+export const LIVE = "live";
+
+/** Marks settings that a reload changes in a running node. All other settings need a restart. */
+export function live<Schema extends z.ZodType>(schema: Schema): Schema {
+  return schema.meta({ [LIVE]: true });
+}
+
+/** Excludes a setting from the live ones around it. */
+export function fixed<Schema extends z.ZodType>(schema: Schema): Schema {
+  return schema.meta({ [LIVE]: false });
+}
+
+/** Metadata key in the JSON Schema of settings that hold a secret. */
+export const SECRET = "secret";
+
+/** Marks a setting that holds a secret. A setting with the suffix `_file` beside it names a file with the same secret. */
+export function secret<Schema extends z.ZodType>(schema: Schema): Schema {
+  return schema.meta({ [SECRET]: true });
+}
+
 /** Address to listen on, HOST:PORT. */
-export const address = z.string().transform((text, context) => {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) {
-    context.addIssue({ code: "custom", message: "expected HOST:PORT, such as 127.0.0.1:8080" });
-    return z.NEVER;
-  }
-  return parsed;
-});
+export const address = z
+  .string()
+  .transform((text, context) => {
+    const parsed = parseAddress(text);
+    if (parsed === undefined) {
+      context.addIssue({ code: "custom", message: "expected HOST:PORT, such as 127.0.0.1:8080" });
+      return z.NEVER;
+    }
+    return parsed;
+  })
+  .meta({ pattern: ":\\d{1,5}$" });
 
 export const vhostPath = z.string().max(255).regex(VHOST_PATH, "expected / or a path such as /shop or /shop/eu");
 

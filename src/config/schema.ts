@@ -4,9 +4,10 @@ import { compileOriginPattern } from "../net/origin-pattern.js";
 import { DEFAULT_VHOST } from "../util/names.js";
 import { broker } from "./broker.js";
 import { collectSchemas, type DialectSettings, readSettings } from "./dialect-settings.js";
+import { limits } from "./limits.js";
 import { findReferenceFaults } from "./references.js";
-import { address, count, vhostPath, z } from "./schema-builder.js";
-import { bytes, duration } from "./units.js";
+import { address, count, live, vhostPath, z } from "./schema-builder.js";
+import { duration } from "./units.js";
 import { brokerName, createVhostSchema } from "./vhost.js";
 
 export type { VhostSettings } from "./vhost.js";
@@ -30,13 +31,6 @@ const originPattern = z.string().superRefine((text, context) => {
 const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
 );
-
-/**
- * Minimum of `receiving` as a multiple of `frame` and of `request`, so that the largest ones are accepted while nothing else
- * is received. A client without a key may use a quarter of `receiving`, and a backend half. A compressed message counts in both
- * its forms. A request may also be in base64, and its decompressor counts as 256 KiB.
- */
-const LEAST_RECEIVING = { frame: 8, request: 6 } as const;
 
 /** Creates the schema of a node's whole configuration, including the dialects' settings. */
 export function createSchema(dialects: readonly DialectSettings[]) {
@@ -73,17 +67,19 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .boolean()
             .default(false)
             .describe("Let the dashboard disconnect clients and publish messages. Otherwise it only reads."),
-          session: duration("1m", "30d")
+          session: duration("1m", "720h")
             .prefault("12h")
             .describe("Time after which users of the dashboard sign in again."),
         })
         .prefault({}),
-      origins: z
-        .array(originPattern)
-        .default(LOOPBACK_ORIGINS)
-        .describe(
-          "Origins of pages that may connect: `*`, `null`, `file://`, an exact origin, or one with a single `*` in the host or as the port. The default is every loopback origin. Clients that are not browsers send no origin.",
-        ),
+      origins: live(
+        z
+          .array(originPattern)
+          .default(LOOPBACK_ORIGINS)
+          .describe(
+            "Origins of pages that may connect: `*`, `null`, `file://`, an exact origin, or one with a single `*` in the host or as the port. The default is every loopback origin. Clients that are not browsers send no origin.",
+          ),
+      ),
       page: z
         .enum(["auto", "on", "off"])
         .default("auto")
@@ -96,13 +92,15 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           "Brokers by name. A broker carries messages between nodes; the first one is the default of every vhost.",
         ),
       // The default vhost always exists.
-      vhosts: z
-        .record(vhostPath, vhost)
-        .prefault({})
-        .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts }))
-        .describe(
-          "Vhosts by path. `/` always exists. More can be created at run time with `carillon.v1.ControlService`.",
-        ),
+      vhosts: live(
+        z
+          .record(vhostPath, vhost)
+          .prefault({})
+          .transform((vhosts) => ({ [DEFAULT_VHOST]: vhost.parse({}), ...vhosts }))
+          .describe(
+            "Vhosts by path. `/` always exists. More can be created at run time with `carillon.v1.ControlService`.",
+          ),
+      ),
       store: z
         .discriminatedUnion("driver", [
           z.strictObject({ driver: z.literal("memory") }),
@@ -161,67 +159,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
         .boolean()
         .default(false)
         .describe("Require the PROXY protocol, version 2, from trusted proxies on every port."),
-      limits: z
-        .strictObject({
-          connections: count(1, 10_000_000)
-            .default(50_000)
-            .describe("WebSocket connections of the node. Each uses an open file."),
-          pending_connections: count(10, 10_000_000)
-            .default(10_000)
-            .describe(
-              "Connections of all ports that have not sent their first request. One address gets at most half, except trusted proxies. Never more than half of the process's limit of open files.",
-            ),
-          topics_per_connection: count(1, 1_000_000).default(1_000).describe("Topics of one connection."),
-          calls_per_connection: count(1, 1_000_000).default(100).describe("Unfinished worker calls of one connection."),
-          topics_per_message: count(1, 1_000_000).default(1_000).describe("Topics of one message."),
-          frame: bytes("1KiB", "64MiB")
-            .prefault("1MiB")
-            .describe("Largest WebSocket message from a client, after decompression."),
-          payload: bytes("1B", "64MiB").prefault("1MiB").describe("Largest payload of a message."),
-          request: bytes("1KiB", "256MiB").prefault("4MiB").describe("Largest RPC request."),
-          expanded_request: bytes("1KiB", "4GiB")
-            .prefault("64MiB")
-            .describe("Largest expanded request: each payload plus 1 KiB, times its topics."),
-          // The minimum lets a caller without a key, who may use a quarter, send a dialect's requests of up to 1 MiB.
-          receiving: bytes("4MiB", "64GiB")
-            .prefault("64MiB")
-            .describe(
-              "Received and decompressed bytes of incomplete requests and frames on all ports. One key or address gets at most half; all callers without a key together get half, and one of them a quarter. At least 4MiB, 6 times `request` and 8 times `frame`; a dialect with larger frames of its own may need more.",
-            ),
-          backend_answer_bytes_per_second: z
-            .literal("off")
-            .or(bytes("64KiB", "10GiB"))
-            .prefault("4MiB")
-            .describe(
-              "Bytes per second of list answers to one key, with a burst of 8 times as much. `off` removes the limit.",
-            ),
-          history: bytes("64KiB", "1024GiB")
-            .prefault("1GiB")
-            .describe("Sum of `bytes` of the history classes that the memory broker keeps, over all vhosts."),
-          replay_messages: count(1, 10_000)
-            .default(1_000)
-            .describe("Stored messages that one join may request, of all its topics. A longer recovery fails."),
-          replay_bytes: bytes("1KiB", "1GiB")
-            .prefault("4MiB")
-            .describe("Payload bytes of the stored messages that one join may request, of all its topics."),
-          outbox: bytes("4KiB", "1GiB")
-            .prefault("1MiB")
-            .describe("Bytes that wait for one slow client. Beyond it `slow_consumer` applies."),
-          malformed_frames: count(1, 1_000_000)
-            .default(10)
-            .describe("Consecutive malformed frames that close a connection."),
-        })
-        .refine(({ payload, request }) => payload <= request, { message: "payload: expected at most request" })
-        .refine(({ expanded_request, payload }) => payload < expanded_request, {
-          message: "payload: expected less than expanded_request",
-        })
-        .refine(({ frame, receiving }) => receiving >= LEAST_RECEIVING.frame * frame, {
-          message: `receiving: expected at least ${LEAST_RECEIVING.frame} times frame`,
-        })
-        .refine(({ receiving, request }) => receiving >= LEAST_RECEIVING.request * request, {
-          message: `receiving: expected at least ${LEAST_RECEIVING.request} times request`,
-        })
-        .prefault({}),
+      limits: live(limits),
       ping: z
         .strictObject({
           interval: duration("50ms", "1h").prefault("25s").describe("Time between WebSocket pings."),
@@ -251,45 +189,55 @@ export function createSchema(dialects: readonly DialectSettings[]) {
         .describe(
           "Write WebSocket frames to TCP connections by a system call of their own, without Node's streams: 10 % less CPU time. Only on Linux and macOS, and never with TLS.",
         ),
-      interest_linger: duration("0", "1h")
-        .prefault("2s")
-        .describe("How long a topic stays subscribed after its last session has left."),
-      stop_timeout: duration("0", "10m")
-        .prefault("10s")
-        .describe("Time that a graceful stop may take after the drain."),
-      drain: z
-        .strictObject({
-          delay: duration("0", "10m")
-            .prefault("0")
-            .describe(
-              "Time between a signal to stop, which ends the readiness, and the first refused client. Set it longer than your load balancer's interval of health checks.",
-            ),
-          rate: count(1, 100_000).default(1_000).describe("Connections that a stopping node closes per second."),
-          timeout: duration("0", "1h")
-            .prefault("5s")
-            .describe("Time in which connections are closed at `rate`. All others are closed at its end."),
-          spread: duration("1s", "10m")
-            .prefault("10s")
-            .describe("Latest time at which closed and refused clients are advised to come back. The earliest is 1 s."),
-        })
-        .prefault({}),
-      admission: z
-        .strictObject({
-          rate: count(1, 1_000_000)
-            .or(z.literal("off"))
-            .default("off")
-            .describe(
-              "Clients per second that may connect to the node, with a burst of as many. Others are refused with 503 and `Retry-After`. `off` removes the limit.",
-            ),
-        })
-        .prefault({}),
-      max_connection_age: z
-        .literal("off")
-        .or(duration("1s", "720h"))
-        .prefault("off")
-        .describe(
-          "Age at which a client is closed, give or take a tenth, and advised to come back at once, so that clients spread over the nodes again. `off`: never.",
-        ),
+      interest_linger: live(
+        duration("0", "1h")
+          .prefault("2s")
+          .describe("How long a topic stays subscribed after its last session has left."),
+      ),
+      stop_timeout: live(
+        duration("0", "10m").prefault("10s").describe("Time that a graceful stop may take after the drain."),
+      ),
+      drain: live(
+        z
+          .strictObject({
+            delay: duration("0", "10m")
+              .prefault("0")
+              .describe(
+                "Time between a signal to stop, which ends the readiness, and the first refused client. Set it longer than your load balancer's interval of health checks.",
+              ),
+            rate: count(1, 100_000).default(1_000).describe("Connections that a stopping node closes per second."),
+            timeout: duration("0", "1h")
+              .prefault("5s")
+              .describe("Time in which connections are closed at `rate`. All others are closed at its end."),
+            spread: duration("1s", "10m")
+              .prefault("10s")
+              .describe(
+                "Latest time at which closed and refused clients are advised to come back. The earliest is 1 s.",
+              ),
+          })
+          .prefault({}),
+      ),
+      admission: live(
+        z
+          .strictObject({
+            rate: count(1, 1_000_000)
+              .or(z.literal("off"))
+              .default("off")
+              .describe(
+                "Clients per second that may connect to the node, with a burst of as many. Others are refused with 503 and `Retry-After`. `off` removes the limit.",
+              ),
+          })
+          .prefault({}),
+      ),
+      max_connection_age: live(
+        z
+          .literal("off")
+          .or(duration("1s", "720h"))
+          .prefault("off")
+          .describe(
+            "Age at which a client is closed, give or take a tenth, and advised to come back at once, so that clients spread over the nodes again. `off`: never. A changed age applies to clients that connect later.",
+          ),
+      ),
       dialects: z
         .array(z.enum(clientDialects))
         .min(1)
@@ -298,10 +246,12 @@ export function createSchema(dialects: readonly DialectSettings[]) {
       ...collectSchemas(dialects, "node"),
       log: z
         .strictObject({
-          level: z
-            .enum(["debug", "info", "warn", "error", "silent"])
-            .default("info")
-            .describe("Least severe level that is logged."),
+          level: live(
+            z
+              .enum(["debug", "info", "warn", "error", "silent"])
+              .default("info")
+              .describe("Least severe level that is logged."),
+          ),
           format: z
             .enum(["auto", "pretty", "json"])
             .default("auto")

@@ -1,63 +1,66 @@
-import { z } from "./schema-builder.js";
-
-/** Part of a JSON schema. */
-interface Node {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly additionalProperties?: Node | boolean;
-  /** Schema of a list's items. */
-  readonly items?: Node;
-  readonly anyOf?: readonly Node[];
-  readonly oneOf?: readonly Node[];
-}
+import { LIVE, type z } from "./schema-builder.js";
+import { findChildren, isMap, listAlternatives, type SchemaNode, toSchemaNode } from "./schema-node.js";
 
 /** Keys of a schema, for messages and environment variables. */
 export class SettingsTree {
-  readonly #root: Node;
+  readonly root: SchemaNode;
 
   constructor(schema: z.ZodType) {
-    this.#root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
+    this.root = toSchemaNode(schema);
   }
 
   /** Returns the known keys at a path of the configuration. */
   knownKeys(path: readonly PropertyKey[]): string[] {
-    let nodes: readonly Node[] = [this.#root];
-    for (const key of path) nodes = nodes.flatMap((node) => children(node, String(key)));
-    return nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.properties ?? {}));
+    return this.nodesAt(path)
+      .flatMap(listAlternatives)
+      .flatMap((node) => Object.keys(node.properties ?? {}));
+  }
+
+  /** Returns the schemas at a path, several where alternatives have the key, and none for an unknown path. */
+  nodesAt(path: readonly PropertyKey[]): readonly SchemaNode[] {
+    let nodes: readonly SchemaNode[] = [this.root];
+    for (const key of path) nodes = nodes.flatMap((node) => findChildren(node, String(key)));
+    return nodes;
+  }
+
+  /** Whether a reload changes the setting at a path in a running node. */
+  isLive(path: readonly PropertyKey[]): boolean {
+    let nodes: readonly SchemaNode[] = [this.root];
+    let isLive = false;
+    for (const key of path) {
+      nodes = nodes.flatMap((node) => findChildren(node, String(key)));
+      isLive = nodes.find((node) => node[LIVE] !== undefined)?.[LIVE] ?? isLive;
+    }
+    return isLive;
   }
 
   /** Settings that hold a single value or a list. Excludes those within maps, whose keys users choose. */
   get settings(): readonly Setting[] {
-    return findSettings(this.#root, []);
+    return findSettings(this.root, []);
+  }
+
+  /** Settings of the entries of a map, such as `vhosts`, by their paths within an entry. */
+  entrySettings(map: string): readonly Setting[] {
+    const found = this.nodesAt([map, ""])
+      .flatMap(listAlternatives)
+      .flatMap((node) => findSettings(node, []));
+    return [...new Map(found.map((setting) => [setting.path.join("."), setting])).values()];
   }
 }
 
-/** A setting: its path from the top level, and whether it is a list. */
+/** A setting: its path from the top level, and how a text becomes its value. */
 export interface Setting {
   readonly path: readonly string[];
   readonly list: boolean;
+  /** Whether its values are texts only, so that digits are not a number. */
+  readonly text: boolean;
 }
 
-function findSettings(node: Node, path: readonly string[]): Setting[] {
+function findSettings(node: SchemaNode, path: readonly string[]): Setting[] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
     const childPath = [...path, key];
     if (child.properties !== undefined) return findSettings(child, childPath);
-    if (child.additionalProperties !== undefined && child.additionalProperties !== false) return [];
-    return [{ path: childPath, list: child.type === "array" }];
+    if (isMap(child) || child.items?.properties !== undefined) return [];
+    return [{ path: childPath, list: child.type === "array", text: child.type === "string" }];
   });
-}
-
-function children(node: Node, key: string): readonly Node[] {
-  return alternatives(node).flatMap((alternative) => {
-    const child = alternative.properties?.[key];
-    if (child !== undefined) return [child];
-    const { additionalProperties, items } = alternative;
-    if (items !== undefined) return [items];
-    return typeof additionalProperties === "object" ? [additionalProperties] : [];
-  });
-}
-
-function alternatives(node: Node): readonly Node[] {
-  const inner = node.anyOf ?? node.oneOf;
-  return inner === undefined ? [node] : inner.flatMap(alternatives);
 }

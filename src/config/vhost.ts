@@ -6,7 +6,7 @@ import { patternFault, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
 import { collectSchemas, type DialectSettings } from "./dialect-settings.js";
 import { checkHistory, historyClasses } from "./history.js";
-import { atMostOne, count, z } from "./schema-builder.js";
+import { atMostOne, count, secret, z } from "./schema-builder.js";
 import { bytes, duration } from "./units.js";
 
 /** Schema of a vhost's settings, for the configuration file and the control service. */
@@ -86,7 +86,7 @@ const permissionBits = z.string().regex(/^[1-9]\d{0,99}$/, "expected bits as a d
 const jwt = z
   .strictObject({
     algorithms: z.array(z.string()).min(1).optional().describe("Accepted algorithms. Default: those that fit the key."),
-    secret: z.string().min(1).optional().describe("HMAC secret. Set exactly one of the five key settings."),
+    secret: secret(z.string().min(1).optional().describe("HMAC secret. Set exactly one of the five key settings.")),
     secret_file: z.string().optional().describe("File with the HMAC secret."),
     public_key: z.string().optional().describe("Public key, PEM."),
     public_key_file: z.string().optional().describe("File with the public key, PEM."),
@@ -142,11 +142,13 @@ const oneTokenSecret = atMostOne("secret", "secret_file");
 
 const tokens = z
   .strictObject({
-    secret: z
-      .string()
-      .min(64, "expected at least 64 characters: HS512 needs 64 bytes")
-      .optional()
-      .describe("Secret of the tokens that Carillon issues. Default: generated once and kept in the store."),
+    secret: secret(
+      z
+        .string()
+        .min(64, "expected at least 64 characters: HS512 needs 64 bytes")
+        .optional()
+        .describe("Secret of the tokens that Carillon issues. Default: generated once and kept in the store."),
+    ),
     secret_file: z.string().optional().describe("File with that secret. Excludes `secret`."),
   })
   .refine(oneTokenSecret.check, { message: oneTokenSecret.message });
@@ -207,33 +209,38 @@ const certificate = z.strictObject({
   topics: scope,
 });
 
-const hooks = z.strictObject({
-  // Errors that contain the backend's URL are logged, so the URL must not contain a secret.
-  url: z
-    .string()
-    .refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
-      message:
-        "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
-    })
-    .describe("Backend: `grpc://`, `grpcs://`, or `http://` and `https://` for Connect-JSON."),
-  events: z.array(z.enum(HOOK_EVENTS)).min(1).default(["connect", "join"]).describe("Events that call the backend."),
-  forward: z
-    .array(z.enum(HOOK_FORWARDS))
-    .default([])
-    .describe(
-      "Additional data for the backend. `query`: the query with its token. `authorization`: headers, cookies and subprotocols with their token. `join`: the upgrade request at each join.",
-    ),
-  timeout: duration("10ms", "8s").prefault("2s").describe("Time the backend has to answer."),
-  on_failure: z.enum(["refuse", "allow"]).default("refuse").describe("Decision when the backend does not answer."),
-  concurrency: count(1, 10_000).default(64).describe("Concurrent calls of the backend."),
-  breaker: z
-    .strictObject({
-      failures: count(1, 1_000).default(5).describe("Consecutive failures that open the circuit breaker."),
-      pause: duration("100ms", "10m").prefault("10s").describe("How long the breaker stays open."),
-    })
-    .prefault({}),
-  key: z.string().optional().describe("Key that is sent as `authorization: Bearer`."),
-});
+const oneHookKey = atMostOne("key", "key_file");
+
+const hooks = z
+  .strictObject({
+    // Errors that contain the backend's URL are logged, so the URL must not contain a secret.
+    url: z
+      .string()
+      .refine((url) => /^(?:grpcs?|https?):\/\/[^\s@?#]+$/.test(url) && URL.canParse(url), {
+        message:
+          "expected grpc://HOST:PORT, grpcs://HOST:PORT, http://… or https://…, without user, password (use key) or query",
+      })
+      .describe("Backend: `grpc://`, `grpcs://`, or `http://` and `https://` for Connect-JSON."),
+    events: z.array(z.enum(HOOK_EVENTS)).min(1).default(["connect", "join"]).describe("Events that call the backend."),
+    forward: z
+      .array(z.enum(HOOK_FORWARDS))
+      .default([])
+      .describe(
+        "Additional data for the backend. `query`: the query with its token. `authorization`: headers, cookies and subprotocols with their token. `join`: the upgrade request at each join.",
+      ),
+    timeout: duration("10ms", "8s").prefault("2s").describe("Time the backend has to answer."),
+    on_failure: z.enum(["refuse", "allow"]).default("refuse").describe("Decision when the backend does not answer."),
+    concurrency: count(1, 10_000).default(64).describe("Concurrent calls of the backend."),
+    breaker: z
+      .strictObject({
+        failures: count(1, 1_000).default(5).describe("Consecutive failures that open the circuit breaker."),
+        pause: duration("100ms", "10m").prefault("10s").describe("How long the breaker stays open."),
+      })
+      .prefault({}),
+    key: secret(z.string().optional().describe("Key that is sent as `authorization: Bearer`.")),
+    key_file: z.string().optional().describe("File with that key. Excludes `key`."),
+  })
+  .refine(oneHookKey.check, { message: oneHookKey.message });
 
 const rate = count(1, 10_000_000).optional();
 

@@ -1,3 +1,4 @@
+import type { Backend } from "../access/keys/backend.js";
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import { AccessExplanations, type AccessExplanationsOptions } from "./access-explanations.js";
 import { Connections, type ConnectionsOptions } from "./connections.js";
@@ -6,7 +7,7 @@ import { MetricsWatches, type MetricsWatchesOptions } from "./metrics-watches.js
 import { Rebalancing, type RebalancingOptions } from "./rebalancing.js";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.js";
 import { Topics, type TopicsOptions } from "./topics.js";
-import { ChannelOperations, VhostOperations } from "./vhosts.js";
+import { ChannelOperations, checkManager, VhostOperations } from "./vhosts.js";
 import { Watches, type WatchesOptions } from "./watches.js";
 
 export interface ControlOptions
@@ -18,6 +19,15 @@ export interface ControlOptions
     TopicsOptions,
     WatchesOptions {
   readonly admin: VhostAdmin;
+  /** Reads this node's configuration again. @throws CarillonError; nothing has changed */
+  readonly reload: () => Promise<Reloaded>;
+}
+
+/** Paths of settings after a reload. */
+export interface Reloaded {
+  readonly changed: readonly string[];
+  /** Settings whose new values need a restart. */
+  readonly restart: readonly string[];
 }
 
 /**
@@ -35,6 +45,7 @@ export class Control {
   readonly vhosts: VhostOperations;
   readonly channels: ChannelOperations;
   readonly keys: KeyOperations;
+  readonly #reload: ControlOptions["reload"];
 
   constructor(options: ControlOptions) {
     this.access = new AccessExplanations(options);
@@ -47,6 +58,17 @@ export class Control {
     this.vhosts = new VhostOperations(options.admin);
     this.channels = new ChannelOperations(options.admin);
     this.keys = new KeyOperations(options.admin);
+    this.#reload = options.reload;
+  }
+
+  /**
+   * Reads this node's configuration again.
+   * @throws CarillonError permission_denied: not a key of the default vhost with the action `vhosts`; or an error of the
+   * configuration, after which nothing has changed
+   */
+  async reload(backend: Backend): Promise<Reloaded> {
+    checkManager(backend);
+    return this.#reload();
   }
 
   /** Ends all watches with `unavailable`, and closes no more clients. */

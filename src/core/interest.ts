@@ -11,12 +11,12 @@ import type { TopicIndex } from "./topic-index.js";
 export class Interest {
   readonly #index: TopicIndex;
   readonly #clock: Clock;
-  readonly #linger: number;
+  readonly #linger: () => number;
   readonly #lingering = new Map<Topic, number>();
   #cancelTimer: (() => void) | undefined;
 
-  /** @param linger - milliseconds for which an unused topic stays subscribed */
-  constructor(index: TopicIndex, clock: Clock, linger: number) {
+  /** @param linger - returns the milliseconds for which an unused topic stays subscribed */
+  constructor(index: TopicIndex, clock: Clock, linger: () => number) {
     this.#index = index;
     this.#clock = clock;
     this.#linger = linger;
@@ -37,8 +37,9 @@ export class Interest {
       this.#drop(topic);
       return;
     }
-    this.#lingering.set(topic, this.#clock.monotonic() + this.#linger);
-    this.#cancelTimer ??= this.#clock.after(this.#linger, this.#sweep);
+    const linger = this.#linger();
+    this.#lingering.set(topic, this.#clock.monotonic() + linger);
+    this.#cancelTimer ??= this.#clock.after(linger, this.#sweep);
   }
 
   /** Drops the lingering topics. Subscriptions of topics in use end with their drivers. */

@@ -9,9 +9,9 @@ const LARGEST_WINDOW = 64 * 1024;
 /** State shared by all outboxes of a node. */
 export class OutboxContext {
   /** Bytes written to a connection beyond those it has accepted. They can no longer be dropped. */
-  readonly window: number;
+  window = 0;
   /** Bytes that may wait in an outbox, where they can still be dropped. */
-  readonly room: number;
+  room = 0;
   /** Sessions whose connections are full, and the bytes that wait for them. */
   readonly waiting: WaitingCounts = { sessions: 0, bytes: 0 };
   /** Number of the current turn of the event loop. */
@@ -22,6 +22,11 @@ export class OutboxContext {
     limit: number,
     readonly drops: Drops,
   ) {
+    this.changeLimit(limit);
+  }
+
+  /** Changes the limit, also for sessions that exist. */
+  changeLimit(limit: number): void {
     this.window = Math.min(LARGEST_WINDOW, Math.floor(limit / 2));
     this.room = limit - this.window;
   }

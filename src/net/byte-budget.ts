@@ -34,7 +34,7 @@ const KEYLESS_FRACTION = 1 / 2;
  * shared-memory packet switches", 1998. All operations take constant time.
  */
 export class ByteBudget {
-  readonly #limit: number;
+  #limit: number;
   readonly #shares = { address: new ByteShares(), key: new ByteShares() };
   readonly #refusals: Record<ByteRefusal, number> = { node: 0, keyless: 0, address: 0, key: 0 };
   #used = 0;
@@ -43,6 +43,11 @@ export class ByteBudget {
 
   /** @param limit - in bytes */
   constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Changes the limit. Bytes that are held stay granted. */
+  changeLimit(limit: number): void {
     this.#limit = limit;
   }
 

@@ -31,6 +31,11 @@ export interface LoadedCertificate {
 /** Contents of the files. */
 type Contents = readonly [cert: Buffer, key: Buffer, clientCa: Buffer | undefined];
 
+interface LoadedFiles {
+  readonly contents: Contents;
+  readonly context: SecureContextOptions;
+}
+
 /**
  * A certificate and its key, read from files and reloaded when the files change. Ports are notified: new connections get
  * the new certificate, existing connections keep the old one.
@@ -74,6 +79,20 @@ export class Certificates {
     };
   }
 
+  /**
+   * Reads the files again.
+   * @returns a function that brings them into use; undefined when they have not changed
+   * @throws CarillonError failed_precondition, naming the file
+   */
+  async prepare(): Promise<(() => void) | undefined> {
+    const loaded = await this.#read();
+    if (loaded === undefined) return undefined;
+    return () => {
+      this.#use(loaded);
+      this.#announce();
+    };
+  }
+
   async #reload(): Promise<void> {
     try {
       if (!(await this.#load())) return;
@@ -83,6 +102,10 @@ export class Certificates {
       this.#reported = error.message;
       return;
     }
+    this.#announce();
+  }
+
+  #announce(): void {
     for (const user of this.#users) user(this.#context);
     const { subject, validTo } = new X509Certificate(this.#contents?.[0] ?? "");
     this.#options.onReloaded({ subject: subject.replaceAll("\n", ", "), expires: validTo });
@@ -90,6 +113,21 @@ export class Certificates {
 
   /** Loads the files. Returns true when they have changed. */
   async #load(): Promise<boolean> {
+    const loaded = await this.#read();
+    this.#reported = undefined;
+    if (loaded === undefined) return false;
+    this.#use(loaded);
+    return true;
+  }
+
+  #use({ contents, context }: LoadedFiles): void {
+    this.#contents = contents;
+    this.#context = context;
+    this.#reported = undefined;
+  }
+
+  /** Reads and checks the files. Returns undefined when they have not changed. */
+  async #read(): Promise<LoadedFiles | undefined> {
     const { certFile, clientCaFile, keyFile, minVersion } = this.#options;
     const contents: Contents = [
       await readPem(certFile),
@@ -97,10 +135,7 @@ export class Certificates {
       clientCaFile === undefined ? undefined : await readPem(clientCaFile),
     ];
     const [cert, key, ca] = contents;
-    if (this.#contents !== undefined && isSame(contents, this.#contents)) {
-      this.#reported = undefined;
-      return false;
-    }
+    if (this.#contents !== undefined && isSame(contents, this.#contents)) return undefined;
     if (ca !== undefined) checkAuthorities(clientCaFile ?? "", ca);
     const context = { cert, key, minVersion, ...(ca === undefined ? {} : { ca }) };
     try {
@@ -108,10 +143,7 @@ export class Certificates {
     } catch (cause) {
       throw createTlsError(`${certFile} with ${keyFile}`, cause);
     }
-    this.#contents = contents;
-    this.#context = context;
-    this.#reported = undefined;
-    return true;
+    return { contents, context };
   }
 
   get #files(): string[] {

@@ -41,7 +41,7 @@ interface Account {
  * call is refused.
  */
 export class AnswerBudget {
-  readonly #perSecond: number;
+  #perSecond: number;
   readonly #clock: Clock;
   readonly #accounts = new Map<string, Account>();
 
@@ -49,6 +49,13 @@ export class AnswerBudget {
   constructor(perSecond: number, clock: Clock) {
     this.#perSecond = perSecond;
     this.#clock = clock;
+  }
+
+  /** Changes the rate. @param perSecond - bytes; infinity for no bound */
+  changeRate(perSecond: number): void {
+    // Accounts begin anew, because infinity cannot be counted down from.
+    if (perSecond !== this.#perSecond) this.#accounts.clear();
+    this.#perSecond = perSecond;
   }
 
   /**

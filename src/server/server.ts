@@ -1,19 +1,38 @@
+import { ConfigReader } from "../config/config-reader.js";
 import type { Config } from "../config/schema.js";
 import type { DialectModule } from "../dialects/module.js";
+import { CarillonError } from "../errors.js";
 import type { Logger } from "../observe/log.js";
 import { ignore } from "../util/ignore.js";
 import { createNode, type NodeParts } from "./create/create-node.js";
 import { DIALECTS } from "./dialects.js";
 import { drainNode, toStopClose } from "./drain-node.js";
 import { type Addresses, listenAll } from "./listen.js";
+import { type ReloadReport, reloadNode } from "./reload-node.js";
+import { copyConfig } from "./running-config.js";
 import { stopNode } from "./stop-node.js";
 import { warnOpenAccess } from "./warn-open-access.js";
 
+export interface ServerOptions {
+  /** Default: all dialects. */
+  readonly dialects?: readonly DialectModule[];
+  /** Reads the configuration again. Without it, only the program can reload. @throws CarillonError invalid_argument */
+  readonly readConfig?: () => Config;
+  /** Reloads this node, and others that belong to it, when an operator requests it. Default: only this node. */
+  readonly reloadAll?: () => Promise<ReloadReport>;
+}
+
 /** A node: it starts its parts, reports when it is ready, and stops them. */
 export class Server {
+  /** Copy whose live settings change. */
   readonly #config: Config;
   readonly #log: Logger;
   readonly #parts: NodeParts;
+  readonly #dialects: readonly DialectModule[];
+  readonly #readConfig: (() => Config) | undefined;
+  /** As it was read. */
+  #loaded: Config;
+  #reloading: Promise<unknown> = Promise.resolve();
   #addresses: Addresses | undefined;
   #announcedReady = false;
   #warnedOpenAccess = false;
@@ -24,12 +43,16 @@ export class Server {
    * @param config - read by a ConfigReader with the same dialects
    * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
    */
-  constructor(config: Config, log: Logger, dialects: readonly DialectModule[] = DIALECTS) {
-    this.#config = config;
+  constructor(config: Config, log: Logger, { dialects = DIALECTS, readConfig, reloadAll }: ServerOptions = {}) {
+    this.#loaded = config;
+    this.#config = copyConfig(config);
     this.#log = log;
-    this.#parts = createNode(config, {
+    this.#dialects = dialects;
+    this.#readConfig = readConfig;
+    this.#parts = createNode(this.#config, {
       log,
       dialects,
+      reload: reloadAll ?? (() => this.reload()),
       readiness: () => this.#readiness(),
       stopping: () => this.#stopping !== undefined,
       onChanged: () => {
@@ -67,6 +90,38 @@ export class Server {
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnceStarted();
     return this.#stopping;
+  }
+
+  /**
+   * Applies the live settings of another configuration, or reads the node's own one again. Reloads run one after the other.
+   * @throws CarillonError invalid_argument, failed_precondition, already_exists, resource_exhausted: nothing has changed
+   */
+  reload(next?: Config): Promise<ReloadReport> {
+    const reloaded = this.#reloadAfter(this.#reloading, next);
+    this.#reloading = reloaded.catch(ignore);
+    return reloaded;
+  }
+
+  async #reloadAfter(before: Promise<unknown>, given: Config | undefined): Promise<ReloadReport> {
+    await before;
+    if (this.#addresses === undefined || this.#stopping !== undefined) {
+      throw new CarillonError("failed_precondition", "the node is starting or stopping");
+    }
+    const next = given ?? this.#readConfig?.();
+    if (next === undefined) throw new CarillonError("failed_precondition", "the node was not started from a file");
+    const { config, report } = await reloadNode(this.#parts, {
+      reader: new ConfigReader(this.#dialects),
+      dialects: this.#dialects,
+      log: this.#log,
+      before: this.#loaded,
+      running: this.#config,
+      next,
+    });
+    this.#loaded = config;
+    const { changed, restart } = report;
+    if (restart.length > 0) this.#log.warn({ restart }, "changed settings that need a restart");
+    this.#log.info({ changed }, "configuration reloaded");
+    return report;
   }
 
   async #start(): Promise<void> {

@@ -38,7 +38,7 @@ export async function stopNode(
     log.warn("closing connections that did not end in time");
   cutConnections(parts);
 
-  parts.connectionAges?.stop();
+  parts.connectionAges.stop();
   parts.clients.stop();
   listeners.certificates?.stop();
   await stopRuntimes(parts, end, log);

@@ -3,6 +3,7 @@ import type { JsonObject } from "../access/decide/principal.js";
 import { createKey } from "../access/keys/key-secret.js";
 import { findExpressionExcess } from "../access/patterns/expression-budget.js";
 import { forgetTokens } from "../access/tokens/token-records.js";
+import { findFileSetting, redactSecrets } from "../config/redact.js";
 import { vhostPath } from "../config/schema-builder.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
@@ -25,7 +26,6 @@ import {
   type VhostRecord,
   vhostKey,
 } from "./records.js";
-import { findFileSetting, redactSecrets } from "./redact.js";
 import type { Vhost } from "./vhost.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "./vhost-admin.js";
 import type { Vhosts } from "./vhosts.js";

@@ -98,7 +98,7 @@ function createHooks(path: string, { hooks }: VhostSettings, context: VhostParts
   const { clock, createCaller, hookCounts, onHooks } = context;
   return new Hooks({
     settings: hooks,
-    caller: createCaller(hooks),
+    caller: withSettingsPath(path, () => createCaller(hooks)),
     clock,
     counts: hookCounts,
     onFailed: (event, failure) => context.onHookFailed(path, event, failure),

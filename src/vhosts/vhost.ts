@@ -41,6 +41,8 @@ export interface VhostDialects {
 
 /** Parts of a vhost that can change. */
 export interface VhostDefinition {
+  /** Whether it is defined in the configuration file, and cannot be changed by the control service. */
+  readonly configured: boolean;
   readonly settings: VhostSettings;
   readonly rawSettings: JsonObject;
   readonly parts: VhostParts;
@@ -58,7 +60,6 @@ export interface TopicAccess {
 /** Parts of a vhost that never change. */
 export interface VhostFacts {
   readonly name: string;
-  readonly configured: boolean;
   /** Open channels. {@link Vhosts} keeps the set up to date. */
   readonly channels: ReadonlySet<string>;
 }
@@ -69,10 +70,9 @@ export interface VhostFacts {
  */
 export class Vhost {
   readonly name: string;
-  /** Whether it is defined in the configuration file, and cannot be changed at run time. */
-  readonly configured: boolean;
   /** Channels opened at run time. {@link Vhosts} keeps the set up to date. */
   readonly channels: ReadonlySet<string>;
+  #configured: boolean;
   #settings: VhostSettings;
   #rawSettings: JsonObject;
   #parts: VhostParts;
@@ -83,11 +83,11 @@ export class Vhost {
   #rules: RuleTable;
   #anonymous: Principal | undefined;
 
-  constructor({ channels, configured, name }: VhostFacts, definition: VhostDefinition) {
+  constructor({ channels, name }: VhostFacts, definition: VhostDefinition) {
     this.name = name;
-    this.configured = configured;
     this.channels = channels;
-    const { dialects, rawSettings, parts, settings } = definition;
+    const { configured, dialects, rawSettings, parts, settings } = definition;
+    this.#configured = configured;
     this.#rawSettings = rawSettings;
     this.#settings = settings;
     this.#parts = parts;
@@ -95,6 +95,11 @@ export class Vhost {
     this.#historyClasses = createHistoryClasses(settings);
     this.#rules = createRuleTable(settings, this.channels, this.#historyClasses);
     this.#anonymous = createAnonymousPrincipal(settings);
+  }
+
+  /** Whether it is defined in the configuration file, and cannot be changed by the control service. */
+  get configured(): boolean {
+    return this.#configured;
   }
 
   /** Settings with secrets. Without defaults for a vhost created at run time. */
@@ -174,7 +179,7 @@ export class Vhost {
    * Replaces the settings. Called by {@link Vhosts}, which then applies the new rules to the topics.
    * @returns access to topics before the change
    */
-  change({ dialects, rawSettings, parts, settings }: VhostDefinition): TopicAccess {
+  change({ configured, dialects, rawSettings, parts, settings }: VhostDefinition): TopicAccess {
     const before = this.#parts;
     const { opened_only: openedOnly } = this.#settings;
     const access = {
@@ -182,6 +187,7 @@ export class Vhost {
       ruleMatchers: this.#rules.matchers,
       exists: (topic: string) => !openedOnly || this.channels.has(topic),
     };
+    this.#configured = configured;
     this.#rawSettings = rawSettings;
     this.#parts = parts;
     this.#dialects = dialects;

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import type { AccessSettings } from "../access/authenticators/vhost-access.js";
 import type { JsonObject } from "../access/decide/principal.js";
 import type { Scopes } from "../access/keys/keyring.js";
 import type { VhostSettings } from "../config/vhost.js";
@@ -7,6 +6,7 @@ import type { Clock } from "../core/ports.js";
 import type { TopicRules } from "../core/topic-rules.js";
 import { CarillonError } from "../errors.js";
 import type { Store, StoreChange } from "../store/store.js";
+import { ConfiguredVhosts, hasSameParts, type PreparedVhosts } from "./configured-vhosts.js";
 import { RecordFeed } from "./record-feed.js";
 import {
   CHANNELS,
@@ -28,6 +28,8 @@ import { type TopicAccess, Vhost, type VhostDefinition, type VhostParts } from "
 export interface KeyDirectory {
   /** Replaces all keys and certificates of a vhost. */
   replace(vhost: string, scopes: Scopes): void;
+  /** Replaces those of several vhosts at once; undefined removes them. @throws CarillonError; nothing changes */
+  replaceEach(scopes: ReadonlyMap<string, Scopes | undefined>): void;
   remove(vhost: string): void;
   /** Requires a key from now on, even when no key is left. */
   close(): void;
@@ -78,6 +80,9 @@ export class Vhosts {
   readonly #feed: RecordFeed;
   /** Resolves when a vhost's latest change has been applied to the clients of this node; by vhost. */
   readonly #applied = new Map<string, Promise<void>>();
+  /** Records of the store, by path, including those that a vhost of the configuration hides. */
+  readonly #stored = new Map<string, StoreChange>();
+  readonly #configured: ConfiguredVhosts;
   #loaded = false;
 
   /** @throws CarillonError invalid_argument, failed_precondition: unusable settings in the configuration */
@@ -96,11 +101,13 @@ export class Vhosts {
         options.events.onError(message);
       },
     });
-    for (const [path, settings] of Object.entries(options.configured)) {
-      const parts = options.makeParts(path, settings);
-      this.#add(path, true, { settings, rawSettings: toJson(settings), parts, dialects: parts.forDialects(settings) });
+    this.#configured = new ConfiguredVhosts(options.makeParts);
+    const { accept, definitions } = this.#configured.prepare(options.configured, () => undefined);
+    for (const [path, definition] of definitions) {
+      this.#add(path, definition);
       this.#showKeys(path);
     }
+    accept();
   }
 
   get(path: string): Vhost | undefined {
@@ -157,6 +164,46 @@ export class Vhosts {
     return written;
   }
 
+  /**
+   * Prepares other settings of the configuration file, and reads the files that they name again.
+   * @throws CarillonError invalid_argument, failed_precondition: unusable settings; nothing changes
+   */
+  prepare(configured: Readonly<Record<string, VhostSettings>>): PreparedVhosts {
+    const { accept, cancel, changedFiles, definitions } = this.#configured.prepare(configured, (path) =>
+      this.get(path),
+    );
+    const isRemoved = (vhost: Vhost): boolean => vhost.configured && !Object.hasOwn(configured, vhost.name);
+    const commit = (): Promise<unknown> => {
+      this.#commit(
+        definitions,
+        [...this.#vhosts.values()].filter(isRemoved).map(({ name }) => name),
+      );
+      accept();
+      return Promise.all([...definitions.keys()].flatMap((path) => this.#applied.get(path) ?? []));
+    };
+    return { changedFiles, commit, cancel };
+  }
+
+  /** @throws CarillonError already_exists: a key of another vhost; nothing changes */
+  #commit(changes: ReadonlyMap<string, VhostDefinition>, removed: readonly string[]): void {
+    const { events, keys } = this.#options;
+    const scopes = new Map<string, Scopes | undefined>(removed.map((path) => [path, undefined]));
+    for (const [path, { settings }] of changes) scopes.set(path, this.#collectScopes(path, settings));
+    keys.replaceEach(scopes);
+    for (const [path, definition] of changes) {
+      const known = this.#vhosts.get(path);
+      this.#records.delete(path);
+      if (known === undefined) this.#add(path, definition);
+      else this.#trackApplied(path, events.onChanged(known, known.change(definition)));
+      events.onHistoryChanged(path);
+    }
+    for (const path of removed) {
+      this.#delete(path);
+      const stored = this.#stored.get(path);
+      if (stored !== undefined) this.#applyVhost(stored);
+    }
+  }
+
   #trackApplied(path: string, applied: Promise<void>): void {
     this.#applied.set(path, applied);
     void applied.then(() => {
@@ -180,6 +227,8 @@ export class Vhosts {
 
   readonly #applyVhost = ({ key, value }: StoreChange): void => {
     const { path } = readRecordKey(key);
+    if (value === undefined) this.#stored.delete(path);
+    else this.#stored.set(path, { key, value });
     if (this.#vhosts.get(path)?.configured === true) return;
     const before = this.#records.get(path);
     if (value === undefined) {
@@ -195,11 +244,11 @@ export class Vhosts {
     if (known !== undefined && isDeepStrictEqual(before, record)) return;
     const { events, makeParts } = this.#options;
     // Parts are kept when their settings are unchanged, so that issuers' keys and hook calls survive.
-    const same = known !== undefined && isDeepStrictEqual(pickPartSettings(known.settings), pickPartSettings(settings));
+    const same = known !== undefined && hasSameParts(known.settings, settings);
     const parts = same ? known.parts : makeParts(path, settings);
-    const definition = { settings, rawSettings, parts, dialects: parts.forDialects(settings) };
+    const definition = { configured: false, settings, rawSettings, parts, dialects: parts.forDialects(settings) };
     this.#records.set(path, record);
-    if (known === undefined) this.#add(path, false, definition);
+    if (known === undefined) this.#add(path, definition);
     else this.#trackApplied(path, events.onChanged(known, known.change(definition)));
     events.onHistoryChanged(path);
     this.#showKeys(path);
@@ -214,8 +263,8 @@ export class Vhosts {
     }
   }
 
-  #add(name: string, configured: boolean, definition: VhostDefinition): void {
-    this.#vhosts.set(name, new Vhost({ name, configured, channels: this.#findOrAddChannels(name) }, definition));
+  #add(name: string, definition: VhostDefinition): void {
+    this.#vhosts.set(name, new Vhost({ name, channels: this.#findOrAddChannels(name) }, definition));
   }
 
   #delete(path: string): void {
@@ -275,34 +324,20 @@ export class Vhosts {
     return channels;
   }
 
-  #showKeys(path: string): void {
-    const { certificates, keys } = toScopes(this.require(path).settings);
+  /** Collects the keys of the settings and those created at run time. */
+  #collectScopes(path: string, settings: VhostSettings): Scopes {
+    const { certificates, keys } = toScopes(settings);
     const made = [...this.keysOf(path)].map((record) => ({ ...record, configured: false }));
+    return { keys: [...keys, ...made], certificates };
+  }
+
+  #showKeys(path: string): void {
     try {
-      this.#options.keys.replace(path, { keys: [...keys, ...made], certificates });
+      this.#options.keys.replace(path, this.#collectScopes(path, this.require(path).settings));
     } catch (error) {
       // Removes all keys: keeping the old ones could keep a revoked key valid.
       this.#options.keys.remove(path);
       throw error;
     }
   }
-}
-
-/** Picks the settings that determine the parts: hooks and access. Does not compile when a member is missing. */
-function pickPartSettings({
-  anonymous,
-  hooks,
-  jwt,
-  tokens,
-}: VhostSettings): AccessSettings & Pick<VhostSettings, "hooks"> {
-  const known: Complete<AccessSettings> = { anonymous, jwt, tokens };
-  return { ...known, hooks };
-}
-
-/** Requires every member, including optional ones. */
-type Complete<T> = { [K in keyof Required<T>]: T[K] };
-
-/** Copies settings without undefined members. */
-function toJson(settings: VhostSettings): JsonObject {
-  return JSON.parse(JSON.stringify(settings)) as JsonObject;
 }

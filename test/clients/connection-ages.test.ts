@@ -16,7 +16,7 @@ async function setUp(random: () => number) {
   const bench = new Bench();
   const { clock, hub } = bench;
   const clients = new Clients(hub, clock);
-  const ages = new ConnectionAges({ clients, clock, age: 100_000, random });
+  const ages = new ConnectionAges({ clients, clock, age: () => 100_000, random });
   const { vhosts } = createVhostWorld({}, new MemoryStore({ clock: systemClock, onError: String }));
   const admission = new AdmissionControl(vhosts, clock);
   const add = async () => {

@@ -11,5 +11,5 @@ test("lists every setting of a node, with its range and default", () => {
   const page = configReader.writePage();
   const missing = configReader.tree.settings.filter(({ path }) => !page.includes(`\n| \`${path.at(-1)}\` | `));
   expect(missing.map(({ path }) => path.join("."))).toEqual(["store", "roadrunner"]);
-  expect(page).toContain("| `interval` | duration, 50ms to 1h | `25s` | Time between WebSocket pings. |");
+  expect(page).toContain("| `interval` | duration, 50ms to 1h | `25s` | no | Time between WebSocket pings. |");
 });

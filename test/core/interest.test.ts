@@ -34,7 +34,7 @@ function setUp(linger: number) {
   const clock = new ManualClock();
   const index = new TopicIndex(() => DEFAULT_RULES, { deliver() {} }, new TrafficCounts());
   const driver = new NotingDriver();
-  const interest = new Interest(index, clock, linger);
+  const interest = new Interest(index, clock, () => linger);
   return { clock, driver, index, interest, topic: (name: string) => index.findOrAdd("/", "memory", name) };
 }
 

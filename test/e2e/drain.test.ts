@@ -35,18 +35,3 @@ test("L7: ends after drain.delay without clients", async () => {
     "stopped",
   ]);
 });
-
-test("L7: keeps serving after SIGHUP, and logs that settings are not read again", async () => {
-  const node = await startCarillon();
-  const client = await connect(`${node.ws}/ws`);
-  node.child.kill("SIGHUP");
-  const { msg } = await node.logged(
-    "SIGHUP changes nothing: settings are read at the start only, and certificates when their files change",
-  );
-  expect(msg).toContain("SIGHUP");
-  await client.join("foo");
-  await say(node, "foo", "still here");
-  expect(await client.next()).toMatchObject({ payload: "still here" });
-  node.child.kill("SIGTERM");
-  expect(await node.exited).toBe(0);
-});

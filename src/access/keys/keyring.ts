@@ -100,10 +100,42 @@ export class Keyring implements BackendDirectory {
     const before = this.#vhosts.get(vhost);
     const entries = this.#createEntries(vhost, scopes, before);
     if (before !== undefined) this.#removeEntries(before);
-    for (const [hash, known] of entries.keys) this.#keys.set(hash, known);
-    for (const [subject, known] of entries.certificates) this.#certificates.set(subject, known);
+    this.#addEntries(entries);
     this.#vhosts.set(vhost, entries);
-    if (entries.keys.size + entries.certificates.size > 0) this.#open = false;
+  }
+
+  /**
+   * Replaces all keys and certificates of several vhosts at once, so that they can move from one vhost to another.
+   * @param scopes - by vhost; undefined to remove those of the vhost
+   * @throws as `replace` does
+   */
+  replaceEach(scopes: ReadonlyMap<string, Scopes | undefined>): void {
+    const before = [...scopes.keys()].flatMap((vhost) => this.#vhosts.get(vhost) ?? []);
+    const wasOpen = this.#open;
+    const made = new Map<string, VhostEntries>();
+    for (const entries of before) this.#removeEntries(entries);
+    try {
+      for (const [vhost, replacement] of scopes) {
+        if (replacement === undefined) continue;
+        const entries = this.#createEntries(vhost, replacement, this.#vhosts.get(vhost));
+        made.set(vhost, entries);
+        this.#addEntries(entries);
+      }
+    } catch (error) {
+      for (const entries of made.values()) this.#removeEntries(entries);
+      for (const entries of before) this.#addEntries(entries);
+      this.#open = wasOpen;
+      throw error;
+    }
+    for (const vhost of scopes.keys()) {
+      const entries = made.get(vhost);
+      if (entries !== undefined) {
+        this.#vhosts.set(vhost, entries);
+        continue;
+      }
+      this.#vhosts.delete(vhost);
+      this.#anonymous.delete(vhost);
+    }
   }
 
   /** Requires a key from now on, because keys have existed. */
@@ -171,6 +203,12 @@ export class Keyring implements BackendDirectory {
       entries.certificates.set(subject, createEntry(vhost, certificate, "", undefined));
     }
     return entries;
+  }
+
+  #addEntries({ certificates, keys }: VhostEntries): void {
+    for (const [hash, known] of keys) this.#keys.set(hash, known);
+    for (const [subject, known] of certificates) this.#certificates.set(subject, known);
+    if (keys.size + certificates.size > 0) this.#open = false;
   }
 
   #removeEntries({ certificates, keys }: VhostEntries): void {

@@ -83,6 +83,14 @@ export function addOperatorCommands(program: Command): void {
       .option("--dry-run", "print the clients of each node, and close none")
       .option("--json", "print each step as JSON"),
   ).action(async (flags) => (await import("./rebalance.js")).rebalanceCommand(flags));
+
+  addBackendOptions(
+    program
+      .command("reload")
+      .description(
+        "have a node read its configuration again; prints the changed settings and those that need a restart; exit code 2 if it is invalid, and then nothing changes",
+      ),
+  ).action(async (flags) => (await import("./reload.js")).reloadCommand(flags));
 }
 
 function addListOptions(command: Command): Command {

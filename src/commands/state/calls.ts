@@ -10,12 +10,12 @@ import type { Caller, CallHandle, Dispatch, TaskRequest } from "../../workers/di
  */
 export class Calls {
   readonly #dispatch: Dispatch;
-  readonly #limit: number;
+  readonly #limit: () => number;
   /** Counted tasks by session. The value is true where the session waits for the outcome. */
   readonly #pending = new Map<Session, Map<CallHandle, boolean>>();
 
-  /** @param limit - maximum number of counted tasks of one session */
-  constructor(dispatch: Dispatch, limit: number, clients: Clients) {
+  /** @param limit - returns the maximum number of counted tasks of one session */
+  constructor(dispatch: Dispatch, limit: () => number, clients: Clients) {
     this.#dispatch = dispatch;
     this.#limit = limit;
     clients.listen({
@@ -28,8 +28,9 @@ export class Calls {
 
   /** Checks that a session may start a task. @throws CarillonError resource_exhausted: the session has reached its limit */
   checkLimit(session: Session): void {
-    if ((this.#pending.get(session)?.size ?? 0) < this.#limit) return;
-    const text = `this connection has reached its limit of ${this.#limit} pending tasks`;
+    const limit = this.#limit();
+    if ((this.#pending.get(session)?.size ?? 0) < limit) return;
+    const text = `this connection has reached its limit of ${limit} pending tasks`;
     throw new CarillonError("resource_exhausted", text);
   }
 

@@ -1,5 +1,5 @@
 import { readSecretSetting } from "../../access/authenticators/vhost-access.js";
-import { atMostOne, pathPrefix, z } from "../../config/schema-builder.js";
+import { atMostOne, pathPrefix, secret, z } from "../../config/schema-builder.js";
 import { defineDialect } from "../module.js";
 import { vhostPaths } from "../routes.js";
 import { BroadcasterAuthenticator } from "./authenticator.js";
@@ -14,11 +14,13 @@ const nodeSettings = z
 
 const vhostSettings = z
   .strictObject({
-    secret: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("HS256 secret of Broadcaster tokens. Without one no Broadcaster client can authenticate."),
+    secret: secret(
+      z
+        .string()
+        .min(1)
+        .optional()
+        .describe("HS256 secret of Broadcaster tokens. Without one no Broadcaster client can authenticate."),
+    ),
     secret_file: z.string().optional().describe("File with that secret. Excludes `secret`."),
   })
   .refine(oneSecret.check, { message: oneSecret.message })

@@ -59,6 +59,8 @@ function createListener(url: ListenUrl, vhost: string, { vhosts, ...context }: D
       }
     },
     requestBytes: limits.request,
-    connections: limits.connections,
+    get connections() {
+      return limits.connections;
+    },
   });
 }

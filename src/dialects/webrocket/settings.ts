@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { address, atMostOne, z } from "../../config/schema-builder.js";
+import { address, atMostOne, secret, z } from "../../config/schema-builder.js";
 import { CarillonError } from "../../errors.js";
 
 /** Smallest length of the admin interface's cookie, in characters. */
@@ -16,11 +16,13 @@ const nodeSettings = z
     admin: z
       .strictObject({
         listen: address.describe("Address of WebRocket's admin interface."),
-        cookie: z
-          .string()
-          .min(SHORTEST_COOKIE, `expected at least ${SHORTEST_COOKIE} characters`)
-          .optional()
-          .describe("Admin cookie. Excludes `cookie_file`."),
+        cookie: secret(
+          z
+            .string()
+            .min(SHORTEST_COOKIE, `expected at least ${SHORTEST_COOKIE} characters`)
+            .optional()
+            .describe("Admin cookie. Excludes `cookie_file`."),
+        ),
         cookie_file: z.string().optional().describe("File with the admin cookie."),
       })
       .refine(({ cookie, cookie_file }) => (cookie === undefined) !== (cookie_file === undefined), {
@@ -40,11 +42,13 @@ const oneToken = atMostOne("access_token", "access_token_file");
 
 const vhostSettings = z
   .strictObject({
-    access_token: z
-      .string()
-      .regex(/^\w{40}$/, "expected 40 letters, digits and _")
-      .optional()
-      .describe("Token of WebRocket backends. Without one they are refused."),
+    access_token: secret(
+      z
+        .string()
+        .regex(/^\w{40}$/, "expected 40 letters, digits and _")
+        .optional()
+        .describe("Token of WebRocket backends. Without one they are refused."),
+    ),
     access_token_file: z.string().optional().describe("File with that token. Excludes `access_token`."),
   })
   .refine(oneToken.check, { message: oneToken.message })

@@ -16,7 +16,7 @@ import type { NatsOptions } from "./options.js";
  * @throws CarillonError failed_precondition for a file that is unreadable or has invalid content
  */
 export function createNatsAuthenticator(options: NatsOptions): Authenticator {
-  const { credsFile, nkeyFile, password, token, user } = options;
+  const { credsFile, nkeyFile, password, passwordFile, token, tokenFile, user } = options;
   // The library would detect an invalid file only when it connects, and would then retry forever, so the file is read
   // and used once here. It is read again for every connection, because credentials are renewed while a node runs.
   if (credsFile !== undefined) {
@@ -27,7 +27,17 @@ export function createNatsAuthenticator(options: NatsOptions): Authenticator {
     const seed = (): Uint8Array => Buffer.from(readSecret("nkey_file", nkeyFile).toString("latin1").trim());
     return checkAuthenticator("nkey_file", nkeyAuthenticator(seed));
   }
+  if (tokenFile !== undefined) {
+    return checkAuthenticator(
+      "token_file",
+      tokenAuthenticator(() => readSecretText("token_file", tokenFile)),
+    );
+  }
   if (token !== undefined) return tokenAuthenticator(token);
+  if (user !== undefined && passwordFile !== undefined) {
+    const readPassword = (): string => readSecretText("password_file", passwordFile);
+    return checkAuthenticator("password_file", usernamePasswordAuthenticator(user, readPassword));
+  }
   if (user !== undefined) return usernamePasswordAuthenticator(user, password);
   return findAuthenticatorInUrl(options.servers);
 }
@@ -68,6 +78,13 @@ export function readTlsOptions({ servers, tls }: NatsOptions): TlsOptions | unde
     ...(tls.certFile === undefined ? {} : { cert: readSecret("tls.cert_file", tls.certFile).toString() }),
     ...(tls.keyFile === undefined ? {} : { key: readSecret("tls.key_file", tls.keyFile).toString() }),
   };
+}
+
+/** Reads a file without the final line break that editors add. */
+function readSecretText(key: string, path: string): string {
+  return readSecret(key, path)
+    .toString()
+    .replace(/\r?\n$/, "");
 }
 
 function readSecret(key: string, path: string): Buffer {

@@ -11,7 +11,11 @@ export interface NatsOptions {
   readonly clientName: string;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** File with the password; instead of `password`. */
+  readonly passwordFile?: string | undefined;
   readonly token?: string | undefined;
+  /** File with the token; instead of `token`. */
+  readonly tokenFile?: string | undefined;
   /** File with an nkey seed (`SU…`). */
   readonly nkeyFile?: string | undefined;
   /** File with a JWT and a seed, in the format of `nsc`. */

@@ -41,6 +41,7 @@ export const CONTROL_ACTIONS: Readonly<Record<keyof typeof ControlService.method
   listVhosts: "vhosts",
   deleteVhost: "vhosts",
   rebalance: "vhosts",
+  reload: "vhosts",
   openChannel: "channels",
   closeChannel: "channels",
   listChannels: "channels",
@@ -142,6 +143,11 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
       dryRun,
     });
     return { nodes: nodes.map((node) => ({ ...node })), total: counts.total, even, missingNodes: [...missingNodes] };
+  }
+
+  async reload(_request: object, { backend }: Caller) {
+    const { changed, restart } = await this.#control.reload(backend);
+    return { changed: [...changed], restart: [...restart] };
   }
 
   async openChannel({ channel }: WithChannel, { backend }: Caller) {

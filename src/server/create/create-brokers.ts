@@ -30,8 +30,7 @@ export function createBrokers({ brokers }: Config, context: BrokerContext): Brok
 
 function createDriver(name: string, broker: BrokerConfig, context: BrokerContext): BrokerDriver {
   if (broker.driver === "memory") return new MemoryDriver({ clock: systemClock });
-  const { limitedLog, node, onDown, onUp } = context;
-  const log = context.log.child({ broker: name });
+  const { limitedLog, log, node, onDown, onUp } = context;
   return new NatsDriver({
     name,
     nats: natsOptions(broker),
@@ -39,11 +38,11 @@ function createDriver(name: string, broker: BrokerConfig, context: BrokerContext
     clock: systemClock,
     events: {
       onUp: (server) => {
-        log.info({ server }, "broker connected");
+        log.info({ broker: name, server }, "broker connected");
         onUp(name);
       },
       onDown: (reason) => {
-        log.warn({ reason }, "broker disconnected, retrying");
+        log.warn({ broker: name, reason }, "broker disconnected, retrying");
         onDown();
       },
       onError: (message) => {

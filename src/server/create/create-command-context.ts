@@ -50,7 +50,14 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     fanOut,
     clock: systemClock,
     recoveries: new RecoveryCounts(),
-    replayLimits: { messages: limits.replay_messages, bytes: limits.replay_bytes },
+    replayLimits: {
+      get messages() {
+        return limits.replay_messages;
+      },
+      get bytes() {
+        return limits.replay_bytes;
+      },
+    },
     attendance,
     review: new AccessReview({
       attendance,
@@ -65,7 +72,7 @@ export function createCommandContext({ limits }: Config, context: ServicesContex
     }),
     groups: new Groups(),
     userTopics,
-    calls: new Calls(dispatch, limits.calls_per_connection, clients),
+    calls: new Calls(dispatch, () => limits.calls_per_connection, clients),
     topicsPerConnection: (vhost) =>
       vhosts.get(vhost)?.settings.limits.topics_per_connection ?? limits.topics_per_connection,
     onTaskFailed: (vhost, event, { message: reason }) => {

@@ -23,7 +23,7 @@ import type { ServiceImplementations } from "../../rpc/service.js";
 import { isWebSocketPath } from "../../transport/admission/upgrade-required.js";
 import { createLoopbackHostCheck } from "../../transport/http/host.js";
 import { HttpListener } from "../../transport/http/http-listener.js";
-import { createOriginCheck } from "../../transport/http/origin.js";
+import { createOriginCheck, type OriginCheck } from "../../transport/http/origin.js";
 import { Inflations } from "../../transport/receiving/inflations.js";
 import { Heartbeat } from "../../transport/websocket/heartbeat.js";
 import type { WebSocketListener } from "../../transport/websocket/websocket-listener.js";
@@ -69,6 +69,8 @@ export interface Listeners {
   readonly handshakes: Handshakes;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
+  /** Changes the origins of pages that may connect. */
+  readonly changeOrigins: (origins: Config["origins"]) => void;
 }
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
@@ -87,8 +89,11 @@ export function createListeners(config: Config, context: ListenersContext): List
       limitedLog.error({ code }, "no free file descriptor for a new connection: raise the limit of open files");
     },
   });
+  const openFiles = readFileLimit();
   const pending = new PendingConnections({
-    limit: Math.min(config.limits.pending_connections, readFileLimit() / 2),
+    get limit() {
+      return Math.min(config.limits.pending_connections, openFiles / 2);
+    },
     proxies: trusted,
     onRefused: () => {
       metrics.countRefusedConnection(PENDING);
@@ -113,7 +118,10 @@ export function createListeners(config: Config, context: ListenersContext): List
   const addressOf = createClientAddress(trusted);
   const openLease: OpenRequestLease = (request, key) => budget.open({ address: addressOf(request), key });
   const times = readTimes(config);
-  const originAllowed = createOriginCheck({ allowed: config.origins, sameOrigin: !isLoopback(config.http.host) });
+  const createCheck = (origins: Config["origins"]): OriginCheck =>
+    createOriginCheck({ allowed: origins, sameOrigin: !isLoopback(config.http.host) });
+  let checkOrigin = createCheck(config.origins);
+  const originAllowed: OriginCheck = (origin, host) => checkOrigin(origin, host);
   const connections = (): number =>
     dialects.reduce((sum, { clients }) => sum + (clients?.connections ?? 0), webSockets.connections);
   const handshakes = createHandshakes(config, connections);
@@ -172,17 +180,40 @@ export function createListeners(config: Config, context: ListenersContext): List
     answerTimeout: config.timeouts.answer,
     onFirstBytes: warnOfStrayFrames(config, context.dialects, log),
   });
-  return { heartbeat, http, webSockets, inflations, admin, grpc, dialects, connections, handshakes, certificates };
+  return {
+    heartbeat,
+    http,
+    webSockets,
+    inflations,
+    admin,
+    grpc,
+    dialects,
+    connections,
+    handshakes,
+    certificates,
+    changeOrigins: (origins) => {
+      checkOrigin = createCheck(origins);
+    },
+  };
 }
 
-function createHandshakes({ admission, drain, limits }: Config, clientCount: () => number): Handshakes {
+function createHandshakes(config: Config, clientCount: () => number): Handshakes {
   return new Handshakes({
     clock: systemClock,
-    rate: admission.rate === "off" ? undefined : admission.rate,
+    rate: readRate(config),
     clientCount,
-    limit: limits.connections,
-    retry: toRetryWindow(drain),
+    get limit() {
+      return config.limits.connections;
+    },
+    get retry() {
+      return toRetryWindow(config.drain);
+    },
   });
+}
+
+/** Returns the handshakes per second that the node admits; undefined for no limit. */
+export function readRate({ admission: { rate } }: Config): number | undefined {
+  return rate === "off" ? undefined : rate;
 }
 
 /** Warns once for each protocol that reaches the gRPC port by mistake. */

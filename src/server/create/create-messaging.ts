@@ -40,7 +40,9 @@ export interface Messaging {
   readonly lost: () => Readonly<Record<string, number>>;
 }
 
-export function createMessaging({ interest_linger, limits, vhosts }: Config, context: MessagingContext): Messaging {
+/** @param config - of the running node, whose limits may change */
+export function createMessaging(config: Config, context: MessagingContext): Messaging {
+  const { limits, vhosts } = config;
   const { brokers, historyOf, limitedLog, node, onLeft, onWritten, rulesOf } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
@@ -58,7 +60,7 @@ export function createMessaging({ interest_linger, limits, vhosts }: Config, con
     onWritten,
   });
   const index = new TopicIndex(rulesOf, fanOut, traffic);
-  const interest = new Interest(index, systemClock, interest_linger);
+  const interest = new Interest(index, systemClock, () => config.interest_linger);
   const hub = new Hub(fanOut, (topic, session) => {
     interest.release(topic);
     onLeft(session, topic);
@@ -68,9 +70,15 @@ export function createMessaging({ interest_linger, limits, vhosts }: Config, con
     ids: new MessageIds(node),
     clock: systemClock,
     limits: {
-      payloadBytes: limits.payload,
-      topicsPerMessage: limits.topics_per_message,
-      expandedBytes: limits.expanded_request,
+      get payloadBytes() {
+        return limits.payload;
+      },
+      get topicsPerMessage() {
+        return limits.topics_per_message;
+      },
+      get expandedBytes() {
+        return limits.expanded_request;
+      },
     },
     traffic,
     historyOf,

@@ -8,7 +8,7 @@ import { toHookSubject } from "../../commands/hooks.js";
 import { joinOnBehalf, leaveOnBehalf } from "../../commands/on-behalf.js";
 import { ConfigReader } from "../../config/config-reader.js";
 import type { Config } from "../../config/schema.js";
-import { Control } from "../../control/control.js";
+import { Control, type ControlOptions } from "../../control/control.js";
 import type { Hub } from "../../core/hub.js";
 import { DEFAULT_RULES } from "../../core/topic-rules.js";
 import type { DialectModule } from "../../dialects/module.js";
@@ -43,6 +43,8 @@ import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vho
 export interface NodeContext {
   readonly log: Logger;
   readonly dialects: readonly DialectModule[];
+  /** Reads the configuration again. */
+  readonly reload: ControlOptions["reload"];
   /** Lists what the node waits for before it is ready. */
   readonly readiness: () => readonly string[];
   /** Whether the node is stopping. */
@@ -66,8 +68,9 @@ export interface NodeParts {
   readonly messaging: Messaging;
   readonly commands: CommandContext;
   readonly clients: Clients;
-  /** Undefined where connections may have any age. */
-  readonly connectionAges: ConnectionAges | undefined;
+  readonly connectionAges: ConnectionAges;
+  readonly budget: ByteBudget;
+  readonly answers: AnswerBudget;
   readonly rpc: RpcServices;
   readonly listeners: Listeners;
   readonly metrics: Metrics;
@@ -75,10 +78,11 @@ export interface NodeParts {
 
 /**
  * Creates the parts of a node and connects them.
+ * @param config - of the running node, whose live settings may change
  * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
  */
 export function createNode(config: Config, context: NodeContext): NodeParts {
-  const { dialects, log, onBrokerDown, onChanged, readiness, stopping } = context;
+  const { dialects, log, onBrokerDown, onChanged, readiness, reload, stopping } = context;
   const limitedLog = new LimitedLog(log, systemClock);
   const node = randomBytes(6).toString("hex");
   const logs = { log, limitedLog };
@@ -138,9 +142,12 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     clock: systemClock,
     endOfTurn: setImmediate,
     hub: messaging.hub,
-    rate: config.drain.rate,
+    get rate() {
+      return config.drain.rate;
+    },
     isReady: () => readiness().length === 0,
     requireVhost: (path) => vhosts.require(path),
+    reload,
     exists: (vhost, topic) => vhosts.require(vhost).exists(topic),
     join: (client, broker, topics) => joinOnBehalf(client, broker, topics, commands),
     leave: (client, broker, topics) => {
@@ -157,8 +164,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     }),
   });
   const budget = new ByteBudget(config.limits.receiving);
-  const { backend_answer_bytes_per_second: answerRate } = config.limits;
-  const answers = new AnswerBudget(answerRate === "off" ? Number.POSITIVE_INFINITY : answerRate, systemClock);
+  const answers = new AnswerBudget(readAnswerRate(config), systemClock);
   const readings = createReadings({
     ...shared,
     budget,
@@ -217,14 +223,22 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     commands,
     clients,
     connectionAges,
+    budget,
+    answers,
     rpc,
     listeners,
     metrics,
   };
 }
 
-function createConnectionAges({ max_connection_age: age }: Config, clients: Clients): ConnectionAges | undefined {
-  return age === "off" ? undefined : new ConnectionAges({ clients, clock: systemClock, age });
+function createConnectionAges(config: Config, clients: Clients): ConnectionAges {
+  const age = (): number | undefined => (config.max_connection_age === "off" ? undefined : config.max_connection_age);
+  return new ConnectionAges({ clients, clock: systemClock, age });
+}
+
+/** Returns the bytes of list answers to one key per second. */
+export function readAnswerRate({ limits: { backend_answer_bytes_per_second: rate } }: Config): number {
+  return rate === "off" ? Number.POSITIVE_INFINITY : rate;
 }
 
 function createClients(hub: Hub): Clients {

@@ -1,4 +1,5 @@
 import type { DialectWithAccess } from "../../access/authenticators/dialect-access.js";
+import { readSecretFile } from "../../access/authenticators/vhost-access.js";
 import { HookCounts } from "../../access/hooks/hook-counts.js";
 import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
@@ -121,7 +122,8 @@ export function createPartsContext({
     leases: new Leases({ store, clock: systemClock }),
     clock: systemClock,
     hookCounts: new HookCounts(),
-    createCaller: ({ key, url }) => new HookClient({ url, key }),
+    createCaller: ({ key, key_file: file, url }) =>
+      new HookClient({ url, key: key ?? readSecretFile("hooks.key_file", file) }),
     onHookFailed: (vhost, hook, { message }) => {
       limitedLog.warn({ vhost, hook, reason: message }, "a call to the backend failed");
     },
@@ -148,7 +150,7 @@ function checkReferences(config: Config, { brokers: named = [], certificates }: 
 }
 
 /** @throws CarillonError resource_exhausted: the memory broker would keep more than the node's limit */
-function checkHistoryBytes({ brokers, limits }: Config, vhosts: readonly VhostSettings[]): void {
+export function checkHistoryBytes({ brokers, limits }: Config, vhosts: readonly VhostSettings[]): void {
   const fault = memoryHistoryFault(brokers, vhosts, limits.history);
   if (fault !== undefined) throw new CarillonError("resource_exhausted", `history: ${fault}`);
 }

@@ -13,7 +13,7 @@ const reader = new ConfigReader(dialects);
 /** Starts a node with all dialects. @returns its WebSocket URL */
 async function start(input: object): Promise<string> {
   const config = reader.parse({ http: "127.0.0.1:0", grpc: "127.0.0.1:0", stop_timeout: "5s", ...input });
-  const server = new Server(config, createLog({ level: "silent", format: "json" }), dialects);
+  const server = new Server(config, createLog({ level: "silent", format: "json" }), { dialects });
   cleanUp(() => server.stop());
   await server.start();
   return server.addresses?.http.replace("http", "ws") ?? "";

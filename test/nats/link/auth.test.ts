@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { nkeys } from "nats";
 import type { CarillonError } from "../../../src/errors.js";
 import type { NatsOptions } from "../../../src/nats/link/options.js";
@@ -108,6 +109,23 @@ test("O10: accepts a token, and rejects a wrong one without showing it", async (
   expect(shown(error)).not.toContain("bad-token");
 });
 
+test("O10: reads a password and a token from files, at each connection", async () => {
+  const file = temporaryFile("secret", "s3cret\n");
+  const password = await startNats(`authorization: { user: me, password: s3cret }`);
+  expect(await greeting(password, { user: "me", passwordFile: file })).toBe("hello");
+  const token = await startNats(`authorization: { token: s3cret }`);
+  expect(await greeting(token, { tokenFile: file })).toBe("hello");
+  writeFileSync(file, "bad");
+  for (const [server, ways] of [
+    [password, { user: "me", passwordFile: file }],
+    [token, { tokenFile: file }],
+  ] as const) {
+    const error = await refusalOf(server, ways);
+    expect(error.message).toContain("Authorization Violation");
+    expect(shown(error)).not.toContain("bad");
+  }
+});
+
 test("O10: accepts an nkey, and rejects another without showing its seed", async () => {
   const user = nkeys.createUser();
   const seed = Buffer.from(user.getSeed()).toString();
@@ -140,6 +158,8 @@ test("O8: names a missing file", async () => {
   for (const [key, ways] of [
     ["creds_file", { credsFile: "/nowhere/a" }],
     ["nkey_file", { nkeyFile: "/nowhere/a" }],
+    ["password_file", { user: "me", passwordFile: "/nowhere/a" }],
+    ["token_file", { tokenFile: "/nowhere/a" }],
     ["tls.ca_file", { tls: { caFile: "/nowhere/a" } }],
     ["tls.cert_file", { tls: { certFile: "/nowhere/a" } }],
     ["tls.key_file", { tls: { keyFile: "/nowhere/a" } }],

@@ -27,7 +27,7 @@ export async function startSubscribeMounts(
     onSlow: (session) => hub.remove(session, "slow_consumer"),
   });
   const index = new TopicIndex(() => DEFAULT_RULES, fanOut, new TrafficCounts());
-  const interest = new Interest(index, clock, 0);
+  const interest = new Interest(index, clock, () => 0);
   const hub = new Hub(fanOut, (topic) => interest.release(topic));
   const implementation = new SubscribeImplementation({
     context: {

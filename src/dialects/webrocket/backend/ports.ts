@@ -64,7 +64,9 @@ function createBackendListener(address: Address, context: WebrocketContext): Web
     ...context,
     admin: administration,
     port: createPortOptions(address),
-    connections: config.limits.connections,
+    get connections() {
+      return config.limits.connections;
+    },
     packetBytes: config.limits.frame,
   });
 }

@@ -1,26 +1,10 @@
-import { z } from "./schema-builder.js";
-import { QUANTITY } from "./units.js";
+import { LIVE, type z } from "../schema-builder.js";
+import { type SchemaNode, toSchemaNode } from "../schema-node.js";
+import { QUANTITY } from "../units.js";
 
 /** Writes the configuration reference, docs/configuration.md, from the schema. */
 
-interface Node {
-  readonly type?: string | readonly string[];
-  readonly description?: string | undefined;
-  readonly default?: string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
-  readonly const?: string;
-  readonly enum?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: Node | boolean;
-  readonly items?: Node;
-  readonly anyOf?: readonly Node[];
-  readonly oneOf?: readonly Node[];
-  readonly [QUANTITY]?: { readonly kind: string; readonly least: string; readonly most: string };
-}
-
-const TABLE_HEAD = ["| setting | type | default | meaning |", "|---|---|---|---|"];
+const TABLE_HEAD = ["| setting | type | default | live | meaning |", "|---|---|---|---|---|"];
 
 /** Maximum number of items shown of a default that is a list. Longer lists are truncated. */
 const MAX_SHOWN_ITEMS = 5;
@@ -46,8 +30,10 @@ carillon.yaml: valid
 \`\`\`
 
 - **Precedence**: flags override environment variables, which override the file.
-- **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(["brokers", "vhosts", "store", ...filesOnly].map(toCode))}
-  can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`.
+- **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(filesOnly.map(toCode))}
+  can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`. [Configuring](configuring.md) has the variables of
+  \`brokers\` and \`vhosts\`.
+- **Live** settings change in a running node by \`carillon reload\` or SIGHUP. All others need a restart.
 - **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.
 - **Placeholders**: \`NAME\`, \`PATH\` and \`CLASS\` are keys that you choose; \`[]\` marks the entries of a list.
 
@@ -61,20 +47,22 @@ export function enumerate(words: readonly string[]): string {
 
 /**
  * Writes the page as Markdown with a final newline.
- * @param filesOnly - further top-level keys that environment variables cannot hold
+ * @param filesOnly - top-level keys that environment variables cannot hold
  */
 export function writeConfigurationPage(schema: z.ZodType, filesOnly: readonly string[]): string {
-  const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
-  return `${[writeIntroduction(filesOnly), ...writeObject("", root)].join("\n")}\n`;
+  const root = toSchemaNode(schema);
+  return `${[writeIntroduction(filesOnly), ...writeObject("", root, false)].join("\n")}\n`;
 }
 
 /**
  * Yields the lines of one object's section, then those of the objects within it.
  * @throws Error for a setting without a description
  */
-function* writeObject(path: string, node: Node): Generator<string> {
+function* writeObject(path: string, node: SchemaNode, isLive: boolean): Generator<string> {
   const properties = Object.entries(node.properties ?? {});
-  const rows = properties.flatMap(([key, child]) => writeRow(path, key, child, node.required?.includes(key) === true));
+  const rows = properties.flatMap(([key, child]) =>
+    writeRow(path, key, child, { required: node.required?.includes(key) === true, isLive }),
+  );
   if (rows.length > 0) {
     if (path !== "") yield* ["", `${headingLevel(path)} \`${path}\``];
     if (node.description !== undefined) yield* ["", node.description];
@@ -83,7 +71,7 @@ function* writeObject(path: string, node: Node): Generator<string> {
   for (const [key, child] of properties) {
     const parent = path.replace(/ \(.*\)$/, "");
     for (const [inner, object] of objectsWithin(parent === "" ? key : `${parent}.${key}`, key, child)) {
-      yield* writeObject(inner, object);
+      yield* writeObject(inner, object, object[LIVE] ?? child[LIVE] ?? isLive);
     }
   }
 }
@@ -97,7 +85,13 @@ function headingLevel(path: string): string {
   return depth === 1 ? "##" : "###";
 }
 
-function writeRow(path: string, key: string, node: Node, required: boolean): string[] {
+interface RowContext {
+  readonly required: boolean;
+  /** Whether the settings around it are live. */
+  readonly isLive: boolean;
+}
+
+function writeRow(path: string, key: string, node: SchemaNode, { isLive, required }: RowContext): string[] {
   if (objectsWithin(key, key, node).length > 0) return [];
   const name = path === "" ? key : `${path}.${key}`;
   if (node.description === undefined && node.const === undefined) throw new Error(`${name}: no description`);
@@ -105,13 +99,14 @@ function writeRow(path: string, key: string, node: Node, required: boolean): str
     `\`${key}\``,
     describeType(node),
     describeDefault(node, required),
+    (node[LIVE] ?? isLive) ? "yes" : "no",
     node.description ?? "Selects this driver.",
   ];
   return [`| ${cells.join(" | ")} |`];
 }
 
 /** Finds the objects that get sections of their own, by path: nested objects, entries of maps and lists, variants. */
-function objectsWithin(path: string, key: string, node: Node): (readonly [path: string, object: Node])[] {
+function objectsWithin(path: string, key: string, node: SchemaNode): (readonly [path: string, object: SchemaNode])[] {
   const { additionalProperties: entry, description, items, oneOf } = node;
   if (oneOf !== undefined) {
     return oneOf.map((variant) => [`${path} (${readDriver(variant)})`, { description, ...variant }] as const);
@@ -125,15 +120,16 @@ function objectsWithin(path: string, key: string, node: Node): (readonly [path: 
   return objectsWithin(`${path}.${ENTRY_NAMES[key]}`, "", { description, ...entry });
 }
 
-function isDescribed(node: Node): boolean {
+function isDescribed(node: SchemaNode): boolean {
   return node.description !== undefined || node.properties !== undefined || node.items?.properties !== undefined;
 }
 
-function readDriver(variant: Node): string {
+function readDriver(variant: SchemaNode): string {
   return `driver: ${variant.properties?.["driver"]?.const}`;
 }
 
-function describeType(node: Node): string {
+/** Describes the values of a setting, as Markdown. */
+export function describeType(node: SchemaNode): string {
   const { anyOf, items, maximum, minimum, properties } = node;
   const quantity = node[QUANTITY];
   if (quantity !== undefined) return `${quantity.kind}, ${quantity.least} to ${quantity.most}`;
@@ -151,7 +147,8 @@ function plural(type: string): string {
   return type === "string" ? "strings" : type;
 }
 
-function describeDefault(node: Node, required: boolean): string {
+/** Describes the default of a setting, as Markdown. */
+export function describeDefault(node: SchemaNode, required: boolean): string {
   if (node.const !== undefined || required) return "required";
   const { default: value } = node;
   if (value === undefined) return "none";
@@ -161,7 +158,7 @@ function describeDefault(node: Node, required: boolean): string {
   return value === "" ? '`""`' : `\`${String(value)}\``;
 }
 
-function isList(value: Node["default"]): value is readonly string[] {
+function isList(value: SchemaNode["default"]): value is readonly string[] {
   return Array.isArray(value);
 }
 

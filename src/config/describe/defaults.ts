@@ -1,15 +1,19 @@
-import type { DialectSettings } from "./dialect-settings.js";
+import type { DialectSettings } from "../dialect-settings.js";
 import { enumerate } from "./reference.js";
 
 /**
  * Writes a configuration file to start from: every setting with its default and meaning. A test compares it with the schema.
- * @param filesOnly - further top-level keys that environment variables cannot hold
+ * @param filesOnly - top-level keys that environment variables cannot hold
  */
 export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: readonly string[]): string {
   const clients = dialects.filter(({ serves }) => serves === "clients").map(({ name }) => name);
-  return `# Carillon's configuration: every key with its default. Every key is optional.
-# Those outside of ${enumerate(["brokers", "vhosts", "store", ...filesOnly])} can also be set by the environment: limits.outbox is
-# CARILLON_LIMITS_OUTBOX; lists are separated by commas.
+  return `# yaml-language-server: $schema=carillon.schema.json
+# Carillon's configuration: every key with its default. Every key is optional. The first line lets editors check this
+# file and complete its keys: carillon config --schema > carillon.schema.json
+# Those outside of ${enumerate(filesOnly)} can also be set by the environment: limits.outbox is
+# CARILLON_LIMITS_OUTBOX; lists are separated by commas. tokens.secret of the vhost / is CARILLON_VHOSTS_TOKENS_SECRET, and
+# of the vhost /shop CARILLON_VHOSTS_SHOP_TOKENS_SECRET. \`carillon config --explain KEY\` shows the variable of a key.
+# SIGHUP and \`carillon reload\` apply changes of this file, as far as a running node can change.
 
 # Addresses to listen on, HOST:PORT. Port 0: any free port, as in the log's "ready" record.
 # http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the try-it page.
@@ -54,7 +58,7 @@ page: auto
 #     servers: [nats://127.0.0.1:4222]   # or tls://…: then no server is contacted in the clear
 #     prefix: carillon                   # subjects are <prefix>.<vhost>.<topic>
 #     client_name: carillon              # name of the connection in NATS monitoring
-#     user: …  password: …               # or one of: token, nkey_file, creds_file; or in a server's URL,
+#     user: …  password_file: …          # or password; or one of: token_file, token, nkey_file, creds_file; or in a URL,
 #                                        # percent-encoded: nats://USER:PASSWORD@HOST:PORT, nats://TOKEN@HOST:PORT
 #     tls: { ca_file: …, cert_file: …, key_file: … }
 #     pending: 64MiB                     # sent and not confirmed; further publishes are refused
@@ -145,7 +149,7 @@ vhosts:
     #     on_failure: refuse             # or allow
     #     concurrency: 64
     #     breaker: { failures: 5, pause: 10s }
-    #     key: …                         # sent as authorization: Bearer
+    #     key_file: …                    # or key; sent as authorization: Bearer
 ${joinFragments(dialects, "vhost", 4)}    # Off unless set: connections, connections_per_user, connections_per_address, handshakes_per_second,
     # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. Each node counts
     # separately. Also off: history, the most bytes of all history classes together.

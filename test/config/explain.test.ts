@@ -1,0 +1,78 @@
+import { configReader } from "../../src/server/config.js";
+import { temporaryFile } from "../support/temporary-files.js";
+
+const SECRET = "s3cret-".repeat(10);
+
+function explain(key: string, yaml = "", environment: NodeJS.ProcessEnv = {}): string {
+  return configReader.explain(key, { file: temporaryFile("carillon.yaml", yaml), environment });
+}
+
+test("explains a setting with its default", () => {
+  expect(explain("limits.outbox")).toBe(`limits.outbox
+  Bytes that wait for one slow client. Beyond it slow_consumer applies.
+  type      size, 4KiB to 1GiB
+  default   1MiB
+  variable  CARILLON_LIMITS_OUTBOX
+  live      yes: carillon reload changes it
+  from      default
+`);
+});
+
+test("shows the current value and where it comes from", () => {
+  const yaml = "http: 127.0.0.1:1\nlimits:\n  outbox: 2MiB\n";
+  expect(explain("limits.outbox", yaml)).toMatch(/^ {2}value +"2MiB"\n {2}from +\/.*carillon\.yaml, line 3$/m);
+  expect(explain("limits.outbox", yaml, { CARILLON_LIMITS_OUTBOX: "3MiB" })).toMatch(
+    /^ {2}value +"3MiB"\n {2}from +CARILLON_LIMITS_OUTBOX$/m,
+  );
+  expect(explain("brokers", "", { CARILLON_BROKER: "nats://h:1" })).toMatch(/from +CARILLON_BROKER$/m);
+});
+
+test("says which settings need a restart", () => {
+  expect(explain("http")).toMatch(/live +no: a change needs a restart/);
+  expect(explain("limits.request")).toMatch(/live +no/);
+  expect(explain("vhosts./shop.access", "vhosts: { /shop: { access: private } }")).toMatch(/live +yes/);
+});
+
+test("finds settings of vhosts, brokers and rules", () => {
+  const yaml = 'vhosts: { /shop/eu: { topics: [{ match: "a" }, { match: "b" }] } }\nbrokers: { n: { driver: memory } }';
+  expect(explain("vhosts./shop/eu.topics[1].match", yaml)).toMatch(/default +required[\s\S]*value +"b"/);
+  expect(explain("vhosts.PATH.tokens.secret_file", yaml)).toContain("CARILLON_VHOSTS_PATH_TOKENS_SECRET_FILE");
+  expect(explain("vhosts./.tokens.secret_file", yaml)).toContain("CARILLON_VHOSTS_TOKENS_SECRET_FILE");
+  expect(explain("brokers.n", yaml)).toMatch(/keys .*servers/);
+  expect(explain("store")).not.toContain("CARILLON_STORE");
+});
+
+test("does not show secrets", () => {
+  const yaml = `
+brokers:
+  n: { driver: nats, servers: ["nats://me:${SECRET}@h:1"] }
+  o: { driver: nats, servers: [nats://h:1], user: me, password: ${SECRET} }
+vhosts: { /: { tokens: { secret: ${SECRET} }, jwt: { jwks_url: "https://h/?k=${SECRET}" } } }
+webrocket: { admin: { listen: 127.0.0.1:0, cookie: ${SECRET} } }
+`;
+  const keys = [
+    "brokers",
+    "brokers.n.servers",
+    "brokers.n.servers[0]",
+    "brokers.o.password",
+    "vhosts",
+    "vhosts./.tokens",
+    "vhosts./.tokens.secret",
+    "vhosts./.jwt.jwks_url",
+    "webrocket",
+    "webrocket.admin.cookie",
+  ];
+  for (const key of keys) expect(explain(key, yaml)).not.toContain("s3cret");
+  expect(explain("vhosts./.tokens.secret", yaml)).toMatch(/value +\(not shown\)/);
+  expect(explain("webrocket.admin.cookie", yaml)).toMatch(/value +\(not shown\)/);
+});
+
+test.each([
+  ["limits.outbx", "limits.outbx: unknown key; did you mean limits.outbox?"],
+  ["limts.outbox", "limts: unknown key; did you mean limits?"],
+  ["limits.outbox.x", "limits.outbox.x: unknown key; it has no keys"],
+  ["ping.zzzzzzzz", "ping.zzzzzzzz: unknown key; known: interval, timeout"],
+  ["", "expected a key, such as limits.outbox"],
+])("refuses an unknown key: %j", (key, expected) => {
+  expect(() => explain(key)).toThrow(expected);
+});
