@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { BackendClient } from "../outbound/backend/backend-client.js";
 import { fail } from "./exit-code.js";
 import type { BackendFlags } from "./node-options.js";
-import { readSecretVariable } from "./secret-variable.js";
 
 /** Calls a node as a backend. Prints an error and sets the exit code if that fails. */
 export async function asBackend(flags: BackendFlags, run: (client: BackendClient) => Promise<void>): Promise<void> {
@@ -11,7 +10,7 @@ export async function asBackend(flags: BackendFlags, run: (client: BackendClient
   try {
     client = new BackendClient({
       url: server,
-      key: key ?? readSecretVariable("CARILLON_KEY"),
+      key,
       vhost,
       ca: ca === undefined ? undefined : readFileSync(ca),
     });

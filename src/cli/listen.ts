@@ -5,7 +5,6 @@ import { EXIT, fail } from "./exit-code.js";
 import { parseMoment } from "./moment.js";
 import { type ClientFlags, toWebSocketUrl } from "./node-options.js";
 import { note } from "./note.js";
-import { readSecretVariable } from "./secret-variable.js";
 
 export interface ListenFlags extends ClientFlags {
   readonly json?: true;
@@ -21,12 +20,10 @@ export function listenCommand(topics: readonly string[], flags: ListenFlags): vo
   let target: URL;
   let authority: Buffer | undefined;
   let start: ListenStart | undefined;
-  let secret: string | undefined;
   try {
     target = new URL(toWebSocketUrl(flags));
     start = since === undefined ? undefined : parseStart(since, topics);
     authority = ca === undefined ? undefined : readFileSync(ca);
-    secret = token ?? readSecretVariable("CARILLON_TOKEN");
   } catch (error) {
     fail(error, EXIT.usage);
     return;
@@ -35,7 +32,7 @@ export function listenCommand(topics: readonly string[], flags: ListenFlags): vo
   target.searchParams.set("meta", "1");
   let connectedOnce = false;
   const client = new ListenClient(
-    { url: target.href, topics, start, token: secret, ca: authority },
+    { url: target.href, topics, start, token, ca: authority },
     {
       onConnected: () => {
         connectedOnce = true;

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { invalidArgument } from "../errors.js";
+import { errorText } from "../util/native-error.js";
 import { parseDuration } from "./moment.js";
 
 /** Address of a node that runs on this machine with default settings. */
@@ -88,7 +90,8 @@ function addAddressOptions(command: Command): Command {
         .argParser(parseServer)
         .default(DEFAULT_SERVER),
     )
-    .hook("preAction", checkAuthority);
+    .hook("preAction", checkAuthority)
+    .hook("preAction", readSecretFiles);
 }
 
 function checkAuthority(_command: Command, used: Command): void {
@@ -136,4 +139,21 @@ function parseWait(text: string): number {
 function parseVhost(text: string): string {
   if (text.startsWith("/")) return text;
   throw new InvalidArgumentError("Expected a path such as /shop.");
+}
+
+/** Reads the key and the token that are not given from the files that CARILLON_KEY_FILE and CARILLON_TOKEN_FILE name. */
+function readSecretFiles(_command: Command, used: Command): void {
+  for (const [option, variable] of [
+    ["key", "CARILLON_KEY_FILE"],
+    ["token", "CARILLON_TOKEN_FILE"],
+  ] as const) {
+    const { [variable]: file } = process.env;
+    const isOption = used.options.some((known) => known.attributeName() === option);
+    if (file === undefined || !isOption || used.getOptionValue(option) !== undefined) continue;
+    try {
+      used.setOptionValue(option, readFileSync(file, "utf8").trim());
+    } catch (cause) {
+      used.error(`error: ${variable}: ${errorText(cause)}`);
+    }
+  }
 }

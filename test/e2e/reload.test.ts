@@ -63,7 +63,7 @@ test("C11: carillon reload needs a key with the action vhosts, which CARILLON_KE
   const file = temporaryFile("key", `${operator.secret}\n`);
   expect(await reload(node, { CARILLON_KEY_FILE: file })).toMatchObject({ code: 0 });
   expect(await reload(node, { CARILLON_KEY_FILE: "/nowhere" })).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining("CARILLON_KEY_FILE: "),
   });
 });
