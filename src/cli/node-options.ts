@@ -56,7 +56,8 @@ export function addHealthOptions(command: Command): Command {
       "address of the HTTP port, or of admin.listen: http(s)://HOST:PORT (default: as configured)",
       parseHttpServer,
     )
-    .hook("preAction", checkAuthority);
+    .hook("preAction", checkAuthority)
+    .hook("preAction", readSecretFiles);
 }
 
 /** Adds an option for the broker of a topic. */
