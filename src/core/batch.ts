@@ -85,7 +85,7 @@ function personalBatch(topic: Topic, frames: readonly Uint8Array[]): Batch {
   const [only = NOTHING] = frames;
   const messages = frames.length;
   const last = messages === 1 ? undefined : createBatch(frames[messages - 1] ?? NOTHING, { topic, messages: 1 });
-  return { ...createBatch(messages === 1 ? only : Buffer.concat(frames), { topic, messages, last }), frames };
+  return { frames, ...createBatch(messages === 1 ? only : Buffer.concat(frames), { topic, messages, last }) };
 }
 
 /** Bytes to write, in sequence. */

@@ -51,9 +51,9 @@ export interface BodyReading {
  * @throws CarillonError invalid_argument: not JSON, or not UTF-8; resource_exhausted: too large, or the node's budget is
  * exhausted; cancelled: the body is truncated
  */
-export async function readRequestText(request: IncomingMessage, reading: BodyReading): Promise<RequestText> {
+export async function readRequestText(request: IncomingMessage, { lease, limit }: BodyReading): Promise<RequestText> {
   try {
-    const text = decodeUtf8(await receiveBody(request, { ...reading, tooLarge: bodyTooLarge }));
+    const text = decodeUtf8(await receiveBody(request, { lease, limit, tooLarge: bodyTooLarge }));
     const excess = findJsonExcess(text);
     if (excess !== undefined) throw invalidArgument(`the body cannot be read: ${excess}`);
     await nextTurn(text);
@@ -61,7 +61,7 @@ export async function readRequestText(request: IncomingMessage, reading: BodyRea
     await nextTurn(text);
     return { text, value };
   } finally {
-    reading.lease.release();
+    lease.release();
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Counter, Histogram, Registry } from "prom-client";
 import { type ErrorCode, WEBSOCKET_CLOSE } from "../errors.js";
 import { EventLoopDelay } from "./event-loop-delay.js";
+import { GatheredHistogram } from "./gathered-histogram.js";
 import { HISTORY_METRICS } from "./history-metrics.js";
 import { addRows } from "./metric-rows.js";
 import { NODE_METRICS } from "./node-metrics.js";
@@ -30,7 +31,7 @@ const DELIVERY_INTERVAL = 10;
 /** The node's metrics in Prometheus' text format. Names and units follow Prometheus' conventions. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #publishSeconds: Histogram;
+  readonly #publishSeconds: GatheredHistogram;
   readonly #deliverySeconds: Histogram;
   readonly #closes: Counter;
   readonly #refusedUpgrades: Counter;
@@ -51,7 +52,7 @@ export class Metrics {
     this.#eventLoopDelay = new EventLoopDelay((seconds) => {
       delays.observe(seconds);
     });
-    this.#publishSeconds = new Histogram({
+    this.#publishSeconds = new GatheredHistogram({
       name: "carillon_publish_seconds",
       help: "Time from a publish request to its answer.",
       buckets: LATENCY_BUCKETS,

@@ -145,7 +145,7 @@ export class JwtVerifier {
   }
 
   #check(jwt: JwtParts): VerifiedJwt | Promise<VerifiedJwt> {
-    const demands = { ...this.#demands, now: this.#clock.now() };
+    const demands = { now: this.#clock.now(), ...this.#demands };
     return whenReady(verifyJwt(jwt, this.#key ?? ((header) => this.#findKey(header)), demands), () => ({
       principal: this.#createPrincipal(jwt.claims, jwt.claimsText),
       claims: jwt.claims,

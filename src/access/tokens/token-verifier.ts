@@ -72,7 +72,7 @@ export class TokenVerifier {
     const { expires, id } = contents;
     const release = await this.#options.leases.acquire(leaseKey(this.#options.vhost, id), expires);
     if (release === undefined) throw tokenRefusal("in use by another connection");
-    return { ...contents, release };
+    return { release, ...contents };
   }
 
   /** Checks that a token permits a join of the channel. @throws CarillonError unauthenticated, unavailable */

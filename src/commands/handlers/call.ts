@@ -92,11 +92,11 @@ export function toTaskRequest(
 ): TaskRequest {
   const { session, vhost } = client;
   return {
-    ...task,
     vhost: vhost.name,
     connectionId: session.id,
     user: principal.user ?? "",
     info: principal.info,
     deadline: clock.now() + timeout,
+    ...task,
   };
 }

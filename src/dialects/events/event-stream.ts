@@ -102,7 +102,7 @@ export class EventStream implements ClientConnection, Pulse {
       }),
       outbox: context.outbox,
     });
-    this.client = new Client({ ...facts, session }, this);
+    this.client = new Client({ session, ...facts }, this);
     response.once("close", () => {
       this.#closed();
     });

@@ -93,7 +93,7 @@ export function decodeNativeFrame(text: string, withMetadata: boolean): Received
     return idle((outcome) => malformedText(outcome.ok ? UNKNOWN : outcome.error.message));
   }
   if (!isCommandId(fields["id"])) return malformed("id: neither a string nor a number");
-  return read(command, build, { ...readFrame(fields, text), withMetadata });
+  return read(command, build, readFrame(fields, text, withMetadata));
 }
 
 function read(name: string, build: Build, frame: Frame): Received {
@@ -109,18 +109,19 @@ function read(name: string, build: Build, frame: Frame): Received {
 }
 
 /** Reads the members. The JSON text is searched only for values that parsing may have changed. */
-function readFrame(fields: Fields, text: string): Omit<Frame, "withMetadata"> {
+function readFrame(fields: Fields, text: string, withMetadata: boolean): Frame {
   const { id, payload } = fields;
   const isWritten = typeof payload !== "string" && (payload ?? undefined) !== undefined;
   const isIdWritten = typeof id === "number" || (typeof id === "string" && text.includes("\\"));
   if (!isIdWritten && !isWritten) {
-    return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined };
+    return { fields, id: typeof id === "string" ? JSON.stringify(id) : undefined, payload: undefined, withMetadata };
   }
   const [idText, payloadText] = findValueTexts(text, ["id", "payload"]);
   return {
     fields,
     id: id === null ? undefined : idText,
     payload: isWritten ? payloadText : undefined,
+    withMetadata,
   };
 }
 

@@ -125,7 +125,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
         jsonExtension: method.jsonExtension,
         lease,
       });
-      universal.contextValues.set(CALLER, { ...caller, complete, readingTime: performance.now() - begin });
+      universal.contextValues.set(CALLER, { complete, readingTime: performance.now() - begin, ...caller });
       universal.body = iterate(chunks);
     } catch (cause) {
       // Discards the rest of the body, so that the caller reads the answer.
@@ -150,7 +150,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     universal.method = "POST";
     for (const [name, value] of Object.entries(opened.headers)) universal.header.set(name, value);
     const report = ignoreDisconnects(request, onFault);
-    answer(endpoint, { ...opened, universal }, request, response, report, receive).catch((cause: unknown) => {
+    answer(endpoint, { universal, ...opened }, request, response, report, receive).catch((cause: unknown) => {
       if (!response.destroyed) report(cause);
       response.destroy();
     });

@@ -3,7 +3,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import type { Handler } from "../../net/http-handler.js";
 import { collectBody } from "../../net/receive-body.js";
 import { requestTooLarge } from "../call-errors.js";
-import type { PlainCodec, RpcCall, RpcMethod } from "../service.js";
+import type { PlainCodec, RpcMethod } from "../service.js";
 import { type AdmittedCaller, releaseOnClose } from "./connect-methods.js";
 
 /** Smallest answer that is compressed, in bytes. */
@@ -83,7 +83,7 @@ export function createDirectHandler(
           fallBack(request, response, () => ({ caller, body }));
           return;
         }
-        const answer = handle(message, { ...UNLIMITED, backend });
+        const answer = handle(message, { backend, signal: NEVER, deadline: undefined });
         // From here on, the method itself bounds what it queues.
         lease.release();
         if (answer instanceof Promise) answer.then((one) => respond(request, response, form, one)).catch(onRefused);
@@ -126,8 +126,8 @@ interface Form {
   readonly type: string;
 }
 
-/** Methods with plain codecs use neither the signal nor the deadline of a call. */
-const UNLIMITED: Omit<RpcCall, "backend"> = { signal: new AbortController().signal, deadline: undefined };
+/** Signal of calls that nothing aborts: methods with plain codecs use neither the signal nor the deadline of a call. */
+const NEVER = new AbortController().signal;
 
 /** Returns whether connect-es would treat the request like one with only a content type. */
 function isPlain({ headers, method }: IncomingMessage): boolean {

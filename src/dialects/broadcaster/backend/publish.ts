@@ -58,7 +58,7 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
   checkChannel(channel);
   const draft = { broker: "", topics: [channel], payload, event, id: "" };
   const findHistory = await findHistoryAhead(publisher, backend.vhost, [draft]);
-  const prepared = publisher.prepare({ ...toSource(backend), findHistory }, [draft]);
+  const prepared = publisher.prepare(toSource(backend, findHistory), [draft]);
   const [receipt] = await publisher.send(prepared);
   onPublished((performance.now() - begin) / 1_000);
   return messageText(channel, { id: receipt?.id ?? "", time: prepared.time, event, payload });
@@ -71,11 +71,12 @@ function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend 
   return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
 }
 
-function toSource(backend: Backend): Source {
+function toSource(backend: Backend, findHistory: Source["findHistory"]): Source {
   return {
     kind: "backend",
     vhost: backend.vhost,
     sender: "",
+    findHistory,
     refusal: (topic) =>
       backend.mayUse(topic)
         ? undefined

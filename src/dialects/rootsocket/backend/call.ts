@@ -55,7 +55,7 @@ export function createMethodsHandler(
     const answerLease = gate.openAnswer(admitted.backend, method.action);
     const lease = openLease(request, backendId(admitted.backend));
     try {
-      await method.handle({ ...admitted, request, response, lease, answerLease });
+      await method.handle({ request, response, lease, answerLease, ...admitted });
     } finally {
       answerLease?.settle();
     }
