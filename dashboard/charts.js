@@ -96,7 +96,7 @@ export class LiveChart {
         y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 0) * 1.15)] },
       },
       axes: [
-        { ...axis, space: 70, size: 26, values: (_plot, times) => times.map(toClock) },
+        { ...axis, space: 70, size: 26, incrs: [60, 120, 300], values: (_plot, times) => times.map(toClock) },
         {
           ...axis,
           size: 56,

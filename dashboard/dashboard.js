@@ -1,12 +1,24 @@
+import { access } from "./access.js";
+import { connections } from "./connections.js";
 import { byId, failure, h, loading, show } from "./elements.js";
 import { listVhosts, live, onLive, runLive } from "./live.js";
 import { overview } from "./overview.js";
+import { publish } from "./publish.js";
 import { listenForSignOut, post, readSession, scope } from "./rpc.js";
 import { signIn } from "./sign-in.js";
+import { topics } from "./topics.js";
+import { vhosts } from "./vhosts.js";
+import { workers } from "./workers.js";
 
 /** Pages by the first segment of the address's fragment, in the order of the navigation. */
 const PAGES = {
   overview: { title: "Overview", open: overview },
+  topics: { title: "Topics", open: topics },
+  connections: { title: "Connections", open: connections },
+  workers: { title: "Workers", open: workers },
+  access: { title: "Access", open: access },
+  vhosts: { title: "Vhosts", open: vhosts },
+  publish: { title: "Publish", open: publish },
 };
 
 const STATES = { connecting: "Connecting", connected: "Connected", disconnected: "Disconnected" };
@@ -97,8 +109,11 @@ function openPage() {
   const { open, title } = PAGES[known];
   document.title = `${title} – Carillon`;
   for (const link of byId("pages").children) {
-    if (link.dataset.page === known) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.page !== known) link.removeAttribute("aria-current");
+    else {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" });
+    }
   }
   open(byId("view"), { path: rest.map(decodeURIComponent), session, signal: opened.signal });
 }

@@ -49,6 +49,7 @@ export class AccessExplanations {
   ): Promise<Decision> {
     const known = ACTIONS.find((one) => one === action);
     if (known === undefined) throw invalidArgument(`action: expected one of ${ACTIONS.join(", ")}`);
+    if (known === "call") checkPresent("topic", topic);
     const fault = known === "call" ? labelFault(topic) : undefined;
     if (fault !== undefined) throw invalidArgument(`topic ${fault}`);
     if (known !== "call") checkTopic(backend, "topic", topic);

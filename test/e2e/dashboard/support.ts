@@ -39,7 +39,7 @@ export async function submitSecret({ page }: TestPage, secret: string): Promise<
 /** Serious and critical violations of the page in both themes, on a desktop and a phone, and touch targets too small. */
 export async function findBarriers({ page }: TestPage): Promise<string[]> {
   const barriers: string[] = [];
-  for (const { viewport } of [DESKTOP, PHONE]) {
+  for (const { viewport } of [PHONE, DESKTOP]) {
     if (viewport === undefined || viewport === null) throw new Error("the device has no viewport");
     await page.setViewportSize(viewport);
     for (const colorScheme of ["light", "dark"] as const) {

@@ -105,7 +105,7 @@ test("C9: refuses unknown actions, topics of other keys, and unknown clients", a
     [
       { action: "join", topic: "a", client: { case: "permissions", value: { join: ["re:("] } } },
       STATUS.invalidArgument,
-      /^permissions/,
+      /^permission join: pattern "re:\("/,
     ],
     [
       { action: "join", topic: "a", client: { case: "connectionId", value: "none" } },
