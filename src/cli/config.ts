@@ -4,7 +4,7 @@ import { configReader } from "../server/config.js";
 import { errorText } from "../util/native-error.js";
 import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
-import { note } from "./note.js";
+import { note } from "./terminal/note.js";
 
 export interface ConfigFlags {
   readonly printDefaults?: true;

@@ -3,10 +3,10 @@ import { HistoryService, type TopicMessage } from "../../gen/carillon/v1/history
 import { invalidArgument } from "../errors.js";
 import { asBackend } from "./backend.js";
 import { EXIT, fail } from "./exit-code.js";
-import { formatTime } from "./format-time.js";
 import { requireMoment } from "./moment.js";
 import type { BackendFlags } from "./node-options.js";
-import { note } from "./note.js";
+import { formatTime } from "./terminal/format-time.js";
+import { note } from "./terminal/note.js";
 
 export interface HistoryFlags extends BackendFlags {
   readonly brokerName?: string;

@@ -4,7 +4,7 @@ import { ListenClient, type ListenFrame, type ListenStart } from "../outbound/li
 import { EXIT, fail } from "./exit-code.js";
 import { parseMoment } from "./moment.js";
 import { type ClientFlags, toWebSocketUrl } from "./node-options.js";
-import { note } from "./note.js";
+import { note } from "./terminal/note.js";
 
 export interface ListenFlags extends ClientFlags {
   readonly json?: true;

@@ -22,7 +22,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     const [, , name = ""] = argv;
     const isKnown = (): boolean => program.commands.some((command) => command.name() === name);
     if (!isKnown()) await addDialectCommands(program);
-    if (!isKnown()) await addCompletionCommands(program);
+    if (!isKnown()) await addCompletionCommands(program, argv);
     await program.parseAsync([...argv]);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -42,11 +42,15 @@ async function addDialectCommands(program: Command): Promise<void> {
 }
 
 /** Adds the commands of shell completion, which need all others. */
-async function addCompletionCommands(program: Command): Promise<void> {
+async function addCompletionCommands(program: Command, argv: readonly string[]): Promise<void> {
   const { default: addCompletion } = await import("@bomb.sh/tab/commander");
-  addCompletion(program, { completionCommandName: COMPLETION });
+  const { commands } = addCompletion(program, { completionCommandName: COMPLETION });
   const completion = program.commands.find((command) => command.name() === COMPLETION);
   completion?.description("print a script that lets a shell complete commands: bash, fish, powershell or zsh");
+  const [, , name, separator, ...words] = argv;
+  if (name !== "complete" || separator !== "--") return;
+  const { addNodeCompletions } = await import("./operate/node-completion.js");
+  await addNodeCompletions(program, commands, words);
 }
 
 function createProgram(): Command {

@@ -18,6 +18,9 @@ const BACKEND: readonly string[][] = [
   ["disconnect", "id"],
   ["call", "event", "x"],
   ["rebalance"],
+  ["workers"],
+  ["reload"],
+  ["top"],
 ];
 
 /** Commands that reach a node as a client. */
@@ -28,8 +31,8 @@ const BOTH: readonly string[][] = [["bench"]];
 
 const ALL = [...BACKEND, ...CLIENT, ...BOTH];
 
-/** Commands that reach no node, and groups of commands. */
-const OTHERS = ["serve", "access", "key", "config", "completion", "help"];
+/** Commands that reach no node or the one that is configured here, and groups of commands. */
+const OTHERS = ["serve", "health", "access", "admin", "key", "config", "completion", "help"];
 
 /** Commands with an interface and a port of their own. */
 const FOREIGN = ["webrocket"];

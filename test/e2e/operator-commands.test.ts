@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createWorker } from "../../src/index.js";
+import { withResolvers } from "../../src/util/with-resolvers.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect, type TestClient } from "../support/clients/native.js";
 import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
@@ -74,6 +75,9 @@ test("lists clients by topic, prints one with its topics, and disconnects it", a
   const [found] = parseLines((await run("connections", "--topic", "room", "--json")).stdout);
   expect(found).toMatchObject({ dialect: "native", address: "127.0.0.1", topicCount: 2 });
   const id = String(found?.["id"]);
+  const filtered = async (...options: readonly string[]) => (await run("connections", "--json", ...options)).stdout;
+  expect(parseLines(await filtered("--address", "127.", "--dialect", "native"))).toHaveLength(2);
+  expect([await filtered("--address", "10."), await filtered("--dialect", "other")]).toEqual(["", ""]);
   const table = (await run("connections")).stdout.split("\n");
   expect(table[0]).toMatch(/^CONNECTION +USER +DIALECT +ADDRESS +TOPICS +CONNECTED +NODE$/);
   expect(table.filter((line) => line.startsWith(id))).toHaveLength(1);
@@ -132,6 +136,58 @@ test("calls a worker with a payload from the command line or stdin, and triggers
   expect(fromInput.stdout).toBe("sum:\n2\n");
   expect((await run("call", "add", "[1]", "--trigger")).stdout).toMatch(/^\S+\n$/);
   expect(await run("call", "unknown", "x")).toMatchObject({ code: 3, stdout: "" });
+});
+
+test("lists workers with their events and tasks, as a table and as JSON", async () => {
+  const { node, run } = await start();
+  expect(await run("workers")).toEqual({ code: 0, stdout: "", stderr: "" });
+  const worker = createWorker({ url: `grpc://${node.grpc}`, name: "sums", capacity: 3 });
+  cleanUp(() => worker.stop({ timeout: 0 }));
+  const finish = withResolvers<void>();
+  worker.on("add", async (_task, answer) => {
+    await finish.promise;
+    answer("done");
+  });
+  worker.on("orders.*", (_task, answer) => answer(""));
+  await worker.start();
+  const call = run("call", "add", "x");
+  let listed: readonly Readonly<Record<string, unknown>>[] = [];
+  while (listed[0]?.["tasks"] !== 1) listed = parseLines((await run("workers", "--json")).stdout);
+  expect(listed).toEqual([
+    {
+      id: expect.any(String),
+      name: "sums",
+      tasks: 1,
+      capacity: 3,
+      node: expect.stringMatching(/^[\da-f]{12}$/),
+      events: ["add", "orders.*"],
+      triggersOnly: false,
+    },
+  ]);
+  expect((await run("workers")).stdout).toMatch(
+    /^WORKER +NAME +TASKS +CAPACITY +NODE +EVENTS\n\S+ +sums +1 +3 +[\da-f]{12} +add orders\.\*\n$/,
+  );
+  expect(await complete("call", "-s", node.http, "")).toEqual(["add"]);
+  finish.resolve();
+  expect((await call).stdout).toBe("done\n");
+});
+
+test("completes topics and connections from the node", async () => {
+  const { node, run } = await start();
+  await member(node, "prices.eur", "prices.usd", "room");
+  expect(await complete("publish", "-s", node.http, "pri")).toEqual(["prices.eur", "prices.usd"]);
+  expect(await complete("listen", "-s", node.http, "room", "")).toEqual(["prices.eur", "prices.usd", "room"]);
+  expect(await complete("connections", "-s", node.http, "--topic", "ro")).toEqual(["room"]);
+  const [{ id } = {}] = parseLines((await run("connections", "--json")).stdout);
+  expect(await complete("disconnect", "-s", `grpc://${node.grpc}`, "")).toEqual([id]);
+  const environment = { CARILLON_SERVER: node.http };
+  const { stdout } = await runCarillon(["complete", "--", "topics", "roo"], { environment });
+  expect(stdout).toMatch(/^room\t/);
+  // No node is there, and no words are offered.
+  expect(await runCarillon(["complete", "--", "topics", "-s", "127.0.0.1:1", ""])).toMatchObject({
+    code: 0,
+    stderr: "",
+  });
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { paint, usesColor } from "../color.js";
+import { paint, usesColor } from "../terminal/color.js";
 
 /** Times in milliseconds. */
 export interface Times {

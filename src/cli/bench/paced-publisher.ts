@@ -2,6 +2,7 @@ import { createHistogram } from "node:perf_hooks";
 import { BroadcastService } from "../../../gen/websockets/v1/websockets_pb.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { BackendClient } from "../../outbound/backend/backend-client.js";
+import { sleep } from "../sleep.js";
 import { now, writeStamp } from "./stamp.js";
 
 /** Most messages of a request, and most bytes of its payloads. */
@@ -62,7 +63,7 @@ export class PacedPublisher {
     while (this.sent < total && !signal.aborted) {
       const due = Math.min(total, Math.floor((now() - begin) / interval) + 1);
       if (due > this.sent) await this.#publish(begin, interval, Math.min(atMost, due - this.sent));
-      else await pause((begin + this.sent * interval - now()) / 1_000, signal);
+      else await sleep((begin + this.sent * interval - now()) / 1_000, signal);
     }
   }
 
@@ -84,19 +85,7 @@ export class PacedPublisher {
       if (!TRANSIENT.has(failure.code)) throw failure;
       this.failed += count;
       this.failure = failure;
-      await pause(failure.retryDelay ?? FAILURE_DELAY);
+      await sleep(failure.retryDelay ?? FAILURE_DELAY);
     }
   }
-}
-
-function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, milliseconds));
-    signal?.addEventListener("abort", done);
-  });
 }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { CarillonError } from "../../errors.js";
 import { connectLoadClient, type LoadClient } from "../../outbound/load-client.js";
 import { errorCode } from "../../util/native-error.js";
+import { sleep } from "../sleep.js";
 import type { ReceiverOrder, ReceiverPlan, ReceiverReport } from "./receiver-messages.js";
 import { SequenceTracker } from "./sequence-tracker.js";
 import { now, readStamp } from "./stamp.js";
@@ -96,7 +97,7 @@ class Receiver {
         this.#onClosed(`${code} ${reason}`.trim());
       },
     };
-    await pause(this.#begin + (index / connectRate) * 1_000 - performance.now());
+    await sleep(this.#begin + (index / connectRate) * 1_000 - performance.now());
     while (!this.#isClosing) {
       try {
         this.#clients.push(await connectLoadClient(options, events));
@@ -109,7 +110,7 @@ class Receiver {
         const isRefusedForNow = code === "unavailable" && (this.#connected > 0 || retryDelay !== undefined);
         if (!isRefusedForNow || performance.now() - this.#lastSuccess > PATIENCE) throw error;
         this.#retried += 1;
-        await pause((retryDelay ?? RETRY_DELAY) * (1 + Math.random()));
+        await sleep((retryDelay ?? RETRY_DELAY) * (1 + Math.random()));
       }
     }
   }
@@ -169,11 +170,6 @@ class Receiver {
 
 function report(message: ReceiverReport): void {
   parentPort?.postMessage(message, []);
-}
-
-/** Resolves after a number of milliseconds; at once if there are none left. */
-function pause(milliseconds: number): Promise<void> {
-  return milliseconds <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 await new Receiver(workerData as ReceiverPlan).run();

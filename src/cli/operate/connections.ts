@@ -1,13 +1,15 @@
 import { type Connection, ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { asBackend } from "../backend.js";
-import { formatTime } from "../format-time.js";
 import type { BackendFlags } from "../node-options.js";
-import { formatTable } from "../table.js";
+import { formatTime } from "../terminal/format-time.js";
+import { formatTable } from "../terminal/table.js";
 import { type ListFlags, noteMissing, printList } from "./print-list.js";
 
 export interface ConnectionsFlags extends BackendFlags, ListFlags {
   readonly user?: string;
   readonly topic?: string;
+  readonly address?: string;
+  readonly dialect?: string;
 }
 
 const FORMAT = {
@@ -26,10 +28,16 @@ const FORMAT = {
 
 /** Prints the clients of a vhost, on all nodes. */
 export async function connectionsCommand(flags: ConnectionsFlags): Promise<void> {
-  const { topic = "", user = "" } = flags;
+  const { address = "", dialect = "", topic = "", user = "" } = flags;
   await asBackend(flags, async (client) => {
     await printList(flags, FORMAT, async (page) => {
-      const answer = await client.call(ControlService.method.listConnections, { user, topic, ...page });
+      const answer = await client.call(ControlService.method.listConnections, {
+        user,
+        topic,
+        address,
+        dialect,
+        ...page,
+      });
       return { ...answer, entries: answer.connections };
     });
   });
@@ -90,7 +98,8 @@ export async function disconnectCommand(id: string | undefined, flags: Disconnec
 }
 
 function describe(connection: Connection) {
-  const { address, connected, dialect, expires, id, infoJson, node, topicCount, user, userAgent } = connection;
+  const { address, connected, dialect, expires, id, infoJson, node, published, topicCount, user, userAgent } =
+    connection;
   return {
     id,
     ...(user !== "" && { user }),
@@ -99,6 +108,7 @@ function describe(connection: Connection) {
     address,
     userAgent,
     topicCount,
+    published: Number(published),
     connected: formatTime(connected),
     ...(expires !== undefined && { expires: formatTime(expires) }),
     node,

@@ -23,7 +23,9 @@ export function addOperatorCommands(program: Command): void {
         .command("connections")
         .description("list the clients of a vhost on all nodes")
         .option("--user <id>", "only clients of this user")
-        .option("--topic <name>", "only clients in this topic"),
+        .option("--topic <name>", "only clients in this topic")
+        .option("--address <begin>", "only clients whose addresses begin so, such as 10.0.")
+        .option("--dialect <name>", "only clients of this dialect"),
     ),
   ).action(async (flags) => (await import("./connections.js")).connectionsCommand(flags));
 
@@ -74,6 +76,13 @@ export function addOperatorCommands(program: Command): void {
 
   addBackendOptions(
     program
+      .command("workers")
+      .description("list the workers of a vhost on all nodes, with the events that they accept and their tasks")
+      .option("--json", "print each worker as JSON in a line"),
+  ).action(async (flags) => (await import("./workers.js")).workersCommand(flags));
+
+  addBackendOptions(
+    program
       .command("rebalance")
       .description(
         "close clients of nodes that have more than their share until the nodes are even; exit code 1 if they do not become even",
@@ -91,6 +100,15 @@ export function addOperatorCommands(program: Command): void {
         "have a node read its configuration again; prints the changed settings and those that need a restart; exit code 2 if it is invalid, and then nothing changes",
       ),
   ).action(async (flags) => (await import("./reload.js")).reloadCommand(flags));
+
+  addBackendOptions(
+    program
+      .command("top")
+      .description("show the load of all nodes until you press q")
+      .option("--interval <duration>", "time between two readings: 250ms to 60s", parseInterval, 1_000)
+      .option("--once", "print one reading and exit")
+      .option("--json", "print each reading as JSON"),
+  ).action(async (flags) => (await import("../top/top-command.js")).topCommand(flags));
 }
 
 function addListOptions(command: Command): Command {
@@ -108,6 +126,12 @@ function parseCloseCode(text: string): number {
   const code = /^\d{4}$/.test(text) ? Number(text) : 0;
   if (code === 1_000 || (code >= 3_000 && code <= 4_999)) return code;
   throw new InvalidArgumentError("Expected 1000, or 3000 to 4999.");
+}
+
+function parseInterval(text: string): number {
+  const milliseconds = parseDuration(text) ?? 0;
+  if (milliseconds >= 250 && milliseconds <= 60_000) return milliseconds;
+  throw new InvalidArgumentError("Expected a duration from 250ms to 60s.");
 }
 
 function parseTimeout(text: string): number {

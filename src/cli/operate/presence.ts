@@ -1,8 +1,8 @@
 import { type Member, PresenceService } from "../../../gen/carillon/v1/presence_pb.js";
 import { asBackend } from "../backend.js";
-import { formatTime } from "../format-time.js";
 import type { BackendFlags } from "../node-options.js";
-import { note } from "../note.js";
+import { formatTime } from "../terminal/format-time.js";
+import { note } from "../terminal/note.js";
 import { type ListFlags, printList } from "./print-list.js";
 
 export interface PresenceFlags extends BackendFlags, ListFlags {

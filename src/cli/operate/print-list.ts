@@ -1,5 +1,5 @@
-import { note } from "../note.js";
-import { formatTable } from "../table.js";
+import { note } from "../terminal/note.js";
+import { formatTable } from "../terminal/table.js";
 
 /** Flags of commands that print a list. */
 export interface ListFlags {

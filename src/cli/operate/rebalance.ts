@@ -4,8 +4,8 @@ import type { BackendClient } from "../../outbound/backend/backend-client.js";
 import { asBackend } from "../backend.js";
 import { EXIT, fail } from "../exit-code.js";
 import type { BackendFlags } from "../node-options.js";
-import { note } from "../note.js";
-import { formatTable } from "../table.js";
+import { note } from "../terminal/note.js";
+import { formatTable } from "../terminal/table.js";
 
 export interface RebalanceFlags extends BackendFlags {
   readonly tolerance?: string;

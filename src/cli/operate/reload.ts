@@ -3,7 +3,7 @@ import { CarillonError } from "../../errors.js";
 import { asBackend } from "../backend.js";
 import { EXIT, fail } from "../exit-code.js";
 import type { BackendFlags } from "../node-options.js";
-import { note } from "../note.js";
+import { note } from "../terminal/note.js";
 
 /** Time for a node to apply changes to all of its clients, in milliseconds. */
 const TIMEOUT = 60_000;
