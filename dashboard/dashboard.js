@@ -1,7 +1,7 @@
 import { access } from "./access.js";
 import { connections } from "./connections.js";
 import { byId, failure, h, loading, show } from "./elements.js";
-import { listVhosts, live, onLive, runLive } from "./live.js";
+import { listVhosts, live, onLive, resetLive, runLive } from "./live.js";
 import { overview } from "./overview.js";
 import { publish } from "./publish.js";
 import { listenForSignOut, post, readSession, scope } from "./rpc.js";
@@ -23,6 +23,7 @@ const PAGES = {
 
 const STATES = { connecting: "Connecting", connected: "Connected", disconnected: "Disconnected" };
 
+/** The session of the dashboard; undefined until it is known. */
 let session;
 let running = new AbortController();
 let opened = new AbortController();
@@ -30,7 +31,12 @@ let opened = new AbortController();
 listenForSignOut(() => {
   if (session?.required === true) start();
 });
-addEventListener("hashchange", openPage);
+addEventListener("hashchange", () => {
+  openPage();
+  // Screen readers and the keyboard continue at the new page.
+  byId("view").focus({ preventScroll: true });
+  scrollTo(0, 0);
+});
 byId("sign-out").addEventListener("click", async () => {
   await post("/admin/sign-out").catch(() => {});
   start();
@@ -45,6 +51,7 @@ start();
 async function start() {
   running.abort();
   opened.abort();
+  resetLive();
   running = new AbortController();
   const { signal } = running;
   show(byId("view"), loading());

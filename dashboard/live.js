@@ -28,6 +28,11 @@ export function onLive(listener, signal) {
   signal.addEventListener("abort", () => listeners.delete(listener));
 }
 
+/** Forgets everything, because another user may sign in. */
+export function resetLive() {
+  Object.assign(live, { state: "connecting", last: undefined, refusal: undefined, history: [] });
+}
+
 /** Watches until the signal is aborted. Keeps trying while the node does not answer. */
 export async function runLive(signal) {
   while (!signal.aborted) {

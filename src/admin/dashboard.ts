@@ -104,14 +104,23 @@ export class Dashboard {
   }
 
   #describeSession(request: IncomingMessage, response: ServerResponse): void {
-    const { access, actions, passwordHash, sessions } = this.#options;
-    const signedIn = sessions.find(readCookie(request))?.signedIn;
+    const { access, actions, passwordHash } = this.#options;
+    const signedIn = this.#findSignedIn(readCookie(request));
     answerJson(response, {
       required: access() === "sign-in",
       password: passwordHash !== undefined,
       actions,
       ...(signedIn === undefined ? {} : { signedIn: signedIn.by === "key" ? signedIn.name : "password" }),
     });
+  }
+
+  /** Finds who signed in. Ends a session whose key was revoked or lost the action `admin`. */
+  #findSignedIn(cookie: string | undefined): SignedIn | undefined {
+    const { sessions } = this.#options;
+    const signedIn = sessions.find(cookie)?.signedIn;
+    if (signedIn?.by !== "key" || this.#isValid(signedIn.key)) return signedIn;
+    sessions.end(cookie);
+    return undefined;
   }
 
   async #signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -154,6 +163,15 @@ export class Dashboard {
       request.url = method;
       rpc(request, response);
     };
+  }
+
+  #isValid(key: string): boolean {
+    try {
+      return this.#checkKey(key) !== undefined;
+    } catch (cause) {
+      // The keys may not have been read yet.
+      return CarillonError.from(cause).code === "unavailable";
+    }
   }
 
   async #checkPassword(password: string): Promise<SignedIn | undefined> {

@@ -78,8 +78,12 @@ export class Sessions implements BackendDirectory {
     const { hasVhost, keys } = this.#options;
     if (authorization?.startsWith(SCHEME) !== true) return keys.identify(credentials);
     const signedIn = this.#findLive(this.#bySecret, hashKey(authorization))?.signedIn;
-    if (signedIn === undefined) throw new CarillonError("unauthenticated", "the session has ended: sign in again");
-    if (signedIn.by === "key") return keys.identify({ ...credentials, authorization: `Bearer ${signedIn.key}` });
+    if (signedIn === undefined) throw sessionEnded();
+    if (signedIn.by === "key") {
+      const backend = keys.identify({ ...credentials, authorization: `Bearer ${signedIn.key}` });
+      if (!backend.actions.has("admin")) throw sessionEnded();
+      return backend;
+    }
     if (!hasVhost(vhost)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
     return { ...OPERATOR, vhost };
   }
@@ -90,6 +94,10 @@ export class Sessions implements BackendDirectory {
     sessions.delete(key);
     return undefined;
   }
+}
+
+function sessionEnded(): CarillonError {
+  return new CarillonError("unauthenticated", "the session has ended: sign in again");
 }
 
 function createSecret(): string {

@@ -179,7 +179,9 @@ describe("a key", () => {
     });
     const cookie = await signIn(node, { key: secret });
     expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(200);
+    expect((await readDashboardSession(node, cookie)).body).toMatchObject({ signedIn: "temporary" });
     await root.call(ControlService.method.revokeKey, { id: key?.id ?? "" });
+    expect((await readDashboardSession(node, cookie)).body).not.toHaveProperty("signedIn");
     expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(401);
   });
 });

@@ -1,5 +1,6 @@
+import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { PASSWORD, PASSWORD_HASH } from "../../admin/support.js";
-import { configuredKey, TestBackend } from "../../support/backends/backend.js";
+import { bearer, configuredKey, TestBackend } from "../../support/backends/backend.js";
 import { inBrowser, NO_SERVER } from "../../support/clients/browser.js";
 import { connect } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
@@ -52,6 +53,19 @@ inBrowser("the dashboard", () => {
     await shown.says("failure", /^Not permitted: key "operator" lacks the action "vhosts"\.$/);
     await shown.says("state", /^Connected$/);
     expect(await findBarriers(shown)).toEqual([]);
+  });
+
+  test("asks to sign in again when the key is revoked", async () => {
+    const keys = [configuredKey("root", { actions: ["*"] })];
+    const node = await startNode({ admin: { dashboard: "on" }, vhosts: { "/": { keys } } });
+    const root = new TestBackend(node, bearer("root"));
+    const { key, secret } = await root.call(ControlService.method.createKey, { name: "operator", actions: ["*"] });
+    const shown = await openDashboard(node, { expected: /status of 401/ });
+    await submitSecret(shown, secret);
+    await shown.says("tiles", /Nodes\s*1/);
+    await root.call(ControlService.method.revokeKey, { id: key?.id ?? "" });
+    await shown.page.getByTestId("secret").waitFor();
+    expect(await shown.page.getByTestId("tiles").count()).toBe(0);
   });
 
   test("opens without signing in on loopback while no keys exist", async () => {
