@@ -10,6 +10,7 @@ import { SetupError, say } from "./say.mjs";
  * against its checksum database.
  *
  * @param variable - environment variable that may name the program
+ * @param built - name that `go install` gives the program
  * @param show - arguments with which the program prints its version
  * @param flags - further flags of `go install`
  * @param pinned - true to ignore a program on the PATH, whose version may be another one
@@ -21,6 +22,7 @@ export async function goProgram({
   version,
   module,
   variable,
+  built: builtName = name,
   show,
   flags = [],
   pinned = false,
@@ -49,7 +51,7 @@ export async function goProgram({
     const { code, output } = await run("go", ["install", ...flags, `${module}@v${version}`], { env });
     if (code !== 0) return { missing: `${name} could not be built: ${output.trim().split("\n").at(-1)}` };
     mkdirSync(folder, { recursive: true });
-    renameSync(join(work, name), built);
+    renameSync(join(work, builtName), built);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

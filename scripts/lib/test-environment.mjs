@@ -1,4 +1,5 @@
 import { browser } from "./browser.mjs";
+import { deployTools } from "./deploy-tools.mjs";
 import { grpcurl } from "./grpcurl.mjs";
 import { natsServer } from "./nats-server.mjs";
 import { optionalPrograms } from "./optional-programs.mjs";
@@ -20,11 +21,13 @@ export async function testEnvironment() {
   const reflection = await grpcurl();
   const python = await pythonEnvironments();
   const optional = optionalPrograms();
+  const tools = await deployTools();
 
   const env = {
     ...process.env,
     ...python.env,
     ...optional.env,
+    ...tools.env,
     NATS_SERVER: nats,
     ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
@@ -35,5 +38,5 @@ export async function testEnvironment() {
   const peer = await centrifugo(false);
   if (peer.missing)
     missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);
-  return { env, missing: [...missing, ...python.missing, ...optional.missing] };
+  return { env, missing: [...missing, ...python.missing, ...optional.missing, ...tools.missing] };
 }

@@ -1,0 +1,118 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parse, parseAllDocuments } from "yaml";
+import { configReader } from "../../src/server/config.js";
+import { packageRoot } from "../../src/util/package-root.js";
+import { temporaryFile } from "../support/temporary-files.js";
+
+/** Renders the chart of deploy/helm/ with several values. `npm test -- test/deploy/helm.test.ts -u` writes the expected output. */
+
+const CHART = join(packageRoot, "deploy", "helm", "carillon");
+const HELM = process.env["HELM"];
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: { readonly spec: { readonly terminationGracePeriodSeconds: number } };
+  };
+}
+
+function helm(...args: readonly string[]) {
+  const { status, stderr, stdout } = spawnSync(HELM ?? "", args, { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+/** Path of a values file. */
+function valuesOf(name: string): string {
+  return join(__dirname, "values", `${name}.yaml`);
+}
+
+function render(name: string, ...flags: readonly string[]) {
+  // A program built with `go install` takes Kubernetes 1.20 as its default.
+  return helm("template", "rt", CHART, "--kube-version", "1.30.0", "--values", valuesOf(name), ...flags);
+}
+
+function manifests(name: string, ...flags: readonly string[]): readonly Manifest[] {
+  const { status, stderr, stdout } = render(name, ...flags);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+}
+
+/** Settings in the ConfigMap, which must be valid. */
+function settingsOf(rendered: readonly Manifest[]) {
+  const text = rendered.find(({ kind }) => kind === "ConfigMap")?.data?.["carillon.yaml"] ?? "";
+  return { text, config: configReader.load({ file: temporaryFile("carillon.yaml", text) }) };
+}
+
+const group = HELM === undefined ? describe.skip : describe;
+const reason = process.env["HELM_MISSING"] ?? "run by npm test";
+
+group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
+  test.each(["minimal", "everything"])("renders %s as expected", (name) => {
+    const { status, stderr, stdout } = render(name);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatchSnapshot();
+  });
+
+  test("is accepted by helm lint", () => {
+    for (const name of ["minimal", "everything"]) {
+      expect(helm("lint", "--strict", CHART, "--kube-version", "1.30.0", "--values", valuesOf(name))).toMatchObject({
+        status: 0,
+      });
+    }
+  });
+
+  test.each([1, 60, 3_600])("gives a pod more time than its steps take when it drains for %d s", (seconds) => {
+    const rendered = manifests("minimal", "--set", `drainSeconds=${seconds}`);
+    const { drain, stop_timeout: stopping } = settingsOf(rendered).config;
+    expect(drain.timeout).toBe(seconds * 1_000);
+    const deployment = rendered.find(({ kind }) => kind === "Deployment");
+    const grace = (deployment?.spec?.template?.spec.terminationGracePeriodSeconds ?? 0) * 1_000;
+    expect(grace).toBeGreaterThan(drain.delay + drain.timeout + stopping);
+  });
+
+  test("passes settings on, and determines those of its own", () => {
+    const { config, text } = settingsOf(manifests("everything"));
+    expect(config.trusted_proxies).toEqual(["10.0.0.0/8"]);
+    expect(parse(text)).toMatchObject({
+      http: "0.0.0.0:8080",
+      admin: { listen: "0.0.0.0:9090" },
+      tls: { cert_file: "/etc/carillon/tls/tls.crt" },
+      brokers: { nats: { creds_file: "/etc/carillon/nats/creds" } },
+    });
+    const own = settingsOf(
+      manifests("minimal", "--set-json", 'config.brokers={"memory":{"driver":"memory"}}', "--set", "config.store=null"),
+    );
+    expect(own.config.brokers).toEqual({ memory: { driver: "memory" } });
+  });
+
+  test("leaves the number of pods to the autoscaler", () => {
+    const deployment = manifests("everything").find(({ kind }) => kind === "Deployment");
+    expect(deployment?.spec).not.toHaveProperty("replicas");
+  });
+
+  test("has no object that was not asked for", () => {
+    const kinds = manifests("minimal").map(({ kind }) => kind);
+    expect(kinds.toSorted()).toEqual(["ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "Service"]);
+  });
+
+  test.each([
+    ["drainSeconds=0", "drainSeconds"],
+    ["replicas=none", "replicas"],
+    ["nats.servers={http://nats:4222}", "servers"],
+    ["ingress.enabled=true", "hosts"],
+    ["httpRoute.enabled=true", "parentRefs"],
+    ["drainSecond=5", "drainSecond"],
+  ])("refuses %s", (value, text) => {
+    const { status, stderr } = render("minimal", "--set", value);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(text) });
+  });
+
+  test("refuses to install nodes that would refuse to start without keys", () => {
+    const { status, stderr } = render("minimal", "--set", "config.vhosts=null");
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("no vhost has keys") });
+  });
+});
