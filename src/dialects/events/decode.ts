@@ -23,6 +23,7 @@ export function readStreamQuery(text: string, lastEventId: string | undefined) {
   // The header is newer: a browser repeats the query with which the page opened the stream.
   readFlag(query, "meta");
   const id = lastEventId === undefined || lastEventId === "" ? readOne(query, "last_event_id") : lastEventId;
+  const positions = readPositions(query, topics);
   return {
     kind: "join",
     broker: readOne(query, "broker") ?? "",
@@ -31,13 +32,26 @@ export function readStreamQuery(text: string, lastEventId: string | undefined) {
     group: undefined,
     hidden: readFlag(query, "hidden"),
     presence: undefined,
-    replay: { recover: toPositions(topics, id ?? ""), latest: readLatest(query) },
+    replay: { recover: id === undefined ? positions : toPositions(topics, id), latest: readLatest(query) },
   } satisfies JoinCommand;
+}
+
+/** Reads the positions of `recover`: one for each topic, empty for a topic without. */
+function readPositions(query: URLSearchParams, topics: readonly string[]): ReadonlyMap<string, string> {
+  const positions = query.getAll("recover");
+  if (positions.length > 0 && positions.length !== topics.length) {
+    throw invalidArgument("recover: expected one for each topic, empty for a topic without a position");
+  }
+  const recover = new Map<string, string>();
+  for (const [index, topic] of topics.entries()) {
+    const position = positions[index] ?? "";
+    if (position !== "") recover.set(topic, position);
+  }
+  return recover;
 }
 
 /** Returns the position of each topic that an id names, after which its messages are recovered. */
 function toPositions(topics: readonly string[], id: string): ReadonlyMap<string, string> {
-  if (id === "") return new Map();
   const parsed = parseEventId(id);
   const known = topics.map((topic) => parsed?.positions.get(toTopicKey(topic)));
   // An id that names no topic of the stream may be that of another server, and has only the form of an id.

@@ -1,9 +1,15 @@
-import type { Outcome } from "../../commands/command.js";
+import type { JoinedReplay, Outcome } from "../../commands/command.js";
 import type { Notice } from "../../core/notice.js";
 import { CarillonError } from "../../errors.js";
 import type { Conversation, Dialect, MessageEncoding, OpenRequest, Received } from "../dialect.js";
 import { readStreamQuery } from "./decode.js";
-import { encodeBegin, eventEncoding, eventEncodingWithMetadata, noticeText } from "./encode.js";
+import {
+  encodeBegin,
+  encodeBeginWithPositions,
+  eventEncoding,
+  eventEncodingWithMetadata,
+  noticeText,
+} from "./encode.js";
 import { StreamPositions } from "./positions.js";
 
 /** Request for a stream. */
@@ -26,11 +32,14 @@ export class EventsDialect implements Dialect {
 export class EventsConversation implements Conversation {
   readonly encoding: MessageEncoding;
   readonly #lastEventId: string | undefined;
+  /** Whether the client keeps the position of each topic instead of ids. */
+  readonly #hasPositions: boolean;
   #positions = new StreamPositions([]);
 
   constructor({ lastEventId, query }: EventsRequest) {
     this.encoding = query.get("meta") === "1" ? eventEncodingWithMetadata : eventEncoding;
     this.#lastEventId = lastEventId;
+    this.#hasPositions = query.has("recover");
   }
 
   /** Positions of the topics of the query that has been received. */
@@ -49,8 +58,10 @@ export class EventsConversation implements Conversation {
       const { latest, recover } = command.replay;
       const answer = (outcome: Outcome): string | undefined => {
         if (!outcome.ok) return undefined;
-        const replays = outcome.result?.kind === "joined" ? outcome.result.replays : undefined;
-        return encodeBegin(this.#positions.begin(replays ?? new Map(), recover, latest !== undefined));
+        const replays =
+          (outcome.result?.kind === "joined" && outcome.result.replays) || new Map<string, JoinedReplay>();
+        const begin = this.#positions.begin(replays, recover, latest !== undefined);
+        return this.#hasPositions ? encodeBeginWithPositions(begin.id, replays) : encodeBegin(begin);
       };
       return { kind: "command", command, answer };
     } catch (cause) {

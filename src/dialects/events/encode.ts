@@ -1,8 +1,10 @@
 import { isUtf8 } from "node:buffer";
+import type { JoinedReplay } from "../../commands/command.js";
 import type { RecoveryFailure } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Notice } from "../../core/notice.js";
 import type { MessageEncoding } from "../dialect.js";
+import { toRecoveryMembers } from "../recovery-members.js";
 import { KEY_LENGTH, toTopicKey } from "./event-id.js";
 
 /**
@@ -19,8 +21,8 @@ const RESERVED = /^(?:open|error|message|carillon\..*)$|\p{Cc}/su;
 /** Most line ends of a payload that is sent as text. Each becomes a line with a field name of its own. */
 const MOST_LINE_ENDS = 65_536;
 
-/** Milliseconds after which a client reconnects, until the node sends another time. */
-const RECONNECTION_TIME = 3_000;
+/** Time after which a client reconnects, in milliseconds, until the node sends another one. */
+const RETRY_LINE = "retry: 3000\n";
 
 /** Encodes messages with the payload as their data. */
 export const eventEncoding: MessageEncoding = createEventEncoding(({ payload }) => payloadData(payload));
@@ -41,10 +43,14 @@ export interface StreamBegin {
 
 /** Encodes the first block of a stream. The first event, if there is one, tells which topics are not complete. */
 export function encodeBegin({ failures, id }: StreamBegin): string {
-  const retry = `retry: ${RECONNECTION_TIME}\n`;
-  if (failures.size === 0) return id === "" ? `${retry}\n` : `${retry}id: ${id}\n\n`;
+  if (failures.size === 0) return id === "" ? `${RETRY_LINE}\n` : `${RETRY_LINE}id: ${id}\n\n`;
   // An empty id makes clients forget an id that cannot be used.
-  return `${retry}event: carillon.recovery\ndata: ${JSON.stringify(Object.fromEntries(failures))}\nid: ${id}\n\n`;
+  return `${RETRY_LINE}event: carillon.recovery\ndata: ${JSON.stringify(Object.fromEntries(failures))}\nid: ${id}\n\n`;
+}
+
+/** Encodes the first block of a stream whose query has `recover`: an event with the positions of the join. */
+export function encodeBeginWithPositions(id: string, replays: ReadonlyMap<string, JoinedReplay>): string {
+  return `${RETRY_LINE}event: carillon.positions\ndata: ${JSON.stringify(toRecoveryMembers(replays))}\nid: ${id}\n\n`;
 }
 
 /** Encodes an id without an event: clients store it. */

@@ -1,11 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import type { Outcome, PresentResult, Result } from "../../commands/command.js";
-import type { HistoryPage, RecoveryFailure } from "../../core/history.js";
+import type { HistoryPage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
 import type { Notice, PresenceNews, Present } from "../../core/notice.js";
 import type { CarillonError } from "../../errors.js";
 import { LruMap } from "../../util/lru-map.js";
 import type { MessageEncoding } from "../dialect.js";
+import { toRecoveryMembers } from "../recovery-members.js";
 
 /** Encodes messages as `{"topic":…,"payload":…}`, with `"encoding":"base64"` if the payload is not UTF-8. */
 export const nativeEncoding: MessageEncoding = {
@@ -59,20 +60,7 @@ function leftText(result: Result | undefined): string {
 /** Encodes the positions of topics with history, for a join that requested them. */
 function replaysText(result: Result | undefined): string {
   if (result?.kind !== "joined" || result.replays === undefined || result.replays.size === 0) return "";
-  const positions: Record<string, string> = {};
-  const recovered: Record<string, boolean> = {};
-  const reasons: Record<string, RecoveryFailure> = {};
-  for (const [topic, { failure, position, requested }] of result.replays) {
-    if (position !== undefined) positions[topic] = position;
-    if (requested) recovered[topic] = failure === undefined;
-    if (failure !== undefined) reasons[topic] = failure;
-  }
-  return `,"positions":${JSON.stringify(positions)}${memberText("recovered", recovered)}${memberText("reasons", reasons)}`;
-}
-
-/** Encodes a member of an answer; "" for an empty object. */
-function memberText(name: string, members: object): string {
-  return Object.keys(members).length === 0 ? "" : `,"${name}":${JSON.stringify(members)}`;
+  return `,${JSON.stringify(toRecoveryMembers(result.replays)).slice(1, -1)}`;
 }
 
 function historyPayload(topic: string, { messages, more }: HistoryPage): string {

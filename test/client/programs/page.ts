@@ -1,6 +1,7 @@
-// Bundled into a page by browser.test.ts, which uses the library through this object.
+// Bundled into a page by tests, which use the library through this object.
 
+import { createFallback } from "../../../client/src/events.js";
 import { rewind } from "../../../client/src/history.js";
 import { createClient } from "../../../client/src/index.js";
 
-Object.assign(globalThis, { library: { createClient, rewind } });
+Object.assign(globalThis, { library: { createClient, createFallback, rewind } });

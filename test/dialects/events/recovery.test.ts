@@ -204,3 +204,45 @@ test("V5: sends no ids for topics without history", async () => {
   await say(node, "news", "x");
   expect(await stream.nextBlock()).toBe("data: x");
 });
+
+interface Positions {
+  readonly positions: Readonly<Record<string, string>>;
+  readonly recovered?: Readonly<Record<string, boolean>>;
+}
+
+/** Reads the first event of a stream whose query has `recover`. */
+async function readPositions(stream: TestStream): Promise<Positions> {
+  const { data, event } = await stream.next();
+  expect(event).toBe("carillon.positions");
+  return JSON.parse(data) as Positions;
+}
+
+test("V15, V6: recovers each topic from its position, and ends the stored messages with an id", async () => {
+  const node = await startHistoryNode();
+  const url = (a: string, b: string): string =>
+    `${node.http}/events?topic=room.a&recover=${a}&topic=room.b&recover=${b}&meta=1`;
+  const { positions } = await readPositions(await openStream(url("", "")));
+  await say(node, "room.a", "a1");
+  await say(node, "room.b", "b1");
+  const first = await openStream(url(positions["room.a"] ?? "", ""));
+  const begin = await readPositions(first);
+  expect(begin.recovered).toEqual({ "room.a": true });
+  const message = JSON.parse((await first.next()).data) as { payload: string; position: string };
+  expect(message).toMatchObject({ payload: "a1", position: begin.positions["room.a"] });
+  expect(await first.nextBlock()).toMatch(/^id: \S+$/);
+  // The header of a browser that reconnects is newer than the query.
+  await say(node, "room.a", "a2");
+  const again = await openStream(url(positions["room.a"] ?? "", ""), after(first.lastEventId));
+  expect((await readPositions(again)).recovered).toEqual({ "room.a": true, "room.b": true });
+  expect(JSON.parse((await again.next()).data)).toMatchObject({ payload: "a2" });
+});
+
+test("V15: refuses another number of positions than of topics", async () => {
+  const node = await startHistoryNode();
+  for (const query of ["topic=room.a&topic=room.b&recover=", "topic=room.a&recover=&recover="]) {
+    expect(await refusedStream(`${node.http}/events?${query}`)).toMatchObject({
+      status: 400,
+      body: expect.stringContaining("recover: expected one for each topic, empty for a topic without a position"),
+    });
+  }
+});

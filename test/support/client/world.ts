@@ -17,7 +17,8 @@ import { startWorker } from "../backends/worker.js";
 import { cleanUp } from "../clean-up.js";
 import type { ManualClock } from "../manual-clock.js";
 import { startTcpProxy } from "../net/tcp-proxy.js";
-import { startNode } from "../nodes/node.js";
+import { startUpgradeBlocker } from "../net/upgrade-blocker.js";
+import { startNode, type TestNode } from "../nodes/node.js";
 import { Queue } from "../queue.js";
 
 /** A server as the client's contract needs it. */
@@ -60,11 +61,23 @@ export const CLIENT_CONFIG = {
   },
 } satisfies ConfigInput;
 
+/** A node behind a proxy. */
+export interface NodeWorld extends ClientWorld {
+  readonly node: TestNode;
+  /** Begins to refuse WebSockets of new connections, as strict networks do. */
+  blockUpgrades(): Promise<void>;
+}
+
 /** Starts a node behind a proxy. */
-export async function startNodeWorld(config: ConfigInput = CLIENT_CONFIG): Promise<ClientWorld> {
+export async function startNodeWorld(config: ConfigInput = CLIENT_CONFIG): Promise<NodeWorld> {
   const node = await startNode(config);
-  const proxy = await startTcpProxy(Number(new URL(node.http).port));
+  const port = Number(new URL(node.http).port);
+  const proxy = await startTcpProxy(port);
   return {
+    node,
+    async blockUpgrades() {
+      proxy.route(await startUpgradeBlocker(port));
+    },
     url: `ws://127.0.0.1:${proxy.port}/ws`,
     webSocket: WebSocket,
     async publish(topic, payload, fields) {

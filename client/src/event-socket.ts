@@ -1,0 +1,273 @@
+import { createEmitter } from "./emitter.js";
+import { ClientError } from "./errors.js";
+import { readEvents, type ServerEvent } from "./event-reader.js";
+import type { Frame, JoinReason, WebSocketLike } from "./types.js";
+
+/** Time in which a stream must begin, in milliseconds. */
+const OPEN_TIMEOUT = 10_000;
+/** Silence after which a ping opens the streams again, in milliseconds. The server sends a comment every 25 s by default. */
+const SILENCE = 30_000;
+
+const LOST = "connection lost";
+const UNIMPLEMENTED = new ClientError("unimplemented", "not available by server-sent events");
+
+/** Refusals of a stream that concern the connection. */
+const LOSSES = ["unauthenticated", "unavailable"];
+
+/** Command of the client: a frame of the native protocol. */
+interface CommandFrame {
+  readonly command: string;
+  readonly id?: number;
+  readonly topics?: readonly string[];
+  readonly payload?: unknown;
+  readonly broker?: string;
+  readonly auth?: string;
+  readonly hidden?: boolean;
+  readonly presence?: boolean;
+  readonly recover?: Readonly<Record<string, string>>;
+}
+
+/** Data of the event with which a stream begins (rule V15). */
+interface Positions {
+  readonly positions: Readonly<Record<string, string>>;
+  readonly recovered?: Readonly<Record<string, boolean>>;
+  readonly reasons?: Readonly<Record<string, JoinReason>>;
+}
+
+/** Topics that share a stream, because they were joined with the same options. */
+interface StreamGroup {
+  /** Positions of the joined topics; "" for none. */
+  topics: Map<string, string>;
+  /** Joins that wait for the next stream. */
+  joins: CommandFrame[];
+  /** Ids of messages that came while the next stream was being opened, which it may send again. */
+  overlap?: Set<unknown> | undefined;
+  /** Ends the stream. */
+  end: () => void;
+}
+
+/**
+ * Opens a connection that looks like a WebSocket with the native protocol, and receives by server-sent events. It joins, leaves,
+ * recovers and reads the latest messages; other commands are refused with `unimplemented`. A join opens the stream again with
+ * one more topic. What arrives in the meantime is neither lost nor repeated.
+ * @param url - URL of the streams, with a query
+ * @param bearer - `bearer.TOKEN`; undefined for none
+ */
+export function createEventSocket(url: string, bearer: string | undefined): WebSocketLike {
+  const events = createEmitter<Record<"open" | "message" | "close" | "error", object>>((error) => {
+    throw error;
+  });
+  const ending = new AbortController();
+  const groups = new Map<string, StreamGroup>();
+  const commands: CommandFrame[] = [];
+  let isBusy = false;
+  let token = bearer?.slice("bearer.".length);
+  let receivedAt = Date.now();
+
+  const receive = (frame: object): void => void events.emit("message", { data: JSON.stringify(frame) });
+  const answer = ({ command, id, topics }: CommandFrame, fields: object = {}, sign = "@"): void =>
+    receive({ topic: sign + command, payload: topics, id, ...fields });
+  const refuse = (command: CommandFrame, { code, message }: ClientError): void =>
+    answer(command, { error: { code, message } }, "#");
+  const close = (): void => ending.abort();
+  const lose = (code: number, reason: string): void => {
+    if (ending.signal.aborted) return;
+    close();
+    events.emit("close", { code, reason });
+  };
+
+  /**
+   * Opens a stream. Resolves with its end when `onEvent` has returned true.
+   * @throws ClientError for a refusal, and what `fetch` throws
+   */
+  const open = async (query: URLSearchParams, onEvent: (event: ServerEvent) => unknown): Promise<() => void> => {
+    const streaming = new AbortController();
+    const { signal } = streaming;
+    const end = (): void => streaming.abort();
+    ending.signal.addEventListener("abort", end, { signal });
+    const timer = setTimeout(end, OPEN_TIMEOUT);
+    try {
+      const headers: HeadersInit = token ? { authorization: `Bearer ${token}` } : {};
+      const response = await fetch(`${url}&${query}`, { signal, headers, credentials: "include" });
+      if (!response.ok) {
+        const { code = "unavailable", message = LOST } = (await response
+          .json()
+          .catch(() => ({}))) as Partial<ClientError>;
+        throw new ClientError(code, message);
+      }
+      return await new Promise((resolve, reject) => {
+        const finish = (error: Error): void => {
+          reject(error);
+          if (!signal.aborted) lose(1006, error.message);
+        };
+        readEvents(response.body as ReadableStream<Uint8Array>, (event) => {
+          receivedAt = Date.now();
+          if (!signal.aborted && event && onEvent(event)) resolve(end);
+        }).then(() => finish(new Error(LOST)), finish);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  /** Takes an event of a group's stream. */
+  const take = (group: StreamGroup, { data = "{}", name }: ServerEvent): void => {
+    const value = JSON.parse(data) as Frame & { readonly code: number; readonly reason: string };
+    const { id, missed, position, topic } = value;
+    if (name === "carillon.close") lose(value.code, value.reason);
+    else if (name === "carillon.joined") receive({ topic: "@join", payload: value });
+    else if (name === "carillon.left") receive({ topic: "@leave", payload: value });
+    else if (name === "carillon.lagged") receive({ topic: "#lagged", payload: [topic], missed });
+    else if (topic) {
+      if (position && group.topics.has(topic)) group.topics.set(topic, position);
+      group.overlap?.add(id);
+      // Each stream has the messages for the user.
+      if (topic[0] !== "$" || group === [...groups.values()][0]) receive(value);
+    }
+  };
+
+  /** Opens the stream of a group again, with the topics of the joins that wait. */
+  const reopen = async (group: StreamGroup, options: string): Promise<void> => {
+    const joins = group.joins.splice(0);
+    const topics = new Map(group.topics);
+    const repeated = (group.overlap = new Set());
+    for (const { recover, topics: names = [] } of joins) {
+      for (const name of names) topics.set(name, recover?.[name] ?? "");
+    }
+    if (!topics.size) return;
+    const query = new URLSearchParams(options);
+    for (const [topic, position] of topics) {
+      query.append("topic", topic);
+      query.append("recover", position);
+    }
+    try {
+      group.end = await open(query, (event) => {
+        const data = JSON.parse(event.data ?? "{}") as Frame & Positions;
+        const { positions, recovered } = data;
+        if (event.name !== "carillon.positions") return repeated.delete(data.id) || take(group, event);
+        group.end();
+        let isMissing = false;
+        for (const topic of topics.keys()) {
+          if (recovered?.[topic]) continue;
+          isMissing ||= Boolean(group.topics.get(topic));
+          topics.set(topic, positions[topic] ?? "");
+        }
+        group.topics = topics;
+        group.overlap = undefined;
+        for (const join of joins) answer(join, data);
+        // The joins of the next connection tell why.
+        if (isMissing) lose(1006, LOST);
+        return true;
+      });
+    } catch (error) {
+      group.overlap = undefined;
+      if (!(joins[0] && error instanceof ClientError) || LOSSES.includes(error.code)) throw error;
+      // A stream is all or nothing, and one topic may be the cause of the refusal.
+      for (const join of joins) {
+        if (joins[1]) await reopen(Object.assign(group, { joins: [join] }), options);
+        else refuse(join, error);
+      }
+    }
+  };
+
+  const reopenAll = async (isNeeded: (group: StreamGroup) => unknown): Promise<void> => {
+    for (const [options, group] of groups) if (isNeeded(group)) await reopen(group, options);
+  };
+
+  /** Takes a join, which waits for the others of its turn. */
+  const prepareJoin = (command: CommandFrame): void => {
+    const { auth, broker, hidden, presence } = command;
+    if (presence) return refuse(command, UNIMPLEMENTED);
+    const options = { ...(broker && { broker }), ...(auth && { auth }), ...(hidden && { hidden: "1" }) };
+    const key = String(new URLSearchParams(options));
+    const group: StreamGroup = groups.get(key) ?? { topics: new Map(), joins: [], end() {} };
+    groups.set(key, group);
+    group.joins.push(command);
+  };
+
+  const leave = (command: CommandFrame): void => {
+    for (const group of groups.values()) {
+      for (const topic of command.topics ?? []) group.topics.delete(topic);
+      if (!group.topics.size) group.end();
+    }
+    answer(command);
+  };
+
+  /** Reads the latest messages by a stream of its own, which ends after the stored messages. */
+  const readLatest = async (command: CommandFrame): Promise<void> => {
+    const { limit = 100, ...others } = command.payload as { readonly limit?: number };
+    const { broker = "", topics: [topic = ""] = [] } = command;
+    const messages: Frame[] = [];
+    let error = Object.keys(others)[0] ? UNIMPLEMENTED : undefined;
+    try {
+      const query = new URLSearchParams({ broker, hidden: "1", topic, recover: "", rewind: String(limit) });
+      const end = await open(query, ({ data }) => {
+        const value = JSON.parse(data ?? "{}") as Frame & Positions;
+        if (value.topic) messages.push(value);
+        else if (value.positions && !value.positions[topic]) {
+          error ??= new ClientError(value.reasons ? "unavailable" : "failed_precondition", "no history");
+        }
+        return error ?? !data;
+      });
+      end();
+    } catch (cause) {
+      error = cause instanceof ClientError ? cause : new ClientError("unavailable", LOST);
+    }
+    if (error) refuse(command, error);
+    else answer(command, { payload: { topic, messages, more: messages.length === limit } });
+  };
+
+  const execute = async (command: CommandFrame): Promise<void> => {
+    switch (command.command) {
+      case "join":
+        prepareJoin(command);
+        if (commands[0]?.command !== "join") await reopenAll(({ joins }) => joins[0]);
+        break;
+      case "leave":
+        leave(command);
+        break;
+      case "history":
+        void readLatest(command);
+        break;
+      case "ping":
+        if (Date.now() - receivedAt > SILENCE) await reopenAll(() => true);
+        receive({ topic: "@pong", id: command.id });
+        break;
+      case "authenticate":
+        token = command.payload as string;
+        await reopenAll(() => true);
+        answer(command);
+        break;
+      default:
+        refuse(command, UNIMPLEMENTED);
+    }
+  };
+
+  const work = async (): Promise<void> => {
+    try {
+      for (let next = commands.shift(); next && !ending.signal.aborted; next = commands.shift()) await execute(next);
+    } catch (error) {
+      const { code, message } = error as ClientError;
+      lose(code === "unauthenticated" ? 4401 : 1006, message);
+    }
+    isBusy = false;
+  };
+
+  // The server refuses a stream without topics, which shows that it can be reached.
+  fetch(url, { signal: ending.signal, cache: "no-store" })
+    .then((response) => response.json())
+    .then(({ code }: ClientError) => (code === "invalid_argument" ? events.emit("open", {}) : lose(1006, code)))
+    .catch(() => lose(1006, LOST));
+
+  return {
+    addEventListener: (type, listener) => void events.on(type, listener),
+    close,
+    send(text) {
+      commands.push(JSON.parse(text) as CommandFrame);
+      if (isBusy) return;
+      isBusy = true;
+      // Joins of one turn share a stream.
+      setTimeout(work);
+    },
+  };
+}

@@ -1,0 +1,258 @@
+import { SignJWT } from "jose";
+import { WebSocket } from "ws";
+import { createFallback } from "../../client/src/events.js";
+import { watchPresence } from "../../client/src/presence.js";
+import { clientTopicsContract } from "../contract/client-topics.js";
+import { bundleProgram } from "../support/client/bundle.js";
+import {
+  CLIENT_CONFIG,
+  type ClientWorld,
+  listenTo,
+  type NodeWorld,
+  openClient,
+  reaches,
+  recordSockets,
+  startNodeWorld,
+} from "../support/client/world.js";
+import { inBrowser, NO_SERVER, openPage } from "../support/clients/browser.js";
+import { startSite } from "../support/clients/site.js";
+import { Queue } from "../support/queue.js";
+
+const SECRET = "0123456789abcdef".repeat(4);
+
+/** Starts a node whose clients have server-sent events only. */
+async function startStreamWorld(): Promise<NodeWorld> {
+  const world = await startNodeWorld();
+  return { ...world, webSocket: createFallback({ webSocket: false }) };
+}
+
+clientTopicsContract("server-sent events", startStreamWorld, true);
+
+/** Moves the clock of this process, which the library reads, until the test has ended. */
+function moveClock(milliseconds: number): void {
+  const { now } = Date;
+  jest.spyOn(Date, "now").mockImplementation(() => now() + milliseconds);
+}
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe("fallback to server-sent events", () => {
+  test("recovers by a stream what was missed when WebSockets begin to be blocked, from the same position", async () => {
+    const world = await startNodeWorld();
+    const { sockets, webSocket } = recordSockets();
+    const client = openClient({ ...world, webSocket: createFallback({ webSocket }) });
+    const { next, outcomes } = listenTo(client.topic("room"));
+    await outcomes.next();
+    await world.publish("room", "1");
+    await world.blockUpgrades();
+    expect(await next()).toEqual([1]);
+    world.shut();
+    await reaches(client, "waiting");
+    await world.publish("room", "2");
+    world.open();
+    expect(await outcomes.next()).toMatchObject({ recovered: true });
+    expect(await next()).toEqual([2]);
+    // Two failures in a row.
+    expect(sockets.length).toBeGreaterThanOrEqual(3);
+    await world.publish("room", "3");
+    expect(await next()).toEqual([3]);
+    await expect(client.topic("room").publish("4")).rejects.toMatchObject({
+      code: "unimplemented",
+      message: "not available by server-sent events",
+    });
+  });
+
+  test("tries WebSockets again after ten minutes, and recovers by them", async () => {
+    const world = await startNodeWorld();
+    const { sockets, webSocket } = recordSockets();
+    let isBlocked = true;
+    const blocked = class extends webSocket {
+      constructor(url: string, protocols?: string[]) {
+        super(isBlocked ? "ws://127.0.0.1:9/ws" : url, protocols);
+      }
+    };
+    const client = openClient({ ...world, webSocket: createFallback({ webSocket: blocked, attempts: 1 }) });
+    const { next, outcomes } = listenTo(client.topic("room"));
+    await outcomes.next();
+    isBlocked = false;
+    const reconnect = async (): Promise<void> => {
+      world.shut();
+      world.open();
+      expect(await outcomes.next()).toMatchObject({ recovered: true });
+    };
+    await reconnect();
+    expect(sockets).toHaveLength(1);
+    moveClock(600_001);
+    await reconnect();
+    expect(sockets).toHaveLength(2);
+    await client.topic("room").publish("published");
+    expect(await next()).toEqual(["published"]);
+  });
+
+  test("neither loses nor repeats messages while topics are added and left", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const stored = listenTo(client.topic<number>("room"));
+    const plain = listenTo(client.topic<number>("plain"));
+    for (const { outcomes } of [stored, plain]) await outcomes.next();
+    let count = 0;
+    for (let round = 0; round < 5; round += 1) {
+      const added = listenTo(client.topic(`other.${round}`));
+      const progress = { isAdded: false };
+      const joined = added.outcomes.next().then(() => {
+        progress.isAdded = true;
+      });
+      while (!progress.isAdded) {
+        count += 1;
+        await Promise.all(["room", "plain"].map((topic) => world.publish(topic, String(count))));
+      }
+      await joined;
+      if (round % 2 === 0) added.stop();
+    }
+    const expected = Array.from({ length: count }, (_, index) => index + 1);
+    expect(await stored.next(count)).toEqual(expected);
+    expect(await plain.next(count)).toEqual(expected);
+    for (const topic of ["room", "plain"]) await world.publish(topic, '"end"');
+    expect([await stored.next(), await plain.next()]).toEqual([["end"], ["end"]]);
+    expect(client.state.status).toBe("connected");
+  });
+
+  test("opens streams again that have been silent for half a minute, and recovers what a dead one has lost", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const { next, outcomes } = listenTo(client.topic("room"));
+    await outcomes.next();
+    world.mute();
+    await world.publish("room", "1");
+    // The connection counts as alive for a while.
+    await client.request({ command: "ping" });
+    moveClock(31_000);
+    await client.request({ command: "ping" });
+    expect(await next()).toEqual([1]);
+    expect(client.state.status).toBe("connected");
+  });
+
+  test("honours the advice of a node that stops", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    await listenTo(client.topic("room")).outcomes.next();
+    const waiting = reaches(client, "waiting");
+    await world.node.carillon.stop();
+    expect(await waiting).toMatchObject({
+      reason: { code: 1012, message: expect.stringMatching(/, retry after 1-10 s$/) },
+    });
+  });
+
+  test("W15: presents tokens in a header, a fresh one on a new stream, and asks again when one is refused", async () => {
+    const [vhost] = Object.values(CLIENT_CONFIG.vhosts);
+    const world = await startNodeWorld({
+      vhosts: { "/": { ...vhost, jwt: { secret: SECRET }, anonymous: { connect: false } } },
+    });
+    const key = new TextEncoder().encode(SECRET);
+    const sign = (): Promise<string> =>
+      new SignJWT({ sub: "eve" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h").sign(key);
+    const tokens = ["invalid", await sign(), await sign()];
+    const given: string[] = [];
+    const token = (): string => {
+      const next = tokens[given.length] ?? "";
+      given.push(next);
+      return next;
+    };
+    const client = openClient({ ...world, webSocket: createFallback({ webSocket: false }) }, { token });
+    const waiting = reaches(client, "waiting");
+    const { next, outcomes } = listenTo(client.topic("$user.eve"));
+    const room = listenTo(client.topic("room"));
+    expect(await waiting).toMatchObject({ reason: { code: 4401 } });
+    await room.outcomes.next();
+    await outcomes.next();
+    await client.request({ command: "authenticate", payload: await sign() });
+    await world.publish("$user.eve", "1");
+    await world.publish("room", "2");
+    expect([await next(), await room.next()]).toEqual([[1], [2]]);
+    await expect(client.request({ command: "authenticate", payload: "invalid" })).rejects.toMatchObject({
+      code: "unavailable",
+    });
+  });
+
+  test("gives each set of join options a stream, and every message once", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const room = listenTo(client.topic("room", { hidden: true }));
+    const plain = listenTo(client.topic("plain"));
+    for (const { outcomes } of [room, plain]) await outcomes.next();
+    await world.publish("room", "1");
+    await world.publish("plain", "2");
+    expect([await room.next(), await plain.next()]).toEqual([[1], [2]]);
+  });
+
+  test("refuses the commands that need a WebSocket, and a history that there is not", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const ends = new Queue<Error>();
+    watchPresence(
+      client.topic("members"),
+      () => {},
+      (error) => ends.push(error),
+    );
+    expect(await ends.next()).toMatchObject({ code: "unimplemented" });
+    await expect(client.request({ command: "call", topics: ["add"], payload: "" })).rejects.toMatchObject({
+      code: "unimplemented",
+    });
+    const read = (topic: string, payload: object): Promise<unknown> =>
+      client.request({ command: "history", topics: [topic], payload });
+    await expect(read("plain", {})).rejects.toMatchObject({ code: "failed_precondition" });
+    await expect(read("room", { before: "m.1" })).rejects.toMatchObject({ code: "unimplemented" });
+    await expect(read("room", { limit: 1_001 })).rejects.toMatchObject({ code: "invalid_argument" });
+    expect(await read("room", {})).toMatchObject({ payload: { topic: "room", messages: [], more: false } });
+  });
+
+  test("waits and tries again while the server cannot be reached", async () => {
+    const world = await startStreamWorld();
+    world.shut();
+    const client = openClient({ ...world, webSocket: createFallback({ webSocket: WebSocket, attempts: 1 }) });
+    const { next, outcomes } = listenTo(client.topic("room"));
+    await reaches(client, "waiting");
+    world.open();
+    await outcomes.next();
+    await world.publish("room", "1");
+    expect(await next()).toEqual([1]);
+  });
+});
+
+/** Opens a page of another origin whose client falls back, and writes its messages to the console. */
+async function openListener({ url }: ClientWorld) {
+  const shown = await openPage(await startSite(await bundleProgram("page")), {
+    expected: new RegExp(`${NO_SERVER.source}|WebSocket connection to|ERR_|status of 400`),
+  });
+  await shown.page.evaluate(`
+    const client = library.createClient(${JSON.stringify(url)}, { random: () => 0, webSocket: library.createFallback() });
+    const room = client.topic("room", { getState: library.rewind(10) });
+    client.on("state", ({ status }) => console.log(status));
+    room.on("joined", ({ recovered }) => console.log("joined " + recovered));
+    room.on("state", (messages) => console.log("state " + messages.map(({ data }) => data)));
+    room.on("message", ({ data }) => console.log("message " + data));
+  `);
+  return shown;
+}
+
+inBrowser("in a page", () => {
+  test("listens by server-sent events where WebSockets are blocked, and recovers", async () => {
+    const world = await startNodeWorld();
+    await world.blockUpgrades();
+    await world.publish("room", "0");
+    const shown = await openListener(world);
+    await shown.hasLogged("state 0");
+    await world.publish("room", "1");
+    await shown.hasLogged("message 1");
+    world.shut();
+    await shown.hasLogged("waiting", 3);
+    await world.publish("room", "2");
+    world.open();
+    await shown.hasLogged("joined true");
+    await world.publish("room", "3");
+    await shown.hasLogged("message 3");
+    expect(shown.logs.filter((log) => log.startsWith("message"))).toEqual(["message 1", "message 2", "message 3"]);
+  });
+});
