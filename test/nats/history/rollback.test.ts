@@ -1,7 +1,9 @@
 import { cp, rm } from "node:fs/promises";
 import { connect, headers } from "nats";
+import type { NatsOptions } from "../../../src/nats/link/options.js";
 import { startNatsDriver } from "../../support/nats/driver.js";
 import { follow, historyClass, store, storedPublication, textsOf } from "../../support/nats/history.js";
+import { startNatsProxy } from "../../support/nats/proxy.js";
 import { startNats } from "../../support/nats/server.js";
 import { startJetStream } from "../../support/nats/store.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
@@ -22,9 +24,14 @@ async function startRestorable() {
   return { server, save: () => replace(folder, copy), restore: () => replace(copy, folder) };
 }
 
+/** Returns the sequence in a position. */
+function sequenceOf(position: string): number {
+  return Number.parseInt(position.split(".")[1] ?? "", 36);
+}
+
 /** Starts a node, and returns a wait for its next reconnect. */
-async function startNode(url: string) {
-  const { downs, driver, ups } = await startNatsDriver({ servers: [url] });
+async function startNode(url: string, options: Partial<NatsOptions> = {}) {
+  const { downs, driver, ups } = await startNatsDriver({ servers: [url], ...options });
   await ups.next();
   const reconnected = async (): Promise<void> => {
     await downs.next();
@@ -82,6 +89,36 @@ test("H4: serves what is stored after the store has lost messages and nothing wa
   expect(await topic.recover(position)).toMatchObject({ messages: [], failure: undefined });
 });
 
+test("H4: delivers all that is stored when the stream reaches its lost end again during the check", async () => {
+  const { restore, save, server } = await startRestorable();
+  const proxy = await startNatsProxy(server.port);
+  const { driver, reconnected } = await startNode(proxy.url, { confirmTimeout: 600_000 });
+  const topic = await follow(driver, "a", chat);
+  for (const text of ["1", "2"]) await store(driver, storedPublication("a", text, chat));
+  await save();
+  await reconnected();
+  for (const text of ["lost 1", "lost 2"]) await store(driver, storedPublication("a", text, chat));
+  const { position } = await store(driver, storedPublication("a", "lost 3", chat));
+  await topic.next(5);
+
+  // The check asks for the message at the end, and then for the sequence that the stream has reached.
+  const asked = proxy.holdFrom("$JS.API.STREAM.INFO.", { after: `{"seq":${sequenceOf(position)}}` });
+  await restore();
+  await asked;
+  const other = await startNode(server.url);
+  const later = ["3", "4", "5", "6", "7", "8"];
+  let reached = 0;
+  for (const text of later)
+    reached = sequenceOf((await store(other.driver, storedPublication("a", text, chat))).position);
+  expect(reached).toBeGreaterThan(sequenceOf(position));
+  proxy.release();
+
+  const heard: (string | undefined)[] = [];
+  while (heard.at(-1) !== later.at(-1)) heard.push(...(await topic.next(1)));
+  expect(heard).toEqual(later);
+  expect(driver.history.counts.resets).toBe(1);
+});
+
 test.each(["", "1"])(
   "N14: recovers from a message whose sequence the stream does not have, after %j",
   async (first) => {
@@ -92,7 +129,7 @@ test.each(["", "1"])(
     let last = 0;
     for (const text of before) {
       const { position } = await store(driver, storedPublication("a", text, chat));
-      last = Number.parseInt(position.split(".")[1] ?? "", 36);
+      last = sequenceOf(position);
     }
     const connection = await connect({ servers: server.url });
     const forged = headers();
@@ -122,7 +159,7 @@ test("N14: finds by a check that its newest message is not in the stream", async
   const forged = headers();
   forged.set("Nats-Stream", "carillon-history_chat");
   forged.set("Nats-Sequence", "999999");
-  forged.set("Nats-Last-Sequence", String(Number.parseInt(position.split(".")[1] ?? "", 36)));
+  forged.set("Nats-Last-Sequence", String(sequenceOf(position)));
   forged.set("Nats-Time-Stamp", new Date().toISOString());
 
   connection.publish("carillon._.a", "forged", { headers: forged });

@@ -15,6 +15,8 @@ export class NatsProxy {
   #proxy: TcpProxy | undefined;
   #onLine: (() => void) | undefined;
   #held: { readonly side: Side; readonly passes: (() => void)[] } | undefined;
+  /** Called with the clients' bytes before they pass. */
+  #onBytes: ((bytes: Buffer) => void) | undefined;
 
   /** @param target - port of the server */
   async start(target: number): Promise<void> {
@@ -46,6 +48,24 @@ export class NatsProxy {
     this.#held = { side, passes: [] };
   }
 
+  /**
+   * Holds back the clients' bytes from the first on that contain `text` and come after others that contain `after`. Resolves when
+   * they have arrived.
+   */
+  holdFrom(text: string, { after }: { readonly after: string }): Promise<void> {
+    let hasPassed = false;
+    return new Promise((resolve) => {
+      this.#onBytes = (bytes) => {
+        if (hasPassed && bytes.includes(text)) {
+          this.#onBytes = undefined;
+          this.hold("clients");
+          resolve();
+        }
+        hasPassed ||= bytes.includes(after);
+      };
+    });
+  }
+
   /** Forwards the held bytes. */
   release(): void {
     const passes = this.#held?.passes ?? [];
@@ -68,6 +88,7 @@ export class NatsProxy {
     });
     client.on("data", (bytes) => {
       seen.write(bytes);
+      this.#onBytes?.(bytes);
       this.#pass("clients", greeted, () => server.write(bytes));
     });
     server.on("data", (bytes) => {
