@@ -49,11 +49,22 @@ export function invalidArgument(message: string, cause?: unknown): CarillonError
   return new CarillonError("invalid_argument", message, cause === undefined ? undefined : { cause });
 }
 
+/** Codes of failures that may be temporary. */
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavailable"]);
+
+/** Milliseconds after which to retry after a temporary failure, unless the error says otherwise. */
+const RETRY_DELAY = 1_000;
+
+/** Returns the milliseconds after which a retry may succeed; undefined where none can. */
+export function findRetryDelay({ code, retryDelay }: CarillonError): number | undefined {
+  const delay = retryDelay ?? (TRANSIENT.has(code) ? RETRY_DELAY : Number.POSITIVE_INFINITY);
+  return Number.isFinite(delay) ? delay : undefined;
+}
+
 /** Returns the value of the `Retry-After` header, in whole seconds; undefined for none. Source: RFC 9110 §10.2.3. */
-export function retryAfterSeconds({ retryDelay }: CarillonError): number | undefined {
-  return retryDelay === undefined || !Number.isFinite(retryDelay)
-    ? undefined
-    : Math.max(1, Math.ceil(retryDelay / 1_000));
+export function retryAfterSeconds(error: CarillonError): number | undefined {
+  const delay = findRetryDelay(error);
+  return delay === undefined ? undefined : Math.max(1, Math.ceil(delay / 1_000));
 }
 
 /** gRPC status numbers; Connect uses the same numbers for its codes. Source: grpc.io, status codes. */

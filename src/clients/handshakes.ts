@@ -18,7 +18,7 @@ export interface HandshakesOptions {
   readonly clientCount: () => number;
   /** Largest number of the node's clients. */
   readonly limit: number;
-  /** When clients should come back that are refused because the node is stopping. */
+  /** When clients should come back that are refused because the node is stopping or full. */
   readonly retry: RetryWindow;
   /** Returns a number from 0 up to 1. Default: Math.random. */
   readonly random?: () => number;
@@ -65,7 +65,7 @@ export class Handshakes {
   admit(waiting = 0): void {
     if (this.#closed) {
       this.counts.stopping += 1;
-      throw this.#stopping();
+      throw this.#refusal("this node is stopping");
     }
     try {
       this.checkCapacity(waiting);
@@ -84,7 +84,7 @@ export class Handshakes {
   checkCapacity(waiting = 0): void {
     const { clientCount, limit } = this.#options;
     if (clientCount() + waiting >= limit) {
-      throw new CarillonError("unavailable", "this node has reached its connection limit");
+      throw this.#refusal("this node has reached its connection limit");
     }
   }
 
@@ -93,9 +93,10 @@ export class Handshakes {
     this.#closed = true;
   }
 
-  #stopping(): CarillonError {
+  /** Creates a refusal that advises a time within the configured window. */
+  #refusal(message: string): CarillonError {
     const retryDelay = chooseDelay(this.#options.retry, this.#random);
-    return new CarillonError("unavailable", "this node is stopping", { retryDelay });
+    return new CarillonError("unavailable", message, { retryDelay });
   }
 
   /** Spreads the refused clients over the time that the rate needs to admit them all. */

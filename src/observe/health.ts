@@ -13,7 +13,7 @@ export function readyz(readiness: Readiness) {
   return (_request: IncomingMessage, response: ServerResponse): void => {
     const reasons = readiness();
     if (reasons.length === 0) respond(response, 200, ["ready"]);
-    else respond(response, 503, reasons);
+    else respond(response.setHeader("retry-after", 1), 503, reasons);
   };
 }
 

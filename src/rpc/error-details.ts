@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { type CarillonError, type ErrorCode, GRPC_STATUS } from "../errors.js";
+import { type CarillonError, findRetryDelay, GRPC_STATUS } from "../errors.js";
 
 /**
  * Detail of an error, encoded by the published field numbers of google/rpc/error_details.proto and google/rpc/status.proto.
@@ -12,17 +12,11 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
-/** Codes of failures that may be temporary. */
-const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavailable"]);
-
 /** Beginning of the texts that a history store gives to positions from which it cannot read. */
 const RECOVERY_FAILURE = /^(expired|unknown_position|too_many): /;
 
 /** Domain of the reasons in an ErrorInfo. */
 const DOMAIN = "carillon";
-
-/** Milliseconds after which to retry, unless the error says otherwise. */
-const RETRY_DELAY = 1_000;
 
 /**
  * Largest field path and largest description sent, in UTF-16 code units. Peers limit the size of the metadata that carries
@@ -38,8 +32,8 @@ export function errorDetails(error: CarillonError, type: DescMessage | undefined
   }
   const failure = error.code === "failed_precondition" ? RECOVERY_FAILURE.exec(error.message)?.[1] : undefined;
   if (failure !== undefined) return [errorInfo(failure.toUpperCase())];
-  const { retryDelay = RETRY_DELAY } = error;
-  return TRANSIENT.has(error.code) && Number.isFinite(retryDelay) ? [retryInfo(retryDelay)] : [];
+  const retryDelay = findRetryDelay(error);
+  return retryDelay === undefined ? [] : [retryInfo(retryDelay)];
 }
 
 /** Encodes a google.rpc.Status for the trailer `grpc-status-details-bin`. */

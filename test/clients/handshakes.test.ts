@@ -54,8 +54,9 @@ test("L22: gives refused clients different delays of at least a second", () => {
 
 test("L2, L22: does not count clients that a full node refuses against the rate", () => {
   let clients = 5;
-  const { handshakes, refusal } = setUp({ rate: 1, limit: 5, clientCount: () => clients });
-  expect(refusal()).toMatchObject({ code: "unavailable", message: "this node has reached its connection limit" });
+  const { handshakes, refusal } = setUp({ rate: 1, limit: 5, clientCount: () => clients, random: () => 0.5 });
+  const message = "this node has reached its connection limit";
+  expect(refusal()).toMatchObject({ code: "unavailable", message, retryDelay: 5_500 });
   clients = 4;
   expect(refusal()).toBeUndefined();
   expect(handshakes.counts).toEqual({ admitted: 1, rate: 0, full: 1, stopping: 0 });

@@ -107,6 +107,12 @@ test("R16: sends a retry delay with UNAVAILABLE and RESOURCE_EXHAUSTED, unless r
     const mounts = await startMounts({ services: [service], directory: everybody() });
     const detail = seconds && { type: "google.rpc.RetryInfo", seconds };
     expect(await detailsOf(mounts, publish, { messages: [] })).toEqual([detail, detail, detail]);
+    const { headers } = await fetch(mounts.http + pathOf(publish), {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    expect(headers.get("retry-after")).toBe(seconds === undefined ? null : String(Math.ceil(seconds)));
   }
 });
 

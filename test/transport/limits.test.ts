@@ -1,4 +1,4 @@
-import { connect, refusedUpgrade } from "../support/clients/native.js";
+import { connect, wholeRefusal } from "../support/clients/native.js";
 import { metric } from "../support/nodes/metrics.js";
 import { startNode } from "../support/nodes/node.js";
 import { closeFrame, connectRaw, openRaw, upgradeRequest } from "../support/raw/client.js";
@@ -7,12 +7,13 @@ test("L2: answers connections beyond the limit with 503 and the reason, and keep
   const node = await startNode({ limits: { connections: 2 } });
   const first = await connect(`${node.ws}/ws`);
   await connect(`${node.ws}/ws`);
-  const { body, status } = await refusedUpgrade(`${node.ws}/ws`);
+  const { body, headers, status } = await wholeRefusal(`${node.ws}/ws`);
   expect(status).toBe(503);
   expect(JSON.parse(body)).toEqual({
     code: "unavailable",
     message: "this node has reached its connection limit",
   });
+  expect(Number(headers["retry-after"])).toBeGreaterThanOrEqual(1);
   expect(await metric(node, "carillon_connections")).toBe(2);
   await first.join("foo");
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
-import { CarillonError, GRPC_STATUS, HTTP_STATUS } from "../../errors.js";
+import { CarillonError, GRPC_STATUS, HTTP_STATUS, retryAfterSeconds } from "../../errors.js";
 import { errorDetails } from "../error-details.js";
 import { isDisconnect, type OnFault, toCallerError } from "../faults.js";
 import { parseRpcForm } from "./rpc-form.js";
@@ -12,6 +12,9 @@ export function toConnectError(cause: unknown, type: DescMessage, onFault: OnFau
   const error = toCallerError(cause, onFault);
   const converted = new ConnectError(error.message, GRPC_STATUS[error.code]);
   converted.details.push(...errorDetails(error, type));
+  // Connect sends the metadata of a unary call's error as headers.
+  const seconds = retryAfterSeconds(error);
+  if (seconds !== undefined) converted.metadata.set("retry-after", String(seconds));
   return converted;
 }
 
@@ -98,10 +101,13 @@ export function answerBadHost(response: ServerResponse): void {
 /** Answers with the error as JSON when the caller's protocol is unknown. */
 export function answerPlain(
   response: ServerResponse,
-  { code, message }: CarillonError,
-  status = HTTP_STATUS[code],
+  error: CarillonError,
+  status = HTTP_STATUS[error.code],
   headers: Readonly<Record<string, string>> = {},
 ): void {
+  const { code, message } = error;
+  const seconds = retryAfterSeconds(error);
+  if (seconds !== undefined) response.setHeader("retry-after", seconds);
   response.writeHead(status, { "content-type": "application/json", ...headers });
   response.end(JSON.stringify({ code, message }));
 }

@@ -10,7 +10,7 @@ import type { Address } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
 import { createStoppingError } from "../admission/admission-request.js";
 import { ignoreUpgrade, isWebSocketUpgrade } from "../admission/ignore-upgrade.js";
-import { refuseRequest, refuseUpgradeWith } from "../admission/refuse.js";
+import { refuseRequest, refuseRequestWith, refuseUpgradeWith } from "../admission/refuse.js";
 import { requireUpgrade } from "../admission/upgrade-required.js";
 import type { HostCheck } from "./host.js";
 import { isClaimed } from "./http-stream.js";
@@ -26,7 +26,7 @@ const REQUEST_HEADERS = [
   // Names the vhost of the request (A3).
   "carillon-vhost",
 ].join(", ");
-const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin";
+const RESPONSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after";
 
 /** Timeouts of the steps of a request, in milliseconds. */
 export interface HttpTimes {
@@ -149,8 +149,7 @@ export class HttpListener {
     try {
       this.#route(request, parseRequestPath(request), response);
     } catch (cause) {
-      const { code, message } = CarillonError.from(cause);
-      refuseRequest(response, code, message);
+      refuseRequestWith(response, CarillonError.from(cause));
     }
   }
 
