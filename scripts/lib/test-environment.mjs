@@ -6,6 +6,7 @@ import { optionalPrograms } from "./optional-programs.mjs";
 import { centrifugo } from "./peers.mjs";
 import { versionOf } from "./program.mjs";
 import { pythonEnvironments } from "./python.mjs";
+import { runtimes } from "./runtimes.mjs";
 import { say } from "./say.mjs";
 
 /**
@@ -22,12 +23,14 @@ export async function testEnvironment() {
   const python = await pythonEnvironments();
   const optional = optionalPrograms();
   const tools = await deployTools();
+  const javaScript = await runtimes();
 
   const env = {
     ...process.env,
     ...python.env,
     ...optional.env,
     ...tools.env,
+    ...javaScript.env,
     NATS_SERVER: nats,
     ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
@@ -38,5 +41,8 @@ export async function testEnvironment() {
   const peer = await centrifugo(false);
   if (peer.missing)
     missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);
-  return { env, missing: [...missing, ...python.missing, ...optional.missing, ...tools.missing] };
+  return {
+    env,
+    missing: [...missing, ...python.missing, ...optional.missing, ...tools.missing, ...javaScript.missing],
+  };
 }
