@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { TLSSocket } from "node:tls";
-import { type BackendDirectory, VHOST_HEADER } from "../access/keys/backend.js";
+import { VHOST_HEADER } from "../access/keys/backend.js";
+import { hashKey } from "../access/keys/key-secret.js";
+import type { Keyring } from "../access/keys/keyring.js";
 import { verifyPassword } from "../access/keys/password-hash.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import type { OpenRequestLease } from "../net/byte-budget.js";
@@ -25,7 +27,7 @@ const SIGN_IN_BYTES = 4_096;
 export interface DashboardOptions {
   readonly sessions: Sessions;
   readonly limit: SignInLimit;
-  readonly keys: BackendDirectory;
+  readonly keyring: Pick<Keyring, "identifyHash" | "open">;
   /** Hash of the password; undefined where only keys can sign in. */
   readonly passwordHash: string | undefined;
   /** Whether the dashboard may change something. */
@@ -55,10 +57,8 @@ export class Dashboard {
     const { actions, files } = this.#options;
     const routes = new Map<string, Handler>();
     for (const [path, handler] of files) routes.set(path, this.#unlessClosed(handler));
-    routes.set(
-      `${DASHBOARD_PATH}/session`,
-      this.#unlessClosed(allowReads((...exchange) => this.#describeSession(...exchange))),
-    );
+    const describe = settle((...exchange) => this.#describeSession(...exchange));
+    routes.set(`${DASHBOARD_PATH}/session`, this.#unlessClosed(allowReads(describe)));
     routes.set(
       `${DASHBOARD_PATH}/sign-in`,
       this.#posts((...exchange) => this.#signIn(...exchange)),
@@ -83,29 +83,20 @@ export class Dashboard {
   }
 
   /** Accepts only POST requests of the dashboard's own page. */
-  #posts(handler: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>): Handler {
+  #posts(handler: Exchange): Handler {
+    const handle = settle((request, response) => {
+      checkFromDashboard(request.headers);
+      return handler(request, response);
+    });
     return this.#unlessClosed((request, response) => {
-      if (request.method !== "POST") {
-        refuseMethod(request.method, response, "POST");
-        return;
-      }
-      Promise.resolve()
-        .then(() => {
-          checkFromDashboard(request.headers);
-          return handler(request, response);
-        })
-        .catch((cause: unknown) => {
-          // Discards the rest of the body, so that the caller reads the answer.
-          request.resume();
-          if (response.headersSent) response.destroy();
-          else refuseRequestWith(response, CarillonError.from(cause));
-        });
+      if (request.method === "POST") handle(request, response);
+      else refuseMethod(request.method, response, "POST");
     });
   }
 
-  #describeSession(request: IncomingMessage, response: ServerResponse): void {
+  async #describeSession(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { access, actions, passwordHash } = this.#options;
-    const signedIn = this.#findSignedIn(readCookie(request));
+    const signedIn = await this.#findSignedIn(readCookie(request));
     answerJson(response, {
       required: access() === "sign-in",
       password: passwordHash !== undefined,
@@ -115,10 +106,10 @@ export class Dashboard {
   }
 
   /** Finds who signed in. Ends a session whose key was revoked or lost the action `admin`. */
-  #findSignedIn(cookie: string | undefined): SignedIn | undefined {
+  async #findSignedIn(cookie: string | undefined): Promise<SignedIn | undefined> {
     const { sessions } = this.#options;
-    const signedIn = sessions.find(cookie)?.signedIn;
-    if (signedIn?.by !== "key" || this.#isValid(signedIn.key)) return signedIn;
+    const signedIn = (await sessions.find(cookie))?.signedIn;
+    if (signedIn?.by !== "key" || this.#isValid(signedIn.keyHash)) return signedIn;
     sessions.end(cookie);
     return undefined;
   }
@@ -132,7 +123,7 @@ export class Dashboard {
     const body = await receiveBody(request, { lease, limit: SIGN_IN_BYTES, tooLarge: signInTooLarge });
     const { key, password } = readSignIn(body.toString("utf8"));
     const signedIn = await limit.attempt(toAddressKey(addressOf(request)), () =>
-      password === undefined ? Promise.resolve(this.#checkKey(key)) : this.#checkPassword(password),
+      password === undefined ? Promise.resolve(this.#checkKey(hashKey(key))) : this.#checkPassword(password),
     );
     if (signedIn === undefined) {
       throw new CarillonError("permission_denied", password === undefined ? "unknown key" : "wrong password");
@@ -150,10 +141,10 @@ export class Dashboard {
   }
 
   /** Creates the handler that passes calls of a method on, with the rights of the session. */
-  #caller(method: string): Handler {
-    return (request, response) => {
+  #caller(method: string): Exchange {
+    return async (request, response) => {
       const { access, rpc, sessions } = this.#options;
-      const session = sessions.find(readCookie(request));
+      const session = await sessions.find(readCookie(request));
       if (session === undefined && access() === "sign-in") throw new CarillonError("unauthenticated", "sign in first");
       const { headers } = request;
       delete headers.authorization;
@@ -165,9 +156,9 @@ export class Dashboard {
     };
   }
 
-  #isValid(key: string): boolean {
+  #isValid(keyHash: string): boolean {
     try {
-      return this.#checkKey(key) !== undefined;
+      return this.#checkKey(keyHash) !== undefined;
     } catch (cause) {
       // The keys may not have been read yet.
       return CarillonError.from(cause).code === "unavailable";
@@ -181,20 +172,35 @@ export class Dashboard {
   }
 
   /** @throws CarillonError permission_denied: the key lacks the action `admin`; unavailable: the keys are not loaded */
-  #checkKey(key: string): SignedIn | undefined {
+  #checkKey(keyHash: string): SignedIn | undefined {
+    const { keyring } = this.#options;
+    // Before the first key exists, every key would be accepted.
+    if (keyring.open) return undefined;
     try {
-      const { actions, name } = this.#options.keys.identify({
-        authorization: `Bearer ${key}`,
-        certificate: undefined,
-        vhost: undefined,
-      });
-      if (actions.has("admin")) return { by: "key", key, name };
+      const { actions, name } = keyring.identifyHash(keyHash, undefined);
+      if (actions.has("admin")) return { by: "key", keyHash, name };
     } catch (cause) {
       if (CarillonError.from(cause).code === "unauthenticated") return undefined;
       throw cause;
     }
     throw new CarillonError("permission_denied", 'this key lacks the action "admin"');
   }
+}
+
+type Exchange = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** Creates a handler that answers with the error that an exchange throws. */
+function settle(exchange: Exchange): Handler {
+  return (request, response) => {
+    Promise.resolve()
+      .then(() => exchange(request, response))
+      .catch((cause: unknown) => {
+        // Discards the rest of the body, so that the caller reads the answer.
+        request.resume();
+        if (response.headersSent) response.destroy();
+        else refuseRequestWith(response, CarillonError.from(cause));
+      });
+  };
 }
 
 function refuseAction(): never {

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { BACKEND_ACTIONS } from "../access/decide/actions.js";
 import type { Backend, BackendCredentials, BackendDirectory } from "../access/keys/backend.js";
 import { hashKey } from "../access/keys/key-secret.js";
+import type { Keyring } from "../access/keys/keyring.js";
 import { MatcherList } from "../access/patterns/matcher-list.js";
+import type { Cluster } from "../cluster/cluster.js";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
 import { LruMap } from "../util/lru-map.js";
@@ -10,6 +12,8 @@ import { DEFAULT_VHOST } from "../util/names.js";
 
 /** Number of sessions kept. The least recently used one ends first. */
 const MAX_SESSIONS = 1_024;
+/** Cookies that other nodes are asked for at a time. Further unknown ones count as not signed in. */
+const MAX_QUESTIONS = 8;
 
 /**
  * Scheme of the credentials that calls of a session have within this process. Its secret never leaves the process, so a
@@ -17,75 +21,121 @@ const MAX_SESSIONS = 1_024;
  */
 const SCHEME = "Dashboard ";
 
+const FIND = "dashboard.find";
+const END = "dashboard.end";
+
 /** How an operator signed in: with the password, which has all rights, or with a key, which has its own. */
 export type SignedIn =
   | { readonly by: "password" }
-  | { readonly by: "key"; readonly key: string; readonly name: string };
+  | { readonly by: "key"; readonly keyHash: string; readonly name: string };
 
-export interface DashboardSession {
+/** A session, as nodes tell each other. */
+type SessionRecord = {
   readonly signedIn: SignedIn;
-  /** `authorization` of its calls. */
-  readonly authorization: string;
   /** By the wall clock, in milliseconds since the epoch. */
   readonly expires: number;
+};
+
+export interface DashboardSession extends SessionRecord {
+  /** `authorization` of its calls on this node. */
+  readonly authorization: string;
 }
 
 export interface SessionsOptions {
   readonly clock: Clock;
   /** Lifetime of a session in milliseconds. */
   readonly lifetime: number;
-  readonly keys: BackendDirectory;
+  readonly keyring: Pick<Keyring, "identify" | "identifyHash">;
   readonly hasVhost: (vhost: string) => boolean;
+  readonly cluster: Pick<Cluster, "ask" | "handle" | "nodes" | "tell">;
 }
 
-/** Sessions of the dashboard, and the directory that identifies their calls among those of other backends. */
+/**
+ * Sessions of the dashboard, and the directory that identifies their calls among those of other backends. A node that does
+ * not know a cookie asks the others, because a load balancer may send each request to another node.
+ */
 export class Sessions implements BackendDirectory {
   readonly #options: SessionsOptions;
   /** By hash of the cookie, so that timing reveals nothing about other cookies. */
   readonly #byCookie = new LruMap<string, DashboardSession>(MAX_SESSIONS);
   /** By hash of the internal credentials. */
   readonly #bySecret = new LruMap<string, DashboardSession>(MAX_SESSIONS);
+  #questions = 0;
 
+  /** Must be created before the cluster starts, because it also answers other nodes. */
   constructor(options: SessionsOptions) {
     this.#options = options;
+    options.cluster.handle(FIND, (hash) => {
+      const session = this.#findLive(this.#byCookie, String(hash));
+      return session === undefined ? null : { signedIn: { ...session.signedIn }, expires: session.expires };
+    });
+    options.cluster.handle(END, (hash) => {
+      this.#endHere(String(hash));
+      return null;
+    });
   }
 
   /** Begins a session. @returns its cookie */
   begin(signedIn: SignedIn): string {
     const { clock, lifetime } = this.#options;
-    const session = { signedIn, authorization: SCHEME + createSecret(), expires: clock.now() + lifetime };
     const cookie = createSecret();
-    this.#byCookie.set(hashKey(cookie), session);
-    this.#bySecret.set(hashKey(session.authorization), session);
+    this.#add(hashKey(cookie), { signedIn, expires: clock.now() + lifetime });
     return cookie;
   }
 
-  /** Finds a session that has not expired. */
-  find(cookie: string | undefined): DashboardSession | undefined {
-    return cookie === undefined ? undefined : this.#findLive(this.#byCookie, hashKey(cookie));
+  /** Finds a session that has not expired, on any node. */
+  async find(cookie: string | undefined): Promise<DashboardSession | undefined> {
+    if (cookie === undefined) return undefined;
+    const hash = hashKey(cookie);
+    return this.#findLive(this.#byCookie, hash) ?? this.#findElsewhere(hash);
   }
 
-  /** Ends a session, with its open streams. */
+  /** Ends a session with its open streams, on all nodes. */
   end(cookie: string | undefined): void {
-    const session = this.find(cookie);
-    if (cookie === undefined || session === undefined) return;
-    this.#byCookie.delete(hashKey(cookie));
-    this.#bySecret.delete(hashKey(session.authorization));
+    if (cookie !== undefined) this.#options.cluster.tell(END, hashKey(cookie));
   }
 
   identify(credentials: BackendCredentials): Backend {
-    const { authorization, vhost = DEFAULT_VHOST } = credentials;
-    const { hasVhost, keys } = this.#options;
-    if (authorization?.startsWith(SCHEME) !== true) return keys.identify(credentials);
+    const { authorization, vhost } = credentials;
+    const { hasVhost, keyring } = this.#options;
+    if (authorization?.startsWith(SCHEME) !== true) return keyring.identify(credentials);
     const signedIn = this.#findLive(this.#bySecret, hashKey(authorization))?.signedIn;
     if (signedIn === undefined) throw sessionEnded();
     if (signedIn.by === "key") {
-      const backend = keys.identify({ ...credentials, authorization: `Bearer ${signedIn.key}` });
+      const backend = keyring.identifyHash(signedIn.keyHash, vhost);
       if (!backend.actions.has("admin")) throw sessionEnded();
       return backend;
     }
-    if (!hasVhost(vhost)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(vhost)}`);
-    return { ...OPERATOR, vhost };
+    const name = vhost ?? DEFAULT_VHOST;
+    if (!hasVhost(name)) throw new CarillonError("not_found", `unknown vhost ${JSON.stringify(name)}`);
+    return { ...OPERATOR, vhost: name };
+  }
+
+  async #findElsewhere(hash: string): Promise<DashboardSession | undefined> {
+    const { clock, cluster } = this.#options;
+    if (cluster.nodes.size < 2 || this.#questions >= MAX_QUESTIONS) return undefined;
+    this.#questions += 1;
+    try {
+      const { answers } = await cluster.ask(FIND, hash);
+      const found = [...answers.values()].find((answer) => answer !== null) as SessionRecord | undefined;
+      return found === undefined || found.expires <= clock.now() ? undefined : this.#add(hash, found);
+    } finally {
+      this.#questions -= 1;
+    }
+  }
+
+  #add(hash: string, record: SessionRecord): DashboardSession {
+    const session = { ...record, authorization: SCHEME + createSecret() };
+    this.#byCookie.set(hash, session);
+    this.#bySecret.set(hashKey(session.authorization), session);
+    return session;
+  }
+
+  #endHere(hash: string): void {
+    const session = this.#byCookie.get(hash);
+    if (session === undefined) return;
+    this.#byCookie.delete(hash);
+    this.#bySecret.delete(hashKey(session.authorization));
   }
 
   #findLive(sessions: LruMap<string, DashboardSession>, key: string): DashboardSession | undefined {

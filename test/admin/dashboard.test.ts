@@ -2,6 +2,8 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { bearer, configuredKey, TestBackend } from "../support/backends/backend.js";
 import { connect } from "../support/clients/native.js";
+import { startNatsNode } from "../support/nats/node.js";
+import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { PASSWORD, PASSWORD_HASH, postToDashboard, readDashboardSession, signIn } from "./support.js";
 
@@ -144,7 +146,31 @@ describe("the password", () => {
   });
 });
 
+test("a session serves all nodes of the cluster, and ends on all of them", async () => {
+  const server = await startNats();
+  const config = { admin: { password_hash: PASSWORD_HASH }, vhosts: { "/": { keys: KEYS } } };
+  const nodes = [await startNatsNode(server.url, {}, config), await startNatsNode(server.url, {}, config)] as const;
+  for (const [credentials, name] of [
+    [{ password: PASSWORD }, "password"],
+    [{ key: "operator" }, "operator"],
+  ] as const) {
+    const cookie = await signIn(nodes[0], credentials);
+    expect((await readDashboardSession(nodes[1], cookie)).body).toMatchObject({ signedIn: name });
+    expect((await postToDashboard(nodes[1], TOPICS, {}, { cookie })).status).toBe(200);
+    await postToDashboard(nodes[1], "sign-out", {}, { cookie });
+    for (const node of nodes) {
+      while ((await postToDashboard(node, TOPICS, {}, { cookie })).status !== 401);
+      expect((await readDashboardSession(node, cookie)).body).not.toHaveProperty("signedIn");
+    }
+  }
+});
+
 describe("a key", () => {
+  test("is not accepted before the first key exists", async () => {
+    const node = await startNode({ admin: { password_hash: PASSWORD_HASH } });
+    expect((await postToDashboard(node, "sign-in", { key: "any" })).body).toMatchObject({ message: "unknown key" });
+  });
+
   test("signs in with the action admin, and has only its other rights", async () => {
     const node = await startWithPassword();
     const cookie = await signIn(node, { key: "operator" });

@@ -1,36 +1,42 @@
 import { Keyring } from "../../src/access/keys/keyring.js";
 import { Sessions } from "../../src/admin/sessions.js";
 import { SignInLimit } from "../../src/admin/sign-in-limit.js";
+import { ClusterNode } from "../../src/cluster/cluster-node.js";
+import { LocalBus } from "../../src/cluster/local-bus.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { ManualClock } from "../support/manual-clock.js";
 
+const ignoreErrors = (): void => {};
+
+/** Sessions of a node whose cluster has no others. */
 function createSessions(clock: ManualClock): Sessions {
-  const keys = new Keyring({ clock, open: false, hasVhost: () => true });
-  return new Sessions({ clock, lifetime: 60_000, keys, hasVhost: () => true });
+  const keyring = new Keyring({ clock, open: false, hasVhost: () => true });
+  const cluster = new ClusterNode({ node: "one", bus: new LocalBus(ignoreErrors), clock, onError: ignoreErrors });
+  return new Sessions({ clock, lifetime: 60_000, keyring, cluster, hasVhost: () => true });
 }
 
-test("ends a session after its lifetime", () => {
+test("ends a session after its lifetime", async () => {
   const clock = new ManualClock();
   const sessions = createSessions(clock);
   const cookie = sessions.begin({ by: "password" });
-  const { authorization = "" } = sessions.find(cookie) ?? {};
+  const { authorization = "" } = (await sessions.find(cookie)) ?? {};
   const credentials = { authorization, certificate: undefined, vhost: undefined };
   clock.advance(59_999);
   expect(sessions.identify(credentials)).toMatchObject({ name: "dashboard", vhost: "/" });
   clock.advance(1);
-  expect(sessions.find(cookie)).toBeUndefined();
+  expect(await sessions.find(cookie)).toBeUndefined();
   expect(() => sessions.identify(credentials)).toThrow("the session has ended: sign in again");
 });
 
-test("keeps a bounded number of sessions, the most recently used ones", () => {
+test("keeps a bounded number of sessions, the most recently used ones", async () => {
   const sessions = createSessions(new ManualClock());
   const first = sessions.begin({ by: "password" });
   const second = sessions.begin({ by: "password" });
   for (let count = 2; count < 1_024; count += 1) sessions.begin({ by: "password" });
-  sessions.find(first);
+  await sessions.find(first);
   sessions.begin({ by: "password" });
-  expect(sessions.find(first)).toBeDefined();
-  expect(sessions.find(second)).toBeUndefined();
+  expect(await sessions.find(first)).toBeDefined();
+  expect(await sessions.find(second)).toBeUndefined();
 });
 
 const fail = (): Promise<undefined> => Promise.resolve(undefined);

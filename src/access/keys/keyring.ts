@@ -178,8 +178,17 @@ export class Keyring implements BackendDirectory {
    * @throws as `identify` does
    */
   identifyKey(secret: string, vhost: string | undefined): Backend {
+    return this.identifyHash(hashKey(secret), vhost);
+  }
+
+  /**
+   * Identifies a backend by the hash of its key, as of {@link hashKey}.
+   * @param vhost - requested vhost; undefined for the key's own
+   * @throws as `identify` does
+   */
+  identifyHash(hash: string, vhost: string | undefined): Backend {
     if (this.#isOpen()) return this.#identifyAnonymous(vhost ?? DEFAULT_VHOST);
-    const key = this.#keys.get(hashKey(secret));
+    const key = this.#keys.get(hash);
     if (key === undefined) {
       this.#checkLoaded();
       throw unauthenticated("unknown or revoked key");

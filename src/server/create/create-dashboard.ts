@@ -27,7 +27,7 @@ export function createDashboard({ admin, http }: Config, context: DashboardConte
   const dashboard = new Dashboard({
     ...rest,
     limit: new SignInLimit(systemClock),
-    keys: keyring,
+    keyring,
     passwordHash,
     actions,
     lifetime,

@@ -184,7 +184,8 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   const sessions = new Sessions({
     clock: systemClock,
     lifetime: config.admin.session,
-    keys: keyring,
+    keyring,
+    cluster: clusterRuntime.cluster,
     hasVhost: (vhost) => vhosts.get(vhost) !== undefined,
   });
   const onPublished = (seconds: number): void => {
