@@ -4,6 +4,7 @@ import { grpcurl } from "./grpcurl.mjs";
 import { natsServer } from "./nats-server.mjs";
 import { optionalPrograms } from "./optional-programs.mjs";
 import { centrifugo } from "./peers.mjs";
+import { previousVersion } from "./previous.mjs";
 import { versionOf } from "./program.mjs";
 import { pythonEnvironments } from "./python.mjs";
 import { runtimes } from "./runtimes.mjs";
@@ -41,6 +42,8 @@ export async function testEnvironment() {
   const peer = await centrifugo(false);
   if (peer.missing)
     missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);
+  const previous = await previousVersion();
+  if (previous.missing) missing.push(`skipped the tests with the previous version: ${previous.missing}`);
   return {
     env,
     missing: [...missing, ...python.missing, ...optional.missing, ...tools.missing, ...javaScript.missing],

@@ -257,7 +257,9 @@ export class ClusterNode implements Cluster {
         this.#requests.get(message.id)?.answer(from, message.body);
         break;
       case "refusal":
-        this.#requests.get(message.id)?.refuse(new CarillonError(message.code, message.message));
+        // A node of another version may not know the request.
+        if (message.code === "unimplemented") this.#requests.get(message.id)?.miss(from);
+        else this.#requests.get(message.id)?.refuse(new CarillonError(message.code, message.message));
     }
   }
 

@@ -21,8 +21,9 @@ export interface Cluster {
   stop(deadline: number): Promise<void>;
   /**
    * Sends a request to every node, including this one. An error that a node's handler throws is thrown here. A node that
-   * does not answer within two seconds, or is lost meanwhile, is missing. While the bus is disconnected, all others are.
-   * @throws CarillonError resource_exhausted beyond 32 MiB, unimplemented when a node has no handler of the kind
+   * does not answer within two seconds, is lost meanwhile, or has no handler of the kind because it has another version, is
+   * missing. While the bus is disconnected, all others are.
+   * @throws CarillonError resource_exhausted beyond 32 MiB, unimplemented when this node has no handler of the kind
    */
   ask(kind: string, body: Json): Promise<Answers>;
   /** Sends a message to every node, and calls this node's handler at once. Never throws; a failed message is lost. */

@@ -17,8 +17,8 @@ export type ConnectionInfo = {
   /** In milliseconds since the epoch; null if the connection does not expire. */
   readonly expires: number | null;
   readonly topicCount: number;
-  /** Number of messages published by the connection. */
-  readonly published: number;
+  /** Number of messages published by the connection. Unset by nodes of older versions. */
+  readonly published?: number;
 };
 
 export function toConnectionInfo(

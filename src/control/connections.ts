@@ -41,11 +41,13 @@ type BrokerTopic = { readonly broker: string; readonly topic: string };
 type ConnectionWithTopics = {
   readonly connection: ConnectionInfo;
   readonly topics: readonly BrokerTopic[];
-  readonly permissions: Readonly<Record<string, readonly string[]>>;
+  /** Unset by nodes of older versions. */
+  readonly permissions?: Readonly<Record<string, readonly string[]>>;
 };
 
-type ListFilter = Required<Pick<ListConnections, "user" | "topic" | "address" | "dialect">>;
-type ListBody = ListFilter & { readonly vhost: string; readonly page: PageQuery };
+/** A node of an older version sends no address and no dialect. */
+type SentFilter = Pick<ListConnections, "user" | "topic" | "address" | "dialect">;
+type ListBody = SentFilter & { readonly vhost: string; readonly page: PageQuery };
 type OneBody = { readonly vhost: string; readonly id: string };
 type CloseBody = {
   readonly vhost: string;
@@ -142,7 +144,7 @@ export class Connections {
     return runInTurns(vhost, pageInSteps(this.#findOpen(vhost, filter), source, page));
   }
 
-  *#findOpen(vhost: string, { address, dialect, topic, user }: ListFilter): Generator<Client> {
+  *#findOpen(vhost: string, { address = "", dialect = "", topic, user }: SentFilter): Generator<Client> {
     for (const client of this.#findCandidates(vhost, user, topic)) {
       const { origin } = client;
       const matches = origin.address.startsWith(address) && (dialect === "" || origin.dialect === dialect);

@@ -101,6 +101,13 @@ describe("several nodes", () => {
     for (const answer of answers.values()) expect(answer).toEqual([{ text: "häl\u0001lo" }, two.member.node]);
   });
 
+  test("lists a node as missing at once when it has no handler of the kind, as another version may have none", async () => {
+    for (const { member } of [one, two]) member.handle("newer", () => "known");
+    const { answers, missing } = await one.member.ask("newer", null);
+    expect([...answers.keys()].toSorted()).toEqual([one.member.node, two.member.node].toSorted());
+    expect(missing).toEqual([three.member.node]);
+  });
+
   test("all receive messages, in order", async () => {
     for (let number = 0; number < 50; number += 1) two.member.tell("note", number);
     for (const { notes } of [one, two, three]) {

@@ -21,7 +21,7 @@ import { infoFields, toStruct, toTimestamp } from "../values.js";
 /** Messages of carillon.v1.ControlService. */
 
 export function toConnectionMessage(connection: ConnectionInfo): MessageInitShape<typeof ConnectionSchema> {
-  const { connected, expires, info, published, user, ...same } = connection;
+  const { connected, expires, info, published = 0, user, ...same } = connection;
   return {
     ...same,
     published: BigInt(published),

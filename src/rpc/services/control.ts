@@ -73,7 +73,7 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
     return {
       connection: toConnectionMessage(connection),
       topics: topics.map((topic) => ({ ...topic })),
-      permissions: toPermissionsMessage(permissions),
+      ...(permissions !== undefined && { permissions: toPermissionsMessage(permissions) }),
     };
   }
 

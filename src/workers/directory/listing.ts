@@ -30,7 +30,6 @@ export class WorkerListing {
     });
   }
 
-  /** @throws CarillonError unimplemented when a node of another version does not know the request */
   async list(vhost: string): Promise<WorkerList> {
     const { answers, missing } = await this.#cluster.ask(WORKERS, vhost);
     const lists = [...answers].map(([, list]) => list as unknown as NodeList);

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly folder?: string;
   /** Most files that it may have open. */
   readonly openFiles?: number;
+  /** Executable of another version. */
+  readonly program?: string;
 }
 
 /** Runs the built executable until it ends. */
@@ -78,9 +80,9 @@ export async function startCarillon(args: readonly string[] = [], options: RunOp
 }
 
 function spawnCarillon(args: readonly string[], options: RunOptions): ChildProcess {
-  const { environment = {}, folder, openFiles } = options;
+  const { environment = {}, folder, openFiles, program = PROGRAM } = options;
   const limited = openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`];
-  const [command = process.execPath, ...rest] = [...limited, process.execPath, PROGRAM, ...args];
+  const [command = process.execPath, ...rest] = [...limited, process.execPath, program, ...args];
   return spawn(command, rest, {
     env: { PATH: process.env["PATH"], ...environment },
     ...(folder === undefined ? {} : { cwd: folder }),

@@ -22,6 +22,6 @@ export function toConnectionEntry(facts: ConnectionInfo, ended: number | null): 
     endedAt: ended === null ? null : new Date(ended).toISOString(),
     ipAddress: address,
     userAgent,
-    messages: published,
+    messages: published ?? 0,
   };
 }
