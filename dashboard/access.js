@@ -27,7 +27,7 @@ export function access(view, { signal }) {
       panel("Keys of backends", keys.element),
     ),
   );
-  keys.load();
+  void keys.load();
 }
 
 const COLUMNS = [

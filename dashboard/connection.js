@@ -19,7 +19,7 @@ export function connection(view, { path: [id], session, signal }) {
     result,
     body,
   );
-  showConnection(body, id, signal);
+  void showConnection(body, id, signal);
 }
 
 async function showConnection(target, id, signal) {

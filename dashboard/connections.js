@@ -43,7 +43,7 @@ export function connections(view, context) {
   });
   const form = filterForm([userField, topicField, addressField, field("Dialect", dialect)], () => list.load());
   show(view, pageHead("Connections"), form, list.element);
-  list.load();
+  void list.load();
 }
 
 /** An input and its field. */

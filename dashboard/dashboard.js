@@ -29,7 +29,7 @@ let running = new AbortController();
 let opened = new AbortController();
 
 listenForSignOut(() => {
-  if (session?.required === true) start();
+  if (session?.required === true) void start();
 });
 addEventListener("hashchange", () => {
   openPage();
@@ -37,15 +37,16 @@ addEventListener("hashchange", () => {
   byId("view").focus({ preventScroll: true });
   scrollTo(0, 0);
 });
-byId("sign-out").addEventListener("click", async () => {
-  await post("/admin/sign-out").catch(() => {});
-  start();
+byId("sign-out").addEventListener("click", () => {
+  void post("/admin/sign-out")
+    .catch(() => {})
+    .then(start);
 });
 byId("vhost").addEventListener("change", ({ target }) => {
   scope.vhost = target.value;
   openPage();
 });
-start();
+void start();
 
 /** Shows the sign-in or the pages, as the session requires. */
 async function start() {
@@ -73,7 +74,7 @@ async function start() {
   showPages();
   onLive(showState, signal);
   showState();
-  runLive(signal);
+  void runLive(signal);
   openPage();
   await showVhosts(signal);
 }

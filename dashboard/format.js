@@ -2,7 +2,10 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** Formats a count, which protobuf's JSON may have as text. */
+/**
+ * Formats a count, which protobuf's JSON may have as text.
+ * @param {number | string} value
+ */
 export function count(value = 0) {
   return whole.format(Number(value));
 }
@@ -13,7 +16,10 @@ export function rate(value = 0) {
   return value < 100_000 ? whole.format(value) : short.format(value);
 }
 
-/** Formats a size in bytes. */
+/**
+ * Formats a size in bytes, which protobuf's JSON may have as text.
+ * @param {number | string} value
+ */
 export function bytes(value = 0) {
   let size = Number(value);
   let unit = 0;

@@ -59,7 +59,7 @@ export class PagedList {
         );
     }
     const isWhole = this.#next === "" && token === "";
-    if (isWhole && !this.#signal.aborted) this.#timer = setTimeout(() => this.load(true), REFRESH);
+    if (isWhole && !this.#signal.aborted) this.#timer = setTimeout(() => void this.load(true), REFRESH);
   }
 
   #show(missing) {

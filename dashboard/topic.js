@@ -37,9 +37,9 @@ export function topic(view, { path: [name, broker = ""], session, signal }) {
       h("div", { className: "columns" }, panel("Stored messages", stored), panel("Presence", members)),
     ),
   );
-  repeat(() => showSummary(summary, name, broker, tail, signal), signal);
-  repeat(() => showMembers(members, name, broker, signal), signal);
-  showHistory(stored, name, broker, [], "", signal);
+  void repeat(() => showSummary(summary, name, broker, tail, signal), signal);
+  void repeat(() => showMembers(members, name, broker, signal), signal);
+  void showHistory(stored, name, broker, [], "", signal);
 }
 
 /** Calls a function at once and then every few seconds. */

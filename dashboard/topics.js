@@ -47,7 +47,7 @@ export function topics(view, context) {
   const form = filterForm([field("Topics that begin with", prefix)], () => list.load());
   form.append(open);
   show(view, pageHead("Topics"), form, list.element);
-  list.load();
+  void list.load();
 }
 
 /** Address of a topic's page. */

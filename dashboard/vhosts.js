@@ -14,7 +14,7 @@ export function vhosts(view, { signal }) {
     signal,
   });
   show(view, pageHead("Vhosts"), list.element);
-  list.load();
+  void list.load();
 }
 
 /** Paths of the vhosts whose settings are unfolded, which stay so when the list is read again. */

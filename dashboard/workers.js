@@ -15,7 +15,7 @@ export function workers(view, { signal }) {
     signal,
   });
   show(view, pageHead("Workers"), list.element);
-  list.load();
+  void list.load();
 }
 
 const COLUMNS = [

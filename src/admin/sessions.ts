@@ -66,11 +66,11 @@ export class Sessions implements BackendDirectory {
   constructor(options: SessionsOptions) {
     this.#options = options;
     options.cluster.handle(FIND, (hash) => {
-      const session = this.#findLive(this.#byCookie, String(hash));
+      const session = this.#findLive(this.#byCookie, typeof hash === "string" ? hash : "");
       return session === undefined ? null : { signedIn: { ...session.signedIn }, expires: session.expires };
     });
     options.cluster.handle(END, (hash) => {
-      this.#endHere(String(hash));
+      if (typeof hash === "string") this.#endHere(hash);
       return null;
     });
   }

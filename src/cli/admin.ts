@@ -5,7 +5,7 @@ import { hashPassword } from "../access/keys/password-hash.js";
 import { CarillonError } from "../errors.js";
 import { EXIT, fail } from "./exit-code.js";
 
-/** Shortest password, in characters. Source: NIST SP 800-63B §5.1.1. */
+/** Shortest password, in UTF-16 code units. Source: NIST SP 800-63B §5.1.1. */
 const MIN_LENGTH = 8;
 /** Longest password, in bytes. */
 const MAX_BYTES = 1_024;
@@ -13,7 +13,7 @@ const MAX_BYTES = 1_024;
 /** Reads a password from the terminal or from stdin, and prints its hash for the configuration. */
 export async function hashPasswordCommand(): Promise<void> {
   const password = process.stdin.isTTY ? await askPassword() : (await text(process.stdin)).replace(/\r?\n$/, "");
-  if ([...password].length < MIN_LENGTH) refuse(`expected at least ${MIN_LENGTH} characters on stdin`);
+  if (password.length < MIN_LENGTH) refuse(`expected at least ${MIN_LENGTH} characters on stdin`);
   else if (Buffer.byteLength(password) > MAX_BYTES) refuse(`expected at most ${MAX_BYTES} bytes on stdin`);
   else process.stdout.write(`${await hashPassword(password)}\n`);
 }

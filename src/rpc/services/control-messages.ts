@@ -41,18 +41,11 @@ export function readTarget(message: TargetMessage | undefined): Target | undefin
 
 /** @throws CarillonError invalid_argument: no client, or invalid permissions */
 export function readExplainedCaller(client: ExplainAccessRequest["client"]): ExplainedCaller {
-  switch (client.case) {
-    case "connectionId":
-      return { connectionId: client.value };
-    case "permissions": {
-      const { call, history, join, presence, publish } = client.value;
-      return { permissions: readPermissions({ call, history, join, presence, publish }, "permissions") };
-    }
-    case "anonymous":
-      return { anonymous: true };
-    default:
-      throw invalidArgument("client: expected connection_id, permissions or anonymous");
-  }
+  if (client.case === "connectionId") return { connectionId: client.value };
+  if (client.case === "anonymous") return { anonymous: true };
+  if (client.case === undefined) throw invalidArgument("client: expected connection_id, permissions or anonymous");
+  const { call, history, join, presence, publish } = client.value;
+  return { permissions: readPermissions({ call, history, join, presence, publish }, "permissions") };
 }
 
 export function toPermissionsMessage(
