@@ -6,6 +6,7 @@ import { transform } from "esbuild";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { type ClientWorld, startNodeWorld } from "../../support/client/world.js";
 import { readPage } from "../../support/docs/pages.js";
+import { findTypeErrors, writeTypeScriptProject } from "../../support/docs/type-check.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
 
 /** Runs each example of client/README.md with the built package, and compares its output with the block below it. */
@@ -38,6 +39,24 @@ async function outputOf({ code, language }: (typeof EXAMPLES)[number], { url }: 
 
 test("has an output below every example", () => {
   expect(EXAMPLES).toHaveLength(PAGE.match(/```tsx?\n/g)?.length ?? 0);
+});
+
+/** Uses of a topic that the compiler must accept or reject. */
+const TYPED = `
+import { createClient } from "carillon-client";
+const prices = createClient("/ws").topic("prices", { parse: (data) => ({ eur: Number(data) }) });
+prices.on("message", ({ data }) => data.eur.toFixed(2));
+void prices.publish({ eur: 4.2 });
+// @ts-expect-error The data has no such member.
+prices.on("message", ({ data }) => data.usd);
+// @ts-expect-error The data has another type.
+void prices.publish({ eur: "4.20" });
+`;
+
+test("has examples without type errors, and types from parse", async () => {
+  const examples = EXAMPLES.map(({ code, language }, index) => [`example-${index}.${language}`, code] as const);
+  const folder = writeTypeScriptProject([...examples, ["typed.ts", TYPED]]);
+  expect(await findTypeErrors(folder)).toBe("");
 });
 
 test.each(EXAMPLES.map((example) => [PAGE.slice(0, PAGE.indexOf(example.code)).split("\n").length, example] as const))(

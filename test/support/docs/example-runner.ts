@@ -124,17 +124,17 @@ export class ExampleRunner {
     await this.#startBackground(example).says(new RegExp(`^${patternOf(this.real(example.prints ?? ""))}$`));
   }
 
-  /** Starts a backend for hooks; resolves when it accepts requests. */
+  /** Starts a backend; resolves when it accepts requests. */
   async startBackend({ code, file }: Example): Promise<void> {
     const backend = this.#startModule(file, code.replace("listen(7001", "listen(0"));
     this.#background.push(backend);
-    const [, port] = await backend.says(/^asked on port (\d+)$/);
+    const [, port] = await backend.says(/^(?:asked|listening) on port (\d+)$/);
     this.#addresses.set("backend", `127.0.0.1:${port}`);
   }
 
   /** Runs an example until it exits. */
   async run({ code, file, language }: Example): Promise<string> {
-    if (language === "yaml") {
+    if (["yaml", "html", "tsx"].includes(language)) {
       this.#write(file, code);
       return "";
     }

@@ -1,7 +1,8 @@
 /**
  * Reads the fenced blocks of a page of documentation as examples:
  *
- * - `sh` is run by a shell, `js` by Node, `yaml` is a file. A first line `// NAME` or `# NAME` names the file.
+ * - `sh` is run by a shell, `js` by Node; `yaml`, `html` and `tsx` are files. A first line `// NAME`, `# NAME` or
+ *   `<!-- NAME -->` names the file.
  * - `sh keeps running` and `js keeps running` run in the background.
  * - `text` is the output of the example before it: `…` matches anything within a line, and any lines on a separate line.
  * - `text heard` is the output of a listener after all examples above.
@@ -9,7 +10,7 @@
 export interface Example {
   /** Line of the fence, from 1. */
   readonly line: number;
-  readonly language: "sh" | "js" | "yaml";
+  readonly language: "sh" | "js" | "yaml" | "html" | "tsx";
   readonly keepsRunning: boolean;
   readonly code: string;
   readonly file: string | undefined;
@@ -38,7 +39,7 @@ export function readExamples(page: string): Examples {
     } else if (info === "text" && last !== undefined && last.prints === undefined) {
       examples.splice(-1, 1, { ...last, prints: code });
     } else if (isLanguage(language) && (flag === "" || flag === "keeps running")) {
-      const file = /^(?:\/\/|#) (\S+\.\w+)\n/.exec(code)?.[1];
+      const file = /^(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n/.exec(code)?.[1];
       if (file === undefined && language !== "sh") throw new Error(`line ${line}: the block does not name its file`);
       examples.push({ line, language, keepsRunning: flag !== "", code, file, prints: undefined });
     } else {
@@ -61,5 +62,5 @@ export function patternOf(prints: string): string {
 }
 
 function isLanguage(text: string): text is Example["language"] {
-  return ["sh", "js", "yaml"].includes(text);
+  return ["sh", "js", "yaml", "html", "tsx"].includes(text);
 }
