@@ -123,5 +123,14 @@ function openPage() {
       link.scrollIntoView({ block: "nearest", inline: "center" });
     }
   }
-  open(byId("view"), { path: rest.map(decodeURIComponent), session, signal: opened.signal });
+  open(byId("view"), { path: rest.map(decodeSegment), session, signal: opened.signal });
+}
+
+/** Decodes a part of the address. A malformed part stays as it is. */
+function decodeSegment(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

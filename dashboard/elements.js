@@ -87,6 +87,12 @@ function classOf({ minor, number }) {
   return [number && "number", minor && "minor"].filter(Boolean).join(" ");
 }
 
+/** Whether the user has selected text in an element, which must then stay as it is. */
+export function isSelecting(element) {
+  const selection = getSelection();
+  return selection !== null && !selection.isCollapsed && element.contains(selection.anchorNode);
+}
+
 /** A field with its label. */
 export function field(label, control, hint) {
   return h(

@@ -1,4 +1,4 @@
-import { empty, failure, h, loading, show } from "./elements.js";
+import { empty, failure, h, isSelecting, loading, show } from "./elements.js";
 
 /** Time between two reads of a list that has one page, in milliseconds. */
 const REFRESH = 5_000;
@@ -48,7 +48,7 @@ export class PagedList {
       if (signal.aborted) return;
       this.#rows = combine(rows);
       this.#next = next;
-      this.#show(missing);
+      if (!isSelecting(this.element)) this.#show(missing);
     } catch (cause) {
       if (signal.aborted) return;
       // What is shown stays while the node does not answer; the page says so.
@@ -72,12 +72,15 @@ export class PagedList {
       return;
     }
     const { activeElement } = document;
+    const scrolled = this.element.querySelector(".scroll")?.scrollLeft ?? 0;
     const focused = this.element.contains(activeElement) ? activeElement.dataset.key : undefined;
     const more =
       this.#next === ""
         ? undefined
         : h("button", { type: "button", onclick: () => this.#readMore(), "data-testid": "more" }, "Load more");
     show(this.element, notice, this.#draw(this.#rows), more && h("p", { className: "more" }, more));
+    const region = this.element.querySelector(".scroll");
+    if (region !== null) region.scrollLeft = scrolled;
     if (focused !== undefined) this.element.querySelector(`[data-key=${CSS.escape(focused)}]`)?.focus();
   }
 

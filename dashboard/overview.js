@@ -1,5 +1,5 @@
 import { LiveChart } from "./charts.js";
-import { failure, h, loading, pageHead, show, table } from "./elements.js";
+import { failure, h, isSelecting, loading, pageHead, show, table } from "./elements.js";
 import { bytes, count, duration, milliseconds, rate, toSeconds } from "./format.js";
 import { live, onLive } from "./live.js";
 
@@ -107,6 +107,7 @@ function showNotices(target, { missingNodes = [], nodes = [] }) {
 }
 
 function showNodes(target, { node: asked, nodes = [] }) {
+  if (isSelecting(target)) return;
   const columns = [
     {
       title: "Node",

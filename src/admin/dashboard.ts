@@ -4,7 +4,7 @@ import { VHOST_HEADER } from "../access/keys/backend.js";
 import { hashKey } from "../access/keys/key-secret.js";
 import type { Keyring } from "../access/keys/keyring.js";
 import { verifyPassword } from "../access/keys/password-hash.js";
-import { CarillonError, invalidArgument } from "../errors.js";
+import { CarillonError, type ErrorCode, invalidArgument } from "../errors.js";
 import type { OpenRequestLease } from "../net/byte-budget.js";
 import type { ClientAddress } from "../net/client-address.js";
 import type { Handler } from "../net/http-handler.js";
@@ -40,9 +40,17 @@ export interface DashboardOptions {
   readonly files: ReadonlyMap<string, Handler>;
   /** Serves RPCs. */
   readonly rpc: Handler;
+  /** Called for each attempt to sign in, and for each call that changes something. */
+  readonly onEvent: (event: DashboardEvent) => void;
   readonly addressOf: ClientAddress;
   readonly openLease: OpenRequestLease;
 }
+
+/** `by`: how the user signed in: `password`, or the name of a key; "" without signing in. */
+export type DashboardEvent =
+  | { readonly kind: "refused"; readonly address: string; readonly code: ErrorCode }
+  | { readonly kind: "signed in"; readonly address: string; readonly by: string }
+  | { readonly kind: "action"; readonly address: string; readonly by: string; readonly method: string };
 
 /** The dashboard at `/admin`: its files, its sessions, and its calls of RPCs. */
 export class Dashboard {
@@ -69,7 +77,7 @@ export class Dashboard {
     );
     for (const method of READING) routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(this.#caller(method)));
     for (const method of ACTING) {
-      routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(actions ? this.#caller(method) : refuseAction));
+      routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(actions ? this.#caller(method, true) : refuseAction));
     }
     return routes;
   }
@@ -101,7 +109,7 @@ export class Dashboard {
       required: access() === "sign-in",
       password: passwordHash !== undefined,
       actions,
-      ...(signedIn === undefined ? {} : { signedIn: signedIn.by === "key" ? signedIn.name : "password" }),
+      ...(signedIn === undefined ? {} : { signedIn: nameOf(signedIn) }),
     });
   }
 
@@ -115,23 +123,35 @@ export class Dashboard {
   }
 
   async #signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { addressOf, lifetime, limit, openLease, sessions } = this.#options;
+    const { addressOf, lifetime, onEvent, openLease, sessions } = this.#options;
     const lease = openLease(request, undefined);
     response.once("close", () => {
       lease.release();
     });
     const body = await receiveBody(request, { lease, limit: SIGN_IN_BYTES, tooLarge: signInTooLarge });
     const { key, password } = readSignIn(body.toString("utf8"));
-    const signedIn = await limit.attempt(toAddressKey(addressOf(request)), () =>
+    const address = addressOf(request);
+    const signedIn = await this.#attempt(address, () =>
       password === undefined ? Promise.resolve(this.#checkKey(hashKey(key))) : this.#checkPassword(password),
     );
-    if (signedIn === undefined) {
-      throw new CarillonError("permission_denied", password === undefined ? "unknown key" : "wrong password");
-    }
+    onEvent({ kind: "signed in", address, by: nameOf(signedIn) });
     // A cookie that someone else may know must not become a signed-in one.
     sessions.end(readCookie(request));
     response.setHeader("set-cookie", createCookie(request, sessions.begin(signedIn), Math.floor(lifetime / 1_000)));
     answerJson(response, {});
+  }
+
+  /** @throws CarillonError permission_denied: wrong password or key; resource_exhausted: too many attempts */
+  async #attempt(address: string, check: () => Promise<SignedIn | undefined>): Promise<SignedIn> {
+    const { limit, onEvent } = this.#options;
+    try {
+      const signedIn = await limit.attempt(toAddressKey(address), check);
+      if (signedIn === undefined) throw new CarillonError("permission_denied", "wrong password or key");
+      return signedIn;
+    } catch (cause) {
+      onEvent({ kind: "refused", address, code: CarillonError.from(cause).code });
+      throw cause;
+    }
   }
 
   #signOut(request: IncomingMessage, response: ServerResponse): void {
@@ -141,11 +161,12 @@ export class Dashboard {
   }
 
   /** Creates the handler that passes calls of a method on, with the rights of the session. */
-  #caller(method: string): Exchange {
+  #caller(method: string, isAction = false): Exchange {
     return async (request, response) => {
-      const { access, rpc, sessions } = this.#options;
+      const { access, addressOf, onEvent, rpc, sessions } = this.#options;
       const session = await sessions.find(readCookie(request));
       if (session === undefined && access() === "sign-in") throw new CarillonError("unauthenticated", "sign in first");
+      if (isAction) onEvent({ kind: "action", address: addressOf(request), by: nameOf(session?.signedIn), method });
       const { headers } = request;
       delete headers.authorization;
       delete headers.cookie;
@@ -201,6 +222,12 @@ function settle(exchange: Exchange): Handler {
         else refuseRequestWith(response, CarillonError.from(cause));
       });
   };
+}
+
+/** Names how a user signed in. */
+function nameOf(signedIn: SignedIn | undefined): string {
+  if (signedIn === undefined) return "";
+  return signedIn.by === "key" ? signedIn.name : "password";
 }
 
 function refuseAction(): never {

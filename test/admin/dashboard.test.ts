@@ -4,6 +4,7 @@ import { bearer, configuredKey, TestBackend } from "../support/backends/backend.
 import { connect } from "../support/clients/native.js";
 import { startNatsNode } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
+import { recordLog } from "../support/nodes/log-records.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { PASSWORD, PASSWORD_HASH, postToDashboard, readDashboardSession, signIn } from "./support.js";
 
@@ -122,7 +123,7 @@ describe("the password", () => {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       expect(await postToDashboard(node, "sign-in", { password: `wrong ${attempt}` })).toMatchObject({
         status: 403,
-        body: { message: "wrong password" },
+        body: { message: "wrong password or key" },
       });
     }
     const { body, headers, status } = await postToDashboard(node, "sign-in", { password: PASSWORD });
@@ -144,6 +145,31 @@ describe("the password", () => {
     expect(await stream.text()).toContain('"code":"unauthenticated"');
     expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(401);
   });
+});
+
+test("sign-ins and changes are logged with their address and user, and without secrets", async () => {
+  const { log, records } = recordLog();
+  const admin = { password_hash: PASSWORD_HASH, actions: true };
+  const node = await startNode({ admin, vhosts: { "/": { keys: KEYS } } }, log);
+  await postToDashboard(node, "sign-in", { password: "a wrong one" });
+  const cookie = await signIn(node, { key: "operator" });
+  await postToDashboard(node, DISCONNECT, { target: { user: "ann" } }, { cookie });
+  const address = "127.0.0.1";
+  expect(records).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ msg: "sign-in to the dashboard refused", address, code: "permission_denied" }),
+      expect.objectContaining({ msg: "signed in to the dashboard", address, by: "operator" }),
+      expect.objectContaining({
+        msg: "call by the dashboard",
+        address,
+        by: "operator",
+        method: "/carillon.v1.ControlService/Disconnect",
+      }),
+    ]),
+  );
+  const written = JSON.stringify(records);
+  for (const secret of ["a wrong one", cookie.split("=")[1] ?? "", PASSWORD_HASH])
+    expect(written).not.toContain(secret);
 });
 
 test("a session serves all nodes of the cluster, and ends on all of them", async () => {
@@ -168,7 +194,9 @@ test("a session serves all nodes of the cluster, and ends on all of them", async
 describe("a key", () => {
   test("is not accepted before the first key exists", async () => {
     const node = await startNode({ admin: { password_hash: PASSWORD_HASH } });
-    expect((await postToDashboard(node, "sign-in", { key: "any" })).body).toMatchObject({ message: "unknown key" });
+    expect((await postToDashboard(node, "sign-in", { key: "any" })).body).toMatchObject({
+      message: "wrong password or key",
+    });
   });
 
   test("signs in with the action admin, and has only its other rights", async () => {
@@ -186,7 +214,9 @@ describe("a key", () => {
 
   test("is refused when it is unknown or lacks the action admin", async () => {
     const node = await startWithPassword();
-    expect((await postToDashboard(node, "sign-in", { key: "unknown" })).body).toMatchObject({ message: "unknown key" });
+    expect((await postToDashboard(node, "sign-in", { key: "unknown" })).body).toMatchObject({
+      message: "wrong password or key",
+    });
     expect((await postToDashboard(node, "sign-in", { key: "backend" })).body).toMatchObject({
       code: "permission_denied",
       message: 'this key lacks the action "admin"',

@@ -5,18 +5,22 @@ import type { Sessions } from "../../admin/sessions.js";
 import { SignInLimit } from "../../admin/sign-in-limit.js";
 import type { Config } from "../../config/schema.js";
 import type { Handler } from "../../net/http-handler.js";
+import type { LimitedLog } from "../../observe/limited-log.js";
+import type { Logger } from "../../observe/log.js";
 import { isLoopback } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
 
 export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "openLease" | "rpc"> {
   readonly keyring: Keyring;
   readonly sessions: Sessions;
+  readonly log: Logger;
+  readonly limitedLog: LimitedLog;
 }
 
 /** Creates the routes of the dashboard; none where it is off. */
 export function createDashboard({ admin, http }: Config, context: DashboardContext): Map<string, Handler> {
   if (admin.dashboard === "off") return new Map<string, Handler>();
-  const { keyring, ...rest } = context;
+  const { addressOf, keyring, limitedLog, log, openLease, rpc, sessions } = context;
   const { actions, password_hash: passwordHash, session: lifetime } = admin;
   const isOn = admin.dashboard === "on";
   const access: DashboardOptions["access"] = () => {
@@ -25,7 +29,14 @@ export function createDashboard({ admin, http }: Config, context: DashboardConte
     return isOn ? "sign-in" : "closed";
   };
   const dashboard = new Dashboard({
-    ...rest,
+    addressOf,
+    openLease,
+    rpc,
+    sessions,
+    onEvent: ({ kind, ...fields }) => {
+      if (kind === "refused") limitedLog.warn(fields, "sign-in to the dashboard refused");
+      else log.info(fields, kind === "action" ? "call by the dashboard" : "signed in to the dashboard");
+    },
     limit: new SignInLimit(systemClock),
     keyring,
     passwordHash,

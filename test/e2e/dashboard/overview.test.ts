@@ -19,7 +19,7 @@ inBrowser("the dashboard", () => {
     const node = await startWithPassword();
     const shown = await openDashboard(node, { expected: /status of 403/ });
     await submitSecret(shown, "wrong");
-    await shown.says("sign-in-result", /^Wrong password\.$/);
+    await shown.says("sign-in-result", /^Wrong password or key\.$/);
     expect(await findBarriers(shown)).toEqual([]);
     await submitSecret(shown, PASSWORD);
     await shown.says("tiles", /Nodes\s*1/);
