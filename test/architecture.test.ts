@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "dialects/socketio": ["ws", "socket.io", "engine.io"],
   outbound: ["@bufbuild", "@connectrpc", "@grpc", "ws"],
   config: ["zod", "yaml"],
+  tracing: ["@opentelemetry"],
   observe: ["pino", "pino-pretty", "prom-client"],
   cli: ["commander", "@bomb.sh"],
 };

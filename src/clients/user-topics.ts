@@ -30,6 +30,8 @@ interface Interest {
 
 /** A message on its way to the connections of a user, or to one connection. */
 interface Delivery {
+  readonly vhost: string;
+  readonly broker: string;
   readonly topic: string;
   readonly message: Message;
   readonly traffic: Traffic;
@@ -128,7 +130,7 @@ export class UserTopics {
     const traffic = this.#options.traffic.of(vhost, name);
     const subscription = driver.subscribe(vhost, topic, {
       deliver: (message) => {
-        this.#deliver(this.#options.clients.ofUser(vhost, user), { topic, message, traffic });
+        this.#deliver(this.#options.clients.ofUser(vhost, user), { vhost, broker: name, topic, message, traffic });
       },
     });
     users.set(user, { driver, subscription });
@@ -151,7 +153,7 @@ export class UserTopics {
     const traffic = this.#options.traffic.of(vhost, name);
     const subscription = driver.subscribeBelow(vhost, connectionTopics(node), (topic, message) => {
       const client = clients.get(connectionOfTopic(topic));
-      if (client?.vhost.name === vhost) this.#deliver([client], { topic, message, traffic });
+      if (client?.vhost.name === vhost) this.#deliver([client], { vhost, broker: name, topic, message, traffic });
     });
     const interest = { driver, subscription };
     void this.#watchRefusal(vhost, interest);
@@ -164,15 +166,18 @@ export class UserTopics {
     if (subscription.refusal !== undefined) this.#reportRefusal(vhost, subscription.refusal);
   }
 
-  #deliver(clients: Iterable<Client>, { message, topic, traffic }: Delivery): void {
+  #deliver(clients: Iterable<Client>, { broker, message, topic, traffic, vhost }: Delivery): void {
     traffic.received += 1;
+    let sessions = 0;
     const frames = new Map<Encoding, Uint8Array>();
     for (const { session } of clients) {
       if (!session.open) continue;
       const frame = frames.get(session.encoding) ?? toFrame(session.encoding, topic, message);
       frames.set(session.encoding, frame);
       this.#options.fanOut.sendMessage(session, frame, traffic);
+      sessions += 1;
     }
+    this.#options.fanOut.trace({ vhost, broker, topic, message, sessions, encodings: frames.size });
   }
 
   /** Returns the vhost's default broker; undefined where this node lacks that broker, so that joins fail too. */

@@ -5,6 +5,7 @@ import type { Clock, EndOfTurn } from "./ports.js";
 import { type EncodedFrames, ReplayBatches } from "./replay-batches.js";
 import type { Session } from "./session.js";
 import type { EncodingGroup, Topic } from "./topic.js";
+import type { DeliveryTracer, TracedDelivery } from "./tracing/delivery-tracer.js";
 import type { Traffic } from "./traffic.js";
 
 /** Number of gathered bytes above which frames are written before the end of the turn. Bounds the memory of a burst. */
@@ -22,6 +23,8 @@ export interface FanOutOptions {
   readonly onSlow: (session: Session) => void;
   /** Called when messages were written to the sessions, with the first of them; at most once for each turn's write. */
   readonly onWritten?: (message: Message) => void;
+  /** Undefined where traces are not recorded. */
+  readonly tracer?: DeliveryTracer | undefined;
 }
 
 /**
@@ -48,17 +51,22 @@ export class FanOut {
   #sessions: Session[] = [];
   #gathered = 0;
   #scheduled = false;
+  readonly #tracer: DeliveryTracer | undefined;
+  /** Functions that end the spans of messages in this turn's writes. */
+  #spans: (() => void)[] = [];
   /** First message that was gathered for the next write, apart from those of topics with a write delay. */
   #oldest: Message | undefined;
 
   constructor(options: FanOutOptions) {
     this.#options = options;
+    this.#tracer = options.tracer;
   }
 
   /** Delivers to every current member of the topic. */
   deliver(topic: Topic, message: Message): void {
     const delay = topic.rules.writeDelay;
     topic.traffic.received += 1;
+    if (this.#tracer !== undefined) this.#traceTopic(topic, message);
     for (const group of topic.groups) {
       const frame = group.makeFrame(message);
       if (group.first === undefined) {
@@ -120,6 +128,22 @@ export class FanOut {
     this.send(session, session.ownFrame(frame));
   }
 
+  /** Begins the span of a message that is about to be sent, if its trace is sampled. It ends when this turn's frames are written. */
+  trace(delivery: TracedDelivery): void {
+    const { trace } = delivery.message;
+    if (this.#tracer === undefined || trace === undefined) return;
+    this.#spans.push(this.#tracer.begin(delivery, trace));
+    this.#schedule();
+  }
+
+  #traceTopic(topic: Topic, message: Message): void {
+    if (message.trace === undefined) return;
+    const { broker, groups, name, sessions, vhost } = topic;
+    this.trace({ vhost, broker, topic: name, message, sessions, encodings: groups.length });
+    // The sample of the latency then names the trace.
+    this.#oldest = message;
+  }
+
   /** Hands the gathered frames to the group's current members. They are written at the end of the turn. */
   settle(group: EncodingGroup): void {
     const batch = this.#close(group);
@@ -148,6 +172,11 @@ export class FanOut {
   }
 
   #reportWritten(): void {
+    const spans = this.#spans;
+    if (spans.length > 0) {
+      this.#spans = [];
+      for (const end of spans) end();
+    }
     const message = this.#oldest;
     if (message === undefined) return;
     this.#oldest = undefined;

@@ -1,4 +1,5 @@
 import type { HistoryClass, StoredReceipt } from "./history.js";
+import type { TraceContext } from "./tracing/trace-context.js";
 
 /** A published message: one object for all its topics and recipients. */
 export interface Message {
@@ -14,6 +15,8 @@ export interface Message {
   readonly payload: Uint8Array;
   /** Position in the topic's history; undefined for a message that is not stored. */
   readonly position?: string | undefined;
+  /** Trace that the message belongs to; undefined where it is not sampled. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A message on its way to one topic of one vhost. */

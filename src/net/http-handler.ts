@@ -1,7 +1,19 @@
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Answers an HTTP request. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Request whose caller may have a trace. */
+export interface TracedRequest {
+  /** Returns a header by its name in lower case; undefined where it is missing. */
+  readonly header: (name: string) => string | undefined;
+  /** Source of events on which the request is handled. */
+  readonly events?: EventEmitter;
+}
+
+/** Runs a handler so that its spans continue the caller's trace, also those of its listeners of the request's events. */
+export type ContinueTrace = (request: TracedRequest, run: () => void) => void;
 
 /** Seconds for which a browser may cache the answer: the largest value that any browser honours. */
 const MAX_AGE = 7_200;

@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Counter, Histogram, Registry } from "prom-client";
 import { type ErrorCode, WEBSOCKET_CLOSE } from "../errors.js";
 import { EventLoopDelay } from "./event-loop-delay.js";
-import { GatheredHistogram } from "./gathered-histogram.js";
+import { GatheredHistogram, type MeasuredTrace } from "./gathered-histogram.js";
 import { HISTORY_METRICS } from "./history-metrics.js";
 import { addRows } from "./metric-rows.js";
 import { NODE_METRICS } from "./node-metrics.js";
+import { createExemplarRegistry, createFormat, OPEN_METRICS } from "./open-metrics.js";
 import { addProcessMetrics } from "./process-metrics.js";
 import type { Readings } from "./readings.js";
 
@@ -28,11 +29,19 @@ const MILLISECOND_BUCKETS = LATENCY_BUCKETS.filter((bound) => bound >= 0.001);
 /** Least time between two samples of deliveries, in milliseconds. */
 const DELIVERY_INTERVAL = 10;
 
+export interface MetricsOptions {
+  /** Whether histograms of latencies name traces as examples (exemplars), in the format OpenMetrics. */
+  readonly exemplars: boolean;
+}
+
 /** The node's metrics in Prometheus' text format. Names and units follow Prometheus' conventions. */
 export class Metrics {
-  readonly #registry = new Registry();
+  /** Writes Prometheus' format. */
+  readonly #registry: Registry;
+  /** Writes OpenMetrics, which has exemplars. Undefined without them. */
+  readonly #openMetrics: Registry | undefined;
   readonly #publishSeconds: GatheredHistogram;
-  readonly #deliverySeconds: Histogram;
+  readonly #deliverySeconds: GatheredHistogram;
   readonly #closes: Counter;
   readonly #refusedUpgrades: Counter;
   readonly #refusedConnections: Counter;
@@ -40,9 +49,10 @@ export class Metrics {
   /** Time of the last sampled delivery, in milliseconds since the epoch. */
   #sampled = 0;
 
-  constructor(readings: Readings) {
-    const registers = [this.#registry];
-    addProcessMetrics(this.#registry);
+  constructor(readings: Readings, { exemplars }: MetricsOptions) {
+    const registry = exemplars ? createExemplarRegistry() : new Registry();
+    const registers = [registry];
+    addProcessMetrics(registry);
     const delays = new Histogram({
       name: "carillon_event_loop_delay_seconds",
       help: "Delay of the event loop, sampled every 100 ms.",
@@ -56,12 +66,14 @@ export class Metrics {
       name: "carillon_publish_seconds",
       help: "Time from a publish request to its answer.",
       buckets: LATENCY_BUCKETS,
+      enableExemplars: exemplars,
       registers,
     });
-    this.#deliverySeconds = new Histogram({
+    this.#deliverySeconds = new GatheredHistogram({
       name: "carillon_delivery_seconds",
       help: "Time from the acceptance of a message, on any node, until it was written to the sockets of this node; sampled.",
       buckets: MILLISECOND_BUCKETS,
+      enableExemplars: exemplars,
       registers,
     });
     this.#closes = new Counter({
@@ -82,11 +94,13 @@ export class Metrics {
       labelNames: ["code"],
       registers,
     });
-    addRows(this.#registry, readings, [...NODE_METRICS, ...HISTORY_METRICS]);
+    addRows(registry, readings, [...NODE_METRICS, ...HISTORY_METRICS]);
+    this.#registry = exemplars ? createFormat(registry, false) : registry;
+    this.#openMetrics = exemplars ? createFormat(registry, true) : undefined;
   }
 
-  observePublish(seconds: number): void {
-    this.#publishSeconds.observe(seconds);
+  observePublish(seconds: number, trace?: MeasuredTrace): void {
+    this.#publishSeconds.observe(seconds, trace);
   }
 
   /**
@@ -94,12 +108,13 @@ export class Metrics {
    * write of a turn.
    * @param message - its time is read only where it is counted
    */
-  observeDelivery(message: { readonly time: number }): void {
+  observeDelivery(message: { readonly time: number; readonly trace?: MeasuredTrace | undefined }): void {
     const now = Date.now();
     // The clock may have been set back.
     if (Math.abs(now - this.#sampled) < DELIVERY_INTERVAL) return;
     this.#sampled = now;
-    this.#deliverySeconds.observe(Math.max(0, now - message.time) / 1_000);
+    // Without exemplars the trace is not read, because that would parse the headers of a message from NATS.
+    this.#deliverySeconds.observe(Math.max(0, now - message.time) / 1_000, this.#openMetrics && message.trace);
   }
 
   /** @param code - of the close frame, or 1006 without one. Codes that clients chose (3000 to 4999) are counted as `other` */
@@ -117,10 +132,11 @@ export class Metrics {
     this.#refusedConnections.inc({ code: ACCEPT_ERRORS.has(code) ? code : "other" });
   }
 
-  readonly handler = (_request: IncomingMessage, response: ServerResponse): void => {
-    this.#registry.metrics().then(
+  readonly handler = ({ headers: { accept = "" } }: IncomingMessage, response: ServerResponse): void => {
+    const registry = accept.includes(OPEN_METRICS) && this.#openMetrics ? this.#openMetrics : this.#registry;
+    registry.metrics().then(
       (text) => {
-        response.writeHead(200, { "content-type": this.#registry.contentType });
+        response.writeHead(200, { "content-type": registry.contentType });
         response.end(text);
       },
       (cause: unknown) => {

@@ -42,6 +42,7 @@ export async function stopNode(
   parts.clients.stop();
   listeners.certificates?.stop();
   await stopRuntimes(parts, end, log);
+  if (parts.tracing !== undefined) await withDeadline(end, parts.tracing.flush());
   parts.metrics.stop();
   parts.limitedLog.stop();
   parts.processLoad.stop();

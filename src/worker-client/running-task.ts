@@ -90,6 +90,7 @@ export class RunningTask {
       infoJson,
       payload,
       topic,
+      traceparent,
       user,
       wantsAnswer,
     } = this.#task;
@@ -108,6 +109,7 @@ export class RunningTask {
       attempt,
       deadline: deadline === undefined ? 0 : Number(deadline.seconds) * 1_000 + Math.floor(deadline.nanos / 1_000_000),
       wantsAnswer,
+      traceparent,
       signal: this.#controller.signal,
     };
   }

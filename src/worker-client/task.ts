@@ -25,6 +25,8 @@ export interface WorkerTask {
   readonly deadline: number;
   /** False for a trigger, whose answer is discarded. */
   readonly wantsAnswer: boolean;
+  /** Header `traceparent` (W3C Trace Context) by which the worker can continue the trace; "" where it is not sampled. */
+  readonly traceparent: string;
   /** Aborted when the caller no longer waits for the answer, and when the connection is lost. */
   readonly signal: AbortSignal;
 }

@@ -10,6 +10,7 @@ import type {
   CallHandle,
   Dispatch,
   TaskRequest,
+  TaskTracer,
   WorkerConnection,
   WorkerHello,
   WorkerList,
@@ -30,6 +31,8 @@ export interface ClusterDispatchOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   readonly limits: DispatchLimits;
+  /** Undefined where traces are not recorded. */
+  readonly tracer?: TaskTracer | undefined;
   /** Time within which a worker must acknowledge or end a task, in milliseconds; accurate to half a second. */
   readonly acknowledgeWithin: number;
   /** Called for exceptions of callers and of workers' connections, and for invalid messages on the bus. */
@@ -52,13 +55,13 @@ export class ClusterDispatch implements Dispatch {
   readonly #listing: WorkerListing;
 
   constructor(options: ClusterDispatchOptions) {
-    const { acknowledgeWithin, bus, clock, cluster, endOfTurn, limits, onError } = options;
+    const { acknowledgeWithin, bus, clock, cluster, endOfTurn, limits, onError, tracer } = options;
     const { node } = cluster;
     const { asked, waiting } = limits;
     const directory = new WorkerDirectory();
     const announcements = new Announcements({ cluster, shared: bus.shared, directory, clock, endOfTurn });
     const transport = new TaskTransport({ cluster, bus, clock, endOfTurn, onError });
-    const common = { node, transport, clock, endOfTurn, onError };
+    const common = { node, transport, clock, endOfTurn, onError, tracer };
     const groups = new WorkerGroups(transport, announcements);
     const executor = new TaskExecutor({ ...common, groups, waiting, acknowledgeWithin });
     const caller = new TaskCaller({

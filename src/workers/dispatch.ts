@@ -1,3 +1,4 @@
+import type { TraceContext } from "../core/tracing/trace-context.js";
 import type { CarillonError } from "../errors.js";
 
 /** A request to the workers of a vhost. */
@@ -18,6 +19,23 @@ export interface TaskRequest {
   readonly deadline: number;
   /** False for a trigger, whose caller does not wait for the outcome. */
   readonly wantsAnswer: boolean;
+  /** Trace of the task; undefined where it is not sampled. */
+  readonly trace?: TraceContext | undefined;
+}
+
+/** Records the tasks of sampled traces. */
+export interface TaskTracer {
+  /** Begins the span of a task at the node that requested it. @returns undefined where it is not sampled */
+  beginCall(request: TaskRequest): TaskSpan | undefined;
+  /** Begins the span of a task that a worker gets. */
+  beginTask(event: string, vhost: string, trace: TraceContext): TaskSpan;
+}
+
+/** Span of a task. */
+export interface TaskSpan {
+  readonly trace: TraceContext;
+  /** @param cause - reason of a failure; undefined after a success */
+  end(cause?: unknown): void;
 }
 
 /** The caller of a task. Either `onPart` with `more` false or `onFailed` ends the task, unless it is cancelled earlier. */

@@ -1,5 +1,6 @@
 import type { StoredMessage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
+import type { TraceContext } from "../../core/tracing/trace-context.js";
 import { computeTextSize } from "../../history/bounded-map.js";
 import { computeMessageSize, type LoggedMessage, MessageRing } from "../../history/message-ring.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
@@ -45,6 +46,7 @@ export class MemoryMessage implements StoredMessage, LoggedMessage {
   readonly time: number;
   readonly payload: Uint8Array;
   readonly size: number;
+  readonly trace: TraceContext | undefined;
   /** Its entry in the list of the class. */
   entry: LinkedEntry<MemoryMessage> | undefined;
   #position: string | undefined;
@@ -53,7 +55,7 @@ export class MemoryMessage implements StoredMessage, LoggedMessage {
   constructor(
     readonly log: StoredLog,
     readonly sequence: number,
-    { event, id, payload, sender, time }: Message,
+    { event, id, payload, sender, time, trace }: Message,
     readonly storedAt: number,
   ) {
     this.id = id;
@@ -61,6 +63,7 @@ export class MemoryMessage implements StoredMessage, LoggedMessage {
     this.sender = sender;
     this.time = time;
     this.payload = copyOut(payload);
+    this.trace = trace;
     this.size = computeMessageSize(this);
   }
 

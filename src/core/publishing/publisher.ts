@@ -1,7 +1,9 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
+import { ignore } from "../../util/ignore.js";
 import type { HistoryFinder, StoredReceipt } from "../history.js";
 import type { Message, MessageIds, Publication, Receipt } from "../message.js";
 import type { BrokerDirectory, Clock, NamedBroker, Published } from "../ports.js";
+import type { PublishSpan, PublishTracer } from "../tracing/publish-tracer.js";
 import type { TrafficCounts } from "../traffic.js";
 import {
   checkDraft,
@@ -19,6 +21,8 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly limits: PublisherLimits;
   readonly traffic: TrafficCounts;
+  /** Undefined where traces are not recorded. */
+  readonly tracer?: PublishTracer | undefined;
   /** Returns the finder of a vhost; undefined where no topic of the vhost has a history (rule H7). */
   readonly historyOf: (vhost: string) => HistoryFinder | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
@@ -52,6 +56,8 @@ export interface Prepared {
   readonly messages: readonly PreparedMessage[];
   /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
+  /** Ends when the request has been sent. Undefined where it is not sampled. */
+  readonly span: PublishSpan | undefined;
 }
 
 /** Counts failed publishes, for the metrics. */
@@ -111,7 +117,12 @@ export class Publisher {
   }
 
   /** Sends a prepared request: the second half of `publish`, for callers that handle refusals before anything is sent. */
-  send({ batches, messages, source }: Prepared): Receipt[] | Promise<Receipt[]> {
+  send(prepared: Prepared): Receipt[] | Promise<Receipt[]> {
+    const { span } = prepared;
+    return span === undefined ? this.#send(prepared) : endWith(span, () => this.#send(prepared));
+  }
+
+  #send({ batches, messages, source }: Prepared): Receipt[] | Promise<Receipt[]> {
     const results = batches.map((batch) => this.#publish(source, batch));
     if (areDecided(results)) return toReceipts(messages, results);
     return Promise.all(results).then((decided) => toReceipts(messages, decided));
@@ -122,15 +133,21 @@ export class Publisher {
    * @throws CarillonError as `prepare` does
    */
   accept(source: Source, drafts: readonly PublicationDraft[]): Receipt[] {
-    const { batches, messages } = this.prepare(source, drafts);
-    for (const batch of batches) {
-      const published = this.#publish(source.kind, batch);
-      if (!(published instanceof Promise)) continue;
-      published.catch((cause: unknown) => {
-        this.#options.onUnconfirmed(new Set(batch.publications.map(({ message }) => message)).size, cause);
-      });
-    }
+    const { batches, messages, span } = this.prepare(source, drafts);
+    const send = (): Promise<Published>[] => batches.flatMap((batch) => this.#accept(source.kind, batch));
+    if (span === undefined) send();
+    else void endWith(span, () => Promise.all(send())).catch(ignore);
     return messages.map(({ batch, id }) => ({ id, stage: batch && "accepted" }));
+  }
+
+  /** Publishes a batch, and reports a failure. @returns the promise of a broker that has not confirmed it yet */
+  #accept(source: Source["kind"], batch: BrokerBatch): Promise<Published> | readonly [] {
+    const published = this.#publish(source, batch);
+    if (!(published instanceof Promise)) return NONE_PENDING;
+    published.catch((cause: unknown) => {
+      this.#options.onUnconfirmed(new Set(batch.publications.map(({ message }) => message)).size, cause);
+    });
+    return published;
   }
 
   #publish(source: Source["kind"], { broker, publications }: BrokerBatch): Published | Promise<Published> {
@@ -166,7 +183,13 @@ export class Publisher {
    * @throws CarillonError invalid_argument, not_found, permission_denied, resource_exhausted, unavailable
    */
   prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
-    return this.#counting(source, () => this.#prepare(source, drafts));
+    const span = this.#options.tracer?.begin(source, drafts);
+    try {
+      return this.#counting(source, () => this.#prepare(source, drafts, span));
+    } catch (cause) {
+      span?.end(cause);
+      throw cause;
+    }
   }
 
   #counting<T>({ kind }: Source, run: () => T): T {
@@ -178,7 +201,7 @@ export class Publisher {
     }
   }
 
-  #prepare(source: Source, drafts: readonly PublicationDraft[]): Prepared {
+  #prepare(source: Source, drafts: readonly PublicationDraft[], span: PublishSpan | undefined): Prepared {
     const { clock, ids, limits } = this.#options;
     if (!this.#open) throw new CarillonError("unavailable", "this node is stopping");
     checkExpanded(drafts, limits.expandedBytes);
@@ -201,6 +224,7 @@ export class Publisher {
         sender: source.sender,
         time,
         payload: draft.payload,
+        trace: span?.contextFor(broker.name),
       };
       const batch = findBatch(batches, broker);
       batch.messages += 1;
@@ -223,7 +247,7 @@ export class Publisher {
       this.accepted[source.kind] += count;
       this.accepted.bytes += bytes;
     }
-    return { source: source.kind, batches, messages, time };
+    return { source: source.kind, batches, messages, time, span };
   }
 }
 
@@ -234,6 +258,29 @@ function findBatch(batches: BrokerBatch[], broker: NamedBroker): BrokerBatch {
   const added = { broker, publications: [], messages: 0, bytes: 0, position: batches.length };
   batches.push(added);
   return added;
+}
+
+const NONE_PENDING = [] as const;
+
+/** Ends a span when the brokers have confirmed the request, or have not. */
+function endWith<Sent>(span: PublishSpan, send: () => Sent): Sent {
+  try {
+    const sent = send();
+    if (sent instanceof Promise) {
+      sent.then(
+        () => {
+          span.end();
+        },
+        (cause: unknown) => {
+          span.end(cause);
+        },
+      );
+    } else span.end();
+    return sent;
+  } catch (cause) {
+    span.end(cause);
+    throw cause;
+  }
 }
 
 function areDecided(results: readonly (Published | Promise<Published>)[]): results is readonly Published[] {

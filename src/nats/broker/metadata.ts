@@ -1,5 +1,6 @@
 import { type Msg, type MsgHdrs, MsgHdrsImpl } from "nats";
 import type { Message, MessageIds } from "../../core/message.js";
+import { formatTraceparent, parseTraceContext, type TraceContext } from "../../core/tracing/trace-context.js";
 
 /**
  * Metadata of a message is sent in NATS headers, so that every NATS subscriber reads the payload as it was published
@@ -12,6 +13,13 @@ const STORED_ID = "Carillon-Id";
 const EVENT = "Carillon-Event";
 const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
+/** Trace of a sampled message (rule N15). Source: W3C Trace Context. */
+export const TRACEPARENT = "traceparent";
+export const TRACESTATE = "tracestate";
+
+/** Number of header bytes of a `traceparent`, and of a `tracestate` in addition to its text. */
+const TRACEPARENT_BYTES = 70;
+const TRACESTATE_BYTES = 14;
 
 /** Maximum number of header bytes besides the id and the event: names, separators, version, time. */
 const OVERHEAD_BYTES = 100;
@@ -19,9 +27,13 @@ const OVERHEAD_BYTES = 100;
 const SENDER_BYTES = SENDER.length + 4;
 
 /** Returns an upper bound for the size of the message that NATS compares with `max_payload`, in bytes. */
-export function computePublishedSize({ event, id, payload, sender }: Message): number {
+export function computePublishedSize({ event, id, payload, sender, trace }: Message): number {
+  const traced =
+    trace === undefined
+      ? 0
+      : TRACEPARENT_BYTES + (trace.state === undefined ? 0 : TRACESTATE_BYTES + trace.state.length);
   const labels = Buffer.byteLength(id) + Buffer.byteLength(event) + (sender === "" ? 0 : sender.length + SENDER_BYTES);
-  return payload.length + labels + OVERHEAD_BYTES;
+  return payload.length + labels + traced + OVERHEAD_BYTES;
 }
 
 /**
@@ -29,11 +41,18 @@ export function computePublishedSize({ event, id, payload, sender }: Message): n
  * of the cost of headers (bench/NOTES.md). Values need no validation: ids and event names contain no control characters
  * (rule T2).
  */
-export function toHeaders({ event, id, sender, time }: Message): MsgHdrs {
+export function toHeaders({ event, id, sender, time, trace }: Message): MsgHdrs {
   const lines: Record<string, string[]> = { [ID]: [id], [TIME]: [String(time)] };
   if (event !== "") lines[EVENT] = [event];
   if (sender !== "") lines[SENDER] = [sender];
+  if (trace !== undefined) addTrace(lines, trace);
   return MsgHdrsImpl.fromRecord(lines);
+}
+
+/** Adds the headers of a message's trace. */
+export function addTrace(lines: Record<string, string[]>, trace: TraceContext): void {
+  lines[TRACEPARENT] = [formatTraceparent(trace)];
+  if (trace.state !== undefined) lines[TRACESTATE] = [trace.state];
 }
 
 /**
@@ -71,6 +90,12 @@ export class NatsMessage implements Message {
     const text = this.#header(TIME);
     const time = DIGITS.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
     return time <= END_OF_9999 ? time : this.#received;
+  }
+
+  /** Read only where traces are recorded, because it parses the headers. */
+  get trace(): TraceContext | undefined {
+    const traceparent = this.#header(TRACEPARENT);
+    return traceparent === "" ? undefined : parseTraceContext(traceparent, this.#header(TRACESTATE));
   }
 
   /** @returns "" when the header is missing */

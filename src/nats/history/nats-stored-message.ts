@@ -1,6 +1,8 @@
 import { type MsgHdrs, MsgHdrsImpl } from "nats";
 import type { Message } from "../../core/message.js";
+import { parseTraceContext, type TraceContext } from "../../core/tracing/trace-context.js";
 import { computeMessageSize, type LoggedMessage } from "../../history/message-ring.js";
+import { addTrace, TRACEPARENT, TRACESTATE } from "../broker/metadata.js";
 import { createMessagePosition, type StreamAddress } from "./position.js";
 
 /** Headers of a stored message, besides those of every message. */
@@ -18,7 +20,7 @@ export const STORED_OVERHEAD_BYTES = 160;
  * Creates the headers of a message's copy for one topic. NATS recognizes duplicates by `Nats-Msg-Id` in the whole stream, so
  * that this id must differ for each topic; the message's own id is in `Carillon-Id` (rule N12).
  */
-export function toStoredHeaders({ event, id, sender, time }: Message, topic: string): MsgHdrs {
+export function toStoredHeaders({ event, id, sender, time, trace }: Message, topic: string): MsgHdrs {
   const lines: Record<string, string[]> = {
     [MESSAGE_ID]: [toMessageId(id, topic)],
     [PUBLIC_ID]: [id],
@@ -26,6 +28,7 @@ export function toStoredHeaders({ event, id, sender, time }: Message, topic: str
   };
   if (event !== "") lines[EVENT] = [event];
   if (sender !== "") lines[SENDER] = [sender];
+  if (trace !== undefined) addTrace(lines, trace);
   return MsgHdrsImpl.fromRecord(lines);
 }
 
@@ -87,6 +90,7 @@ export class NatsStoredMessage implements LoggedMessage {
   readonly time: number;
   readonly payload: Uint8Array;
   readonly size: number;
+  readonly trace: TraceContext | undefined;
   /** Time at which it was stored or arrived, in milliseconds since the epoch, by the server's or this node's clock. */
   readonly storedAt: number;
   /** Whether this marks a purge. Marks advance the log and are never delivered. */
@@ -106,6 +110,8 @@ export class NatsStoredMessage implements LoggedMessage {
     this.time = time <= END_OF_9999 ? time : (storedAt ?? now);
     this.payload = payload;
     this.storedAt = storedAt ?? now;
+    const traceparent = headers.get(TRACEPARENT);
+    this.trace = traceparent === "" ? undefined : parseTraceContext(traceparent, headers.get(TRACESTATE));
     this.isMark = headers.get(PURGE) !== "" && payload.length === 0;
     this.size = computeMessageSize(this);
     this.#address = address;

@@ -6,7 +6,7 @@ import type { Transport } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { findJsonMessageExcess } from "../../rpc/request-weight.js";
-import { checkAnswer, MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
+import { checkAnswer, MAX_ANSWER, type UnaryCallOptions, type UnaryCalls } from "./hook-calls.js";
 
 /** Calls by Connect with JSON over HTTP/1.1, which any web framework can answer. */
 export class ConnectUnary implements UnaryCalls {
@@ -39,9 +39,15 @@ export class ConnectUnary implements UnaryCalls {
   async call<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,
-    signal: AbortSignal,
+    { headers, signal }: UnaryCallOptions,
   ): Promise<MessageShape<Output>> {
-    const { message } = await this.#transport.unary(method, signal, undefined, this.#header, request);
+    const { message } = await this.#transport.unary(
+      method,
+      signal,
+      undefined,
+      { ...headers, ...this.#header },
+      request,
+    );
     return message;
   }
 

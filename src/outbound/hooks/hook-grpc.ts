@@ -11,7 +11,7 @@ import { Client, Metadata } from "@grpc/grpc-js";
 import { READ_OPTIONS } from "../../rpc/decode.js";
 import { findMessageExcess } from "../../rpc/request-weight.js";
 import { createCredentials } from "../grpc-client.js";
-import { checkAnswer, MAX_ANSWER, type UnaryCalls } from "./hook-calls.js";
+import { checkAnswer, MAX_ANSWER, type UnaryCallOptions, type UnaryCalls } from "./hook-calls.js";
 
 /** Longest wait before reconnecting to an unreachable backend, in milliseconds. gRPC's default of two minutes is too long for hooks. */
 const MAX_BACKOFF = 2_000;
@@ -34,8 +34,10 @@ export class GrpcUnary implements UnaryCalls {
   call<Input extends DescMessage, Output extends DescMessage>(
     { input, name, output, parent }: DescMethodUnary<Input, Output>,
     request: MessageInitShape<Input>,
-    signal: AbortSignal,
+    { headers, signal }: UnaryCallOptions,
   ): Promise<MessageShape<Output>> {
+    const metadata = this.#metadata.clone();
+    for (const [header, value] of Object.entries(headers)) metadata.set(header, value);
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         `/${parent.typeName}/${name}`,
@@ -45,7 +47,7 @@ export class GrpcUnary implements UnaryCalls {
           return fromBinary(output, bytes, READ_OPTIONS);
         },
         create(input, request),
-        this.#metadata,
+        metadata,
         (error, answer) => {
           signal.removeEventListener("abort", cancel);
           if (answer === undefined) reject(error ?? new Error("no answer"));

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type {
+  Metadata,
   ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
@@ -10,6 +11,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
+import type { ContinueTrace } from "../../net/http-handler.js";
 import type { AnswerLease } from "../answer-budget.js";
 import { peerDisconnected } from "../call-errors.js";
 import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
@@ -36,6 +38,8 @@ export interface GrpcMethodsContext {
   readonly callers: GrpcCallers;
   readonly gatekeeper: Gatekeeper;
   readonly onFault: OnFault;
+  /** Undefined where traces are not recorded. */
+  readonly continueTrace: ContinueTrace | undefined;
 }
 
 /** @throws Error if the implementation lacks a method, or a method declares no action */
@@ -46,10 +50,27 @@ export function toGrpcMethods(service: ServiceImplementation, context: GrpcMetho
     const { action, desc, path } = method;
     context.callers.require(path, action);
     definition[desc.name] = defineMethod(method);
+    const { continueTrace } = context;
     handlers[desc.name] =
-      desc.methodKind === "unary" ? unaryHandler(method, context) : streamingHandler(method, context);
+      desc.methodKind === "unary"
+        ? inTrace(continueTrace, unaryHandler(method, context))
+        : inTrace(continueTrace, streamingHandler(method, context));
   }
   return { definition, handlers };
+}
+
+/** Lets a handler continue the trace that the metadata of each call names. */
+function inTrace<Call extends { readonly metadata: Metadata }, Rest extends unknown[]>(
+  continueTrace: ContinueTrace | undefined,
+  handle: (call: Call, ...rest: Rest) => void,
+): (call: Call, ...rest: Rest) => void {
+  if (continueTrace === undefined) return handle;
+  return (call, ...rest) => {
+    const header = (name: string): string | undefined => call.metadata.get(name)[0]?.toString();
+    continueTrace({ header }, () => {
+      handle(call, ...rest);
+    });
+  };
 }
 
 function defineMethod({ codec: methodCodec, desc, path }: RpcMethod): ServiceDefinition[string] {

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { ByteBudget } from "../../net/byte-budget.js";
+import type { ContinueTrace } from "../../net/http-handler.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
 import type { OnFault } from "../faults.js";
@@ -59,6 +60,8 @@ export interface GrpcMountOptions {
   readonly keepalive?: Keepalive;
   /** Receives errors that are faults of this server. */
   readonly onFault: OnFault;
+  /** Undefined where traces are not recorded. */
+  readonly continueTrace?: ContinueTrace | undefined;
 }
 
 /** The gRPC port: the services on @grpc/grpc-js, with the standard health service and reflection. */
@@ -108,7 +111,12 @@ export class GrpcMount {
       },
     });
     for (const service of services) {
-      const { definition, handlers } = toGrpcMethods(service, { callers, gatekeeper, onFault });
+      const { definition, handlers } = toGrpcMethods(service, {
+        callers,
+        gatekeeper,
+        onFault,
+        continueTrace: options.continueTrace,
+      });
       gate.allow(definition, { limit: requestBytes, compression: true, acknowledged: true });
       this.#server.addService(definition, handlers);
     }

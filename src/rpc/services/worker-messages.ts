@@ -3,6 +3,7 @@ import type { Fail, Hello, WorkRequest, WorkResponseSchema } from "../../../gen/
 import type { Backend } from "../../access/keys/backend.js";
 import { checkLength, checkPresent } from "../../control/checks.js";
 import { findPatternOutsideScope } from "../../control/delegation.js";
+import { formatTraceparent } from "../../core/tracing/trace-context.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS, invalidArgument } from "../../errors.js";
 import type { TaskAssignment, WorkerHello } from "../../workers/dispatch.js";
 import { MAX_CAPACITY, MAX_EVENTS, MAX_NAME_LENGTH } from "../../workers/limits.js";
@@ -60,8 +61,9 @@ export function toWelcomeMessage(workerId: string, acknowledgeWithin: number): W
 }
 
 export function toTaskMessage(task: TaskAssignment): WorkResponseInit {
-  const { attempt, connectionId, deadline, event, id, info, payload, topic, user, wantsAnswer } = task;
-  const same = { id, event, payload, topic, connectionId, user, attempt, wantsAnswer };
+  const { attempt, connectionId, deadline, event, id, info, payload, topic, trace, user, wantsAnswer } = task;
+  const traceparent = trace === undefined ? "" : formatTraceparent(trace);
+  const same = { id, event, payload, topic, connectionId, user, attempt, wantsAnswer, traceparent };
   return {
     response: { case: "task", value: { ...same, ...infoFields(info), deadline: toTimestamp(Math.floor(deadline)) } },
   };

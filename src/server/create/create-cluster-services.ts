@@ -2,6 +2,7 @@ import type { LimitedLog } from "../../observe/limited-log.js";
 import { ClusterPresence } from "../../presence/cluster-presence.js";
 import { systemClock } from "../../util/system-clock.js";
 import { ACKNOWLEDGE_WITHIN, ClusterDispatch } from "../../workers/cluster-dispatch.js";
+import type { TaskTracer } from "../../workers/dispatch.js";
 import { DEFAULT_LIMITS } from "../../workers/limits.js";
 import type { ClusterRuntime } from "./create-cluster.js";
 
@@ -11,13 +12,23 @@ export interface ClusterServices {
   readonly dispatch: ClusterDispatch;
 }
 
-export function createClusterServices({ bus, cluster }: ClusterRuntime, limitedLog: LimitedLog): ClusterServices {
+export function createClusterServices(
+  { bus, cluster }: ClusterRuntime,
+  limitedLog: LimitedLog,
+  tracer: TaskTracer | undefined,
+): ClusterServices {
   const onError = (message: string): void => {
     limitedLog.error({}, message, "tasks and presence");
   };
   const shared = { cluster, clock: systemClock, endOfTurn: setImmediate, onError };
   return {
     presence: new ClusterPresence(shared),
-    dispatch: new ClusterDispatch({ ...shared, bus, limits: DEFAULT_LIMITS, acknowledgeWithin: ACKNOWLEDGE_WITHIN }),
+    dispatch: new ClusterDispatch({
+      ...shared,
+      bus,
+      tracer,
+      limits: DEFAULT_LIMITS,
+      acknowledgeWithin: ACKNOWLEDGE_WITHIN,
+    }),
   };
 }

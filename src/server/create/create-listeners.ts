@@ -8,7 +8,7 @@ import type { OpenRequestLease } from "../../net/byte-budget.js";
 import { Certificates } from "../../net/certificates.js";
 import { createClientAddress } from "../../net/client-address.js";
 import { FileLimit, readFileLimit } from "../../net/file-limit.js";
-import type { Handler } from "../../net/http-handler.js";
+import type { ContinueTrace, Handler } from "../../net/http-handler.js";
 import { Networks } from "../../net/networks.js";
 import { PendingConnections } from "../../net/pending-connections.js";
 import type { PortOptions } from "../../net/port-listener.js";
@@ -48,6 +48,8 @@ export interface ListenersContext
   readonly gatekeeper: Gatekeeper;
   /** Sessions of the dashboard. */
   readonly sessions: Sessions;
+  /** Undefined where traces are not recorded. */
+  readonly continueTrace: ContinueTrace | undefined;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
   /** Handlers for health and metrics, on the HTTP port or on a separate one. */
@@ -75,7 +77,7 @@ export interface Listeners {
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
 export function createListeners(config: Config, context: ListenersContext): Listeners {
-  const { budget, gatekeeper, limitedLog, log, metrics, operations, pages, rpc: services } = context;
+  const { budget, continueTrace, gatekeeper, limitedLog, log, metrics, operations, pages, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed with an internal error");
   };
@@ -166,6 +168,7 @@ export function createListeners(config: Config, context: ListenersContext): List
       ...dialects.flatMap(({ routes = new Map<string, Handler>() }) => [...routes]),
     ]),
     rpc: connect,
+    continueTrace,
     upgrades: webSockets,
     onUpgradeRefused,
     isWebSocketPath: (path) => isWebSocketPath(routeAt, path),
@@ -175,6 +178,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   const grpc = new GrpcMount({
     port: createPortOptions(config.grpc, clientCertificates(config)),
     ...rpc,
+    continueTrace,
     budget,
     requestTimeout: config.timeouts.request,
     answerTimeout: config.timeouts.answer,

@@ -12,6 +12,7 @@ import { TopicIndex } from "../../core/topic-index.js";
 import type { Drops, RulesOf } from "../../core/topic-rules.js";
 import { TrafficCounts } from "../../core/traffic.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
+import type { Tracing } from "../../tracing/tracing.js";
 import { systemClock } from "../../util/system-clock.js";
 
 export interface MessagingContext {
@@ -21,6 +22,8 @@ export interface MessagingContext {
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
   readonly historyOf: PublisherOptions["historyOf"];
+  /** Undefined where traces are not recorded. */
+  readonly tracing: Tracing | undefined;
   /** Called with one of the messages of each write to sessions. */
   readonly onWritten: (message: Message) => void;
   /** Called when a session has left a topic. */
@@ -43,7 +46,7 @@ export interface Messaging {
 /** @param config - of the running node, whose limits may change */
 export function createMessaging(config: Config, context: MessagingContext): Messaging {
   const { limits, vhosts } = config;
-  const { brokers, historyOf, limitedLog, node, onLeft, onWritten, rulesOf } = context;
+  const { brokers, historyOf, limitedLog, node, onLeft, onWritten, rulesOf, tracing } = context;
   const drops: Drops = { disconnect: 0, drop_oldest: 0, latest: 0 };
   let unconfirmed = 0;
   const traffic = new TrafficCounts();
@@ -58,6 +61,7 @@ export function createMessaging(config: Config, context: MessagingContext): Mess
       hub.remove(session, "slow_consumer");
     },
     onWritten,
+    tracer: tracing?.deliveries,
   });
   const index = new TopicIndex(rulesOf, fanOut, traffic);
   const interest = new Interest(index, systemClock, () => config.interest_linger);
@@ -81,6 +85,7 @@ export function createMessaging(config: Config, context: MessagingContext): Mess
       },
     },
     traffic,
+    tracer: tracing?.publishes,
     historyOf,
     onUnconfirmed: (messages, cause) => {
       unconfirmed += messages;

@@ -11,6 +11,7 @@ import type { Config } from "../../config/schema.js";
 import { Control, type ControlOptions } from "../../control/control.js";
 import type { Hub } from "../../core/hub.js";
 import { DEFAULT_RULES } from "../../core/topic-rules.js";
+import type { TraceContext } from "../../core/tracing/trace-context.js";
 import type { DialectModule } from "../../dialects/module.js";
 import type { HistoryPreparation } from "../../history/history-preparation.js";
 import { ByteBudget } from "../../net/byte-budget.js";
@@ -23,8 +24,10 @@ import { ProcessLoad } from "../../observe/process-load.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
 import { Gatekeeper } from "../../rpc/gatekeeper.js";
 import type { Store } from "../../store/store.js";
+import { createTracing, type Tracing } from "../../tracing/tracing.js";
 import { allowReads } from "../../transport/http/methods.js";
 import { createPageRoutes } from "../../transport/http/page.js";
+import { packageVersion } from "../../util/package-root.js";
 import { systemClock } from "../../util/system-clock.js";
 import { servesPage } from "../serves-page.js";
 import { createBrokers } from "./create-brokers.js";
@@ -74,6 +77,8 @@ export interface NodeParts {
   readonly rpc: RpcServices;
   readonly listeners: Listeners;
   readonly metrics: Metrics;
+  /** Undefined where traces are not recorded. */
+  readonly tracing: Tracing | undefined;
 }
 
 /**
@@ -86,14 +91,16 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   const limitedLog = new LimitedLog(log, systemClock);
   const node = randomBytes(6).toString("hex");
   const logs = { log, limitedLog };
+  const tracing = createTracing(node, packageVersion, (broker) => systemOf(config, broker));
   const store = createStore(config, { ...logs, onChanged });
   const clusterRuntime = createCluster(config, node, logs);
-  const clusterServices = createClusterServices(clusterRuntime, limitedLog);
+  const clusterServices = createClusterServices(clusterRuntime, limitedLog, tracing?.tasks);
   const reader = new ConfigReader(dialects);
   const vhostRuntime = createVhosts(config, {
     ...logs,
     store,
     dialects,
+    tracing,
     parse: (path, rawSettings) => reader.parseVhost(path, rawSettings),
     events: {
       onLoaded: onChanged,
@@ -119,6 +126,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     node,
     limitedLog,
     brokers,
+    tracing,
     rulesOf: (vhost, topic) => vhosts.get(vhost)?.rulesFor(topic) ?? DEFAULT_RULES,
     historyOf: (vhost) => vhosts.get(vhost)?.history,
     onWritten: (message) => {
@@ -179,7 +187,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     inflatedBytes: () => listeners.inflations.bytes,
     handshakes: () => listeners.handshakes.counts,
   });
-  const metrics: Metrics = new Metrics(readings);
+  const metrics: Metrics = new Metrics(readings, { exemplars: tracing !== undefined });
   const { outbox, publisher } = messaging;
   const sessions = new Sessions({
     clock: systemClock,
@@ -188,8 +196,8 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     cluster: clusterRuntime.cluster,
     hasVhost: (vhost) => vhosts.get(vhost) !== undefined,
   });
-  const onPublished = (seconds: number): void => {
-    metrics.observePublish(seconds);
+  const onPublished = (seconds: number, trace?: TraceContext): void => {
+    metrics.observePublish(seconds, trace);
   };
   const rpc = createRpc({ ...shared, publisher, control, onPublished, subscriptions: commands, outbox });
   const listeners: Listeners = createListeners(config, {
@@ -197,6 +205,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     dialects,
     log,
     metrics,
+    continueTrace: tracing?.continue,
     commandContext: commands,
     administration,
     rpc: rpc.services,
@@ -229,7 +238,14 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     rpc,
     listeners,
     metrics,
+    tracing,
   };
+}
+
+/** Returns the system that carries the messages of a broker; undefined for one within this process. */
+function systemOf({ brokers }: Config, broker: string): string | undefined {
+  const driver = brokers[broker]?.driver;
+  return driver === "memory" ? undefined : driver;
 }
 
 function createConnectionAges(config: Config, clients: Clients): ConnectionAges {

@@ -12,6 +12,7 @@ import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
 import { HookClient } from "../../outbound/hooks/hook-client.js";
 import type { Store } from "../../store/store.js";
+import type { Tracing } from "../../tracing/tracing.js";
 import { systemClock } from "../../util/system-clock.js";
 import { Administration } from "../../vhosts/administration.js";
 import { createVhostParts, tryVhostSettings, type VhostPartsContext } from "../../vhosts/parts.js";
@@ -25,6 +26,8 @@ export interface VhostsContext {
   readonly store: Store;
   /** All known dialects, including those that the node does not serve. */
   readonly dialects: readonly DialectWithAccess[];
+  /** Undefined where traces are not recorded. */
+  readonly tracing?: Tracing | undefined;
   /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every fault */
   readonly parse: (path: string, rawSettings: object) => VhostSettings;
   readonly events: Pick<
@@ -115,15 +118,21 @@ export function createPartsContext({
   limitedLog,
   log,
   store,
-}: Pick<VhostsContext, "dialects" | "limitedLog" | "log" | "store">): VhostPartsContext {
+  tracing,
+}: Pick<VhostsContext, "dialects" | "limitedLog" | "log" | "store" | "tracing">): VhostPartsContext {
   return {
     dialects,
     store,
     leases: new Leases({ store, clock: systemClock }),
     clock: systemClock,
     hookCounts: new HookCounts(),
-    createCaller: ({ key, key_file: file, url }) =>
-      new HookClient({ url, key: key ?? readSecretFile("hooks.key_file", file) }),
+    createCaller: ({ key, key_file: file, url }) => {
+      return new HookClient({
+        url,
+        key: key ?? readSecretFile("hooks.key_file", file),
+        traceCall: tracing && ((name, run) => tracing.call(name, run)),
+      });
+    },
     onHookFailed: (vhost, hook, { message }) => {
       limitedLog.warn({ vhost, hook, reason: message }, "a call to the backend failed");
     },

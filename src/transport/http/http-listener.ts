@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/ports.js";
 import type { ClientListener } from "../../dialects/module.js";
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import { answerPreflight, type Handler } from "../../net/http-handler.js";
+import { answerPreflight, type ContinueTrace, type Handler } from "../../net/http-handler.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import { parseAuthority } from "../../net/web-origin.js";
 import type { Address } from "../../util/address.js";
@@ -65,6 +65,8 @@ export interface HttpListenerOptions extends PortOptions {
   /** Handles paths under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrades: UpgradeHandler;
+  /** Undefined where traces are not recorded. */
+  readonly continueTrace?: ContinueTrace | undefined;
   /** Called with the error's code for each upgrade that this listener refuses. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
   /** Whether a path is a WebSocket path; undefined: no path is. */
@@ -146,6 +148,16 @@ export class HttpListener {
     }
     if (this.#stopping) response.setHeader("connection", "close");
     this.#unread.add(response);
+    const { continueTrace } = this.#options;
+    if (continueTrace === undefined) this.#routeOrRefuse(request, response);
+    else {
+      continueTrace({ header: headersOf(request), events: request }, () => {
+        this.#routeOrRefuse(request, response);
+      });
+    }
+  }
+
+  #routeOrRefuse(request: IncomingMessage, response: ServerResponse): void {
     try {
       this.#route(request, parseRequestPath(request), response);
     } catch (cause) {
@@ -236,6 +248,13 @@ function toServerOptions({ head, keepAlive, request }: HttpTimes): ServerOptions
     requestTimeout: request,
     keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(LONGEST_CHECK, headersTimeout / CHECKS_OF_HEAD),
+  };
+}
+
+function headersOf({ headers }: IncomingMessage): (name: string) => string | undefined {
+  return (name) => {
+    const value = headers[name];
+    return Array.isArray(value) ? value.join(",") : value;
   };
 }
 

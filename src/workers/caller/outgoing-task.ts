@@ -1,6 +1,6 @@
 import { topicFault } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
-import type { TaskRequest } from "../dispatch.js";
+import type { TaskRequest, TaskSpan } from "../dispatch.js";
 import { createTaskId } from "../executor/assigned-task.js";
 import { detachBytes, MAX_PAYLOAD_BYTES, TASK_BYTES } from "../limits.js";
 import type { Offer, RefusalReason } from "../wire/task-messages.js";
@@ -49,11 +49,14 @@ export class OutgoingTask {
   /** Workers that already had the task, and do not get it again. */
   readonly excludedWorkers: string[] = [];
   cancelDeadline: (() => void) | undefined;
+  /** Undefined where it is not sampled. */
+  readonly span: TaskSpan | undefined;
 
-  constructor(node: string, number: number, request: TaskRequest, reports: CallerReports) {
+  constructor(node: string, number: number, request: TaskRequest, reports: CallerReports, span?: TaskSpan) {
     this.number = number;
     this.id = createTaskId(node, number);
-    this.request = { ...request, payload: detachBytes(request.payload) };
+    this.request = { ...request, payload: detachBytes(request.payload), trace: span?.trace };
+    this.span = span;
     this.reports = reports;
     this.bytes = request.payload.length + TASK_BYTES;
   }

@@ -1,5 +1,5 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import type { Caller, CallHandle, TaskRequest } from "../dispatch.js";
+import type { Caller, CallHandle, TaskRequest, TaskTracer } from "../dispatch.js";
 import { type Amount, Budget, MAX_ATTEMPTS } from "../limits.js";
 import { Ticker } from "../ticker.js";
 import type { CallerMessage, Have, Part } from "../wire/task-messages.js";
@@ -11,6 +11,8 @@ import { TaskWatchdog } from "./task-watchdog.js";
 export interface TaskCallerOptions extends TaskOffersOptions {
   /** Bound on the tasks of each vhost. */
   readonly asked: Amount;
+  /** Undefined where traces are not recorded. */
+  readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
 }
 
@@ -64,6 +66,7 @@ export class TaskCaller {
       this.#count,
       request,
       new CallerReports(caller, this.#options.onError),
+      this.#options.tracer?.beginCall(request),
     );
     // Queues a microtask, so that the handle is returned before the caller is notified.
     queueMicrotask(() => {
@@ -236,11 +239,12 @@ export class TaskCaller {
   }
 
   #fail(task: OutgoingTask, error: CarillonError): void {
-    this.#end(task);
+    this.#end(task, error);
     task.reports.failed(error);
   }
 
-  #end(task: OutgoingTask): void {
+  #end(task: OutgoingTask, cause?: CarillonError): void {
+    if (!task.ended) task.span?.end(cause);
     task.ended = true;
     task.cancelDeadline?.();
     if (!this.#tasks.delete(task.number)) return;

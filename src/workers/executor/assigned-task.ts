@@ -1,4 +1,4 @@
-import type { TaskRequest } from "../dispatch.js";
+import type { TaskRequest, TaskSpan } from "../dispatch.js";
 import { detachBytes, TASK_BYTES } from "../limits.js";
 import type { Offer, OfferId } from "../wire/task-messages.js";
 import type { WorkerGroup } from "./worker-group.js";
@@ -28,6 +28,8 @@ export class AssignedTask {
   payload: Uint8Array;
   /** Worker that has the task; undefined while it waits. */
   worker: WorkerHandle | undefined;
+  /** Begins when a worker gets the task. Undefined where it is not sampled. */
+  span: TaskSpan | undefined;
   acknowledged = false;
   /** Number of answer parts that were sent to the calling node. */
   parts = 0;

@@ -1,5 +1,7 @@
 import type { Clock } from "../../core/ports.js";
+import { CarillonError } from "../../errors.js";
 import { errorText } from "../../util/native-error.js";
+import type { TaskTracer } from "../dispatch.js";
 import { type Amount, Budget } from "../limits.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { AssignedTask } from "./assigned-task.js";
@@ -18,6 +20,8 @@ export interface AssignmentsOptions {
   readonly clock: Clock;
   /** Bound on the waiting tasks of each vhost. */
   readonly waiting: Amount;
+  /** Undefined where traces are not recorded. */
+  readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
 }
 
@@ -81,9 +85,10 @@ export class Assignments {
     }
   }
 
-  /** Removes a task that has ended, or that was canceled. */
-  end(task: AssignedTask): void {
+  /** Removes a task that has ended, or that was canceled. @param cause - reason of a failure */
+  end(task: AssignedTask, cause?: CarillonError): void {
     if (!this.#tasks.delete(task.id)) return;
+    task.span?.end(cause);
     this.#dequeue(task);
     const { worker } = task;
     if (worker !== undefined) {
@@ -104,7 +109,7 @@ export class Assignments {
     // The worker may have left during the call that cancelled the task.
     if (this.#tasks.get(task.id) !== task) return;
     this.#options.transport.send(task.from, { type: "lost", ...task.offerId, worker: task.worker?.id ?? "" });
-    this.end(task);
+    this.end(task, new CarillonError("unavailable", "the worker has disconnected, or did not acknowledge the task"));
   }
 
   cancelAt(worker: WorkerHandle, { id }: AssignedTask): void {
@@ -149,15 +154,25 @@ export class Assignments {
   }
 
   #assign(task: AssignedTask, worker: WorkerHandle): void {
-    const { clock } = this.#options;
+    const { clock, tracer } = this.#options;
     const { attempt, id, payload, request } = task;
     const deadline = clock.now() + (task.ends - clock.monotonic());
     task.worker = worker;
+    if (tracer !== undefined && request.trace !== undefined) {
+      task.span = tracer.beginTask(request.event, request.vhost, request.trace);
+    }
     // Drops this node's copy of the payload, because the calling node keeps it for further attempts.
     task.payload = EMPTY;
     worker.tasks.set(id, task);
     this.#guard(worker, () => {
-      worker.connection.assign({ ...request, id, attempt, deadline, payload });
+      worker.connection.assign({
+        ...request,
+        id,
+        attempt,
+        deadline,
+        payload,
+        trace: task.span?.trace ?? request.trace,
+      });
     });
   }
 

@@ -137,14 +137,15 @@ export class WorkerRegistry {
     if (!more) assignments.end(task);
   }
 
-  #fail(worker: WorkerHandle, id: string, { code, message }: CarillonError): void {
+  #fail(worker: WorkerHandle, id: string, error: CarillonError): void {
     const { assignments, transport } = this.#options;
+    const { code, message } = error;
     this.#endSilence(worker);
     const task = worker.tasks.get(id);
     if (task === undefined) return;
     task.reported = true;
     transport.send(task.from, { type: "failed", ...task.offerId, code, message });
-    assignments.end(task);
+    assignments.end(task, error);
   }
 
   #drain(worker: WorkerHandle): void {

@@ -1,3 +1,4 @@
+import { formatTraceparent, parseTraceContext } from "../../core/tracing/trace-context.js";
 import { type ErrorCode, GRPC_STATUS } from "../../errors.js";
 import type { TaskRequest } from "../dispatch.js";
 import { LONGEST_TIMER } from "../limits.js";
@@ -136,7 +137,7 @@ function encodeOfferFields(message: Exclude<TaskMessage, Check | Have>): readonl
   let fields: readonly unknown[] = [];
   switch (message.type) {
     case "offer": {
-      const { connectionId, event, info, topic, user, vhost, wantsAnswer } = message.request;
+      const { connectionId, event, info, topic, trace, user, vhost, wantsAnswer } = message.request;
       const { attempt, left, mayWait, excludedWorkers, pattern } = message;
       fields = [
         left,
@@ -151,6 +152,8 @@ function encodeOfferFields(message: Exclude<TaskMessage, Check | Have>): readonl
         user,
         info,
         wantsAnswer,
+        // Nodes of earlier versions neither send nor read this field.
+        ...(trace === undefined ? [] : [formatTraceparent(trace)]),
       ];
       break;
     }
@@ -250,6 +253,7 @@ function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offe
       user: readString(header[12]),
       info: readString(header[13]),
       wantsAnswer: header[14] === true,
+      trace: typeof header[15] === "string" ? parseTraceContext(header[15], "") : undefined,
     },
     payload,
   };

@@ -13,6 +13,7 @@ export interface HookCall {
   readonly method: string;
   readonly request: object;
   readonly authorization: string | undefined;
+  readonly traceparent: string | undefined;
   /** Answers with this message in its JSON form. */
   answer(message: JsonValue): void;
   /** Answers with an error. */
@@ -58,6 +59,7 @@ export async function grpcBackend(): Promise<Backend> {
           method: name,
           request: fromBinary(input, call.request),
           authorization: call.metadata.get("authorization")[0]?.toString(),
+          traceparent: call.metadata.get("traceparent")[0]?.toString(),
           answer: (message) => callback(null, Buffer.from(toBinary(output, fromJson(output, message)))),
           answerBytes: (bytes) => callback(null, Buffer.from(bytes)),
           fail: () => callback({ code: 13, details: "the backend's secret" }),
@@ -100,6 +102,7 @@ export async function jsonBackend(): Promise<Backend> {
       method: name,
       request: fromJson(method.input, JSON.parse(body) as JsonValue),
       authorization: request.headers.authorization,
+      traceparent: request.headers["traceparent"]?.toString(),
       answer: (message) => reply(200, JSON.stringify(toJson(method.output, fromJson(method.output, message)))),
       answerBytes: (bytes) => reply(200, bytes),
       fail: () => reply(500, '{"code":"internal","message":"the backend\'s secret"}'),

@@ -4,6 +4,7 @@ import type { Backend } from "../../../access/keys/backend.js";
 import type { Receipt } from "../../../core/message.js";
 import { PUBLICATION_BYTES, type Source } from "../../../core/publishing/publication-draft.js";
 import type { Publisher } from "../../../core/publishing/publisher.js";
+import type { TraceContext } from "../../../core/tracing/trace-context.js";
 import { nodeStopping } from "../../call-errors.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
@@ -19,8 +20,8 @@ import { checkAhead, createSource } from "./publish-source.js";
  */
 const STREAM_WINDOW = { items: 256, weight: 8 * 1_024 * 1_024 } as const;
 
-/** Receives the time from a publish to its answer, in seconds. */
-export type OnPublished = (seconds: number) => void;
+/** Receives the time from a publish to its answer, in seconds, and its trace if it is sampled. */
+export type OnPublished = (seconds: number, trace?: TraceContext) => void;
 
 /** Action that each method needs. */
 export const BROADCAST_ACTIONS: Readonly<Record<string, BackendAction>> = {
@@ -89,11 +90,12 @@ export class BroadcastImplementation {
   /** Throws a refusal synchronously, so that a stream begins nothing after it; later failures reject the promise. */
   #begin({ messages }: PublishRequest, source: Source): PublishResponse | Promise<PublishResponse> {
     const begin = performance.now();
+    const prepared = this.#publisher.prepare(source, toDrafts(messages));
     const finish = (receipts: readonly Receipt[]): PublishResponse => {
-      this.#onPublished((performance.now() - begin) / 1_000);
+      this.#onPublished((performance.now() - begin) / 1_000, prepared.span?.trace);
       return toResponse(receipts);
     };
-    const receipts = this.#publisher.publish(source, toDrafts(messages));
+    const receipts = this.#publisher.send(prepared);
     return receipts instanceof Promise ? receipts.then(finish) : finish(receipts);
   }
 
