@@ -2,8 +2,35 @@ import { isIPv4 } from "node:net";
 import { domainToASCII } from "node:url";
 import { omitDefaultPort, parseOrigin, type WebOrigin } from "./web-origin.js";
 
-/** Returns true when a pattern allows the origin. */
-export type OriginMatcher = (origin: WebOrigin) => boolean;
+/** Returns true when a pattern with `*` in its host allows the origin. */
+type OriginMatcher = (origin: WebOrigin) => boolean;
+
+/** Port of a pattern that allows every port. */
+const ANY_PORT = "*";
+
+/** The only origin that a pattern allows, with any port where that is {@link ANY_PORT}; or a matcher for a `*` in the host. */
+export type OriginPattern = WebOrigin | OriginMatcher;
+
+/** Set of patterns. Only those with a `*` in the host are tried one by one. */
+export class OriginPatterns {
+  /** Origins by {@link toKey}. */
+  readonly #origins = new Set<string>();
+  readonly #matchers: readonly OriginMatcher[];
+
+  constructor(patterns: readonly OriginPattern[]) {
+    for (const pattern of patterns) if (typeof pattern === "object") this.#origins.add(toKey(pattern));
+    this.#matchers = patterns.filter((pattern) => typeof pattern === "function");
+  }
+
+  allows(origin: WebOrigin): boolean {
+    if (this.#origins.has(toKey(origin)) || this.#origins.has(toKey(origin, ANY_PORT))) return true;
+    return this.#matchers.some((matches) => matches(origin));
+  }
+}
+
+function toKey({ host, port: own, scheme }: WebOrigin, port = own): string {
+  return `${scheme}://${host}:${port}`;
+}
 
 const PATTERN = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<host>\[[^\]]*\]|[^:/?#@\\\s]*)(?::(?<port>\d{1,5}|\*))?\/?$/;
 const IPV4_BEGINNING = /^(?:\d{1,3}\.){1,3}$/;
@@ -13,27 +40,21 @@ const EXPECTED = "expected *, null, or an origin such as https://app.example.com
  * Compiles `scheme://host[:port]` with at most one `*`. As the port, `*` matches any port or none; in the host, it matches
  * any characters. `scheme://*` matches every host and port. Matching ignores case, and converts internationalized names to
  * ASCII as browsers do.
- * @returns the matcher, or a text that says why the pattern is invalid
+ * @returns a text that says why the pattern is invalid, if it is
  */
-export function compileOriginPattern(pattern: string): OriginMatcher | string {
+export function compileOriginPattern(pattern: string): OriginPattern | string {
   const { host, port = "", scheme = "" } = PATTERN.exec(pattern.toLowerCase())?.groups ?? {};
   if (host === undefined) return EXPECTED;
   if (pattern.split("*").length > 2) return "expected at most one * in an origin";
-  if (port === "*") return matchAnyPort(scheme, host);
+  if (port === ANY_PORT) return withAnyPort(scheme, host);
   const ascii = host.startsWith("[") ? host : domainToASCII(host);
   if (ascii.includes("*")) return matchStarInHost(omitDefaultPort({ scheme, host: ascii, port }));
-  const exact = parseOrigin(`${scheme}://${ascii}${port === "" ? "" : `:${port}`}`);
-  if (exact === undefined) return EXPECTED;
-  return (origin) => hasSameHost(origin, exact) && origin.port === exact.port;
+  return parseOrigin(`${scheme}://${ascii}${port === "" ? "" : `:${port}`}`) ?? EXPECTED;
 }
 
-function matchAnyPort(scheme: string, host: string): OriginMatcher | string {
+function withAnyPort(scheme: string, host: string): WebOrigin | string {
   const exact = parseOrigin(`${scheme}://${host.startsWith("[") ? host : domainToASCII(host)}`);
-  return exact === undefined ? EXPECTED : (origin) => hasSameHost(origin, exact);
-}
-
-function hasSameHost(one: WebOrigin, other: WebOrigin): boolean {
-  return one.scheme === other.scheme && one.host === other.host;
+  return exact === undefined ? EXPECTED : { scheme, host: exact.host, port: ANY_PORT };
 }
 
 /** Compiles a `*` in the host. At the end of a name it is rejected, because it would match foreign domains. */

@@ -1,4 +1,4 @@
-import { compileOriginPattern, type OriginMatcher } from "../../net/origin-pattern.js";
+import { compileOriginPattern, type OriginPattern, OriginPatterns } from "../../net/origin-pattern.js";
 import { omitDefaultPort, parseAuthority, parseOrigin } from "../../net/web-origin.js";
 
 /**
@@ -24,13 +24,19 @@ export interface OriginOptions {
 export function createOriginCheck({ allowed, sameOrigin }: OriginOptions): OriginCheck {
   const any = allowed.includes("*");
   const opaque = allowed.some((pattern) => pattern.toLowerCase() === "null");
-  const matchers = allowed.filter((pattern) => !["*", "null"].includes(pattern.toLowerCase())).map(compileMatcher);
+  const others = allowed.filter((pattern) => !["*", "null"].includes(pattern.toLowerCase()));
+  const patterns = new OriginPatterns(others.map(compilePattern));
+  // The last origin that a pattern allowed: nearly all pages have the same.
+  let known: string | undefined;
   return (text, host) => {
-    if (text === undefined || any) return true;
+    if (text === undefined || any || text === known) return true;
     if (text.toLowerCase() === "null") return opaque;
     const origin = parseOrigin(text);
     if (origin === undefined) return false;
-    if (matchers.some((matches) => matches(origin))) return true;
+    if (patterns.allows(origin)) {
+      known = text;
+      return true;
+    }
     if (!sameOrigin || host === undefined || !["http", "https"].includes(origin.scheme)) return false;
     const authority = parseAuthority(host);
     if (authority === undefined) return false;
@@ -39,8 +45,8 @@ export function createOriginCheck({ allowed, sameOrigin }: OriginOptions): Origi
   };
 }
 
-function compileMatcher(pattern: string): OriginMatcher {
-  const matcher = compileOriginPattern(pattern);
-  if (typeof matcher === "string") throw new Error(`origin ${pattern}: ${matcher}`);
-  return matcher;
+function compilePattern(pattern: string): OriginPattern {
+  const compiled = compileOriginPattern(pattern);
+  if (typeof compiled === "string") throw new Error(`origin ${pattern}: ${compiled}`);
+  return compiled;
 }
