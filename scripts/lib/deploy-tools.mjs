@@ -12,6 +12,8 @@ export async function deployTools() {
     module: "helm.sh/helm/v3/cmd/helm",
     variable: "HELM",
     show: ["version"],
+    // The tests compare its output.
+    pinned: true,
   });
   const compose = await goProgram({
     name: "compose-check",
@@ -21,6 +23,7 @@ export async function deployTools() {
     module: "github.com/compose-spec/compose-go/v2/cmd",
     variable: "COMPOSE_CHECK",
     show: ["--help"],
+    pinned: true,
   });
   const env = {};
   const missing = [];
