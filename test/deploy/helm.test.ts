@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { configReader } from "../../src/server/config.js";
 import { packageRoot } from "../../src/util/package-root.js";
+import { readPage } from "../support/docs/pages.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 /** Renders the chart of deploy/helm/ with several values. `npm test -- test/deploy/helm.test.ts -u` writes the expected output. */
@@ -31,8 +32,12 @@ function valuesOf(name: string): string {
 }
 
 function render(name: string, ...flags: readonly string[]) {
+  return renderFile(valuesOf(name), ...flags);
+}
+
+function renderFile(values: string, ...flags: readonly string[]) {
   // A program built with `go install` takes Kubernetes 1.20 as its default.
-  return helm("template", "rt", CHART, "--kube-version", "1.30.0", "--values", valuesOf(name), ...flags);
+  return helm("template", "rt", CHART, "--kube-version", "1.30.0", "--values", values, ...flags);
 }
 
 function manifests(name: string, ...flags: readonly string[]): readonly Manifest[] {
@@ -87,6 +92,16 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
       manifests("minimal", "--set-json", 'config.brokers={"memory":{"driver":"memory"}}', "--set", "config.store=null"),
     );
     expect(own.config.brokers).toEqual({ memory: { driver: "memory" } });
+  });
+
+  test("accepts the values of docs/operate.md", () => {
+    const [block = ""] = /^ {4}image: .*\n(?: {4}.*\n)+/m.exec(readPage("docs/operate.md")) ?? [];
+    const text = block.replaceAll(/^ {4}/gm, "").replace("sha256:…", `sha256:${"0".repeat(64)}`);
+    const { status, stderr, stdout } = renderFile(temporaryFile("values.yaml", text));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const rendered = parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+    expect(settingsOf(rendered).config.origins).toHaveLength(1);
+    expect(rendered.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["Ingress", "ServiceMonitor"]));
   });
 
   test("leaves the number of pods to the autoscaler", () => {

@@ -34,7 +34,7 @@ test("envoy.yaml routes to the clusters that it has, each with a health check", 
   };
   const names = resources.clusters.map(({ name }) => name);
   const routed = [...JSON.stringify(resources.listeners).matchAll(/"cluster":"(\w+)"/g)].map(([, name]) => name);
-  expect(routed.toSorted()).toEqual(names.toSorted());
+  expect([...new Set(routed)].toSorted()).toEqual(names.toSorted());
   for (const { health_checks: checks, load_assignment: load, name } of resources.clusters) {
     expect(checks).toHaveLength(1);
     expect(load.cluster_name).toBe(name);
