@@ -1,10 +1,10 @@
 import { findProgram } from "./program.mjs";
 
 /** Programs that some tests start, and how each of them prints its version. They are not installed for the tests. */
-const PROGRAMS = { nginx: ["-v"], caddy: ["version"], haproxy: ["-v"] };
+const PROGRAMS = { nginx: ["-v"], caddy: ["version"], haproxy: ["-v"], promtool: ["--version"] };
 
 /**
- * Finds the reverse proxies for the tests of deploy/proxies/. Returns `{ env, missing }`: their paths in variables such as
+ * Finds the programs for the tests of deploy/: reverse proxies, and Prometheus' promtool. Returns `{ env, missing }`: their paths in variables such as
  * NGINX, or the reasons in variables such as NGINX_MISSING; and a message for each that is missing.
  */
 export function optionalPrograms() {

@@ -1,4 +1,5 @@
 import { SpanKind } from "@opentelemetry/api";
+import { connect as connectNats, headers as createHeaders } from "nats";
 import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { BroadcastService } from "../../gen/websockets/v1/websockets_pb.js";
 import { SECRET, signed } from "../access/jwts.js";
@@ -6,6 +7,7 @@ import { BACKENDS, nextHookCall } from "../outbound/hooks/backend.js";
 import { mountsOf } from "../support/backends/backend.js";
 import { publish } from "../support/backends/publish.js";
 import { startWorker } from "../support/backends/worker.js";
+import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/clients/native.js";
 import { startNatsNode } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
@@ -121,6 +123,36 @@ test("has no hop on the memory broker, one span for each message, and none for a
   expect(recorder.of(unsampled.traceparent.split("-")[1] ?? "")).toEqual([]);
 });
 
+test.each([
+  "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+  "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  "0af7651916cd43dd8448eb211c80319c",
+  `${"0".repeat(4_000)}`,
+])("R26: begins a trace of its own when traceparent is malformed (%s)", async (traceparent) => {
+  const node = await startNode();
+  const before = recorder.ended.length;
+  const { ok } = await publish(node, [{ topics: ["news"], payload: "x" }], "Publish", { traceparent });
+  expect(ok).toBe(true);
+  const [span] = recorder.ended.slice(before);
+  expect([span?.name, span?.parentSpanContext]).toEqual(["publish", undefined]);
+});
+
+test("N15: continues the trace of a plain NATS client, and ignores malformed headers", async () => {
+  const server = await startNats();
+  const node = await startNatsNode(server.url);
+  const client = await listener(node, "news");
+  const trace = newTrace();
+  const nats = await connectNats({ servers: server.url });
+  cleanUp(() => nats.close());
+  for (const traceparent of ["nonsense", `${trace.headers.traceparent}-more`, trace.headers.traceparent]) {
+    const headers = createHeaders();
+    headers.set("traceparent", traceparent);
+    nats.publish("carillon._.news", "x", { headers });
+  }
+  for (let count = 0; count < 3; count += 1) await client.next();
+  expect(drawTrace(await recorder.until(trace.id, 2))).toEqual(["process nats", "  fan-out"]);
+});
+
 test("marks a refused publish", async () => {
   const node = await startNode();
   const trace = newTrace();
@@ -143,7 +175,7 @@ test("traces a message for a user", async () => {
 });
 
 describe.each(BACKENDS)("a backend called by %s", (_protocol, startBackend) => {
-  test("receives the trace of the hook's span", async () => {
+  test("R26: receives the trace of the hook's span", async () => {
     const backend = await startBackend();
     const node = await startNode({ vhosts: { "/": { hooks: { url: backend.url, events: ["connect"] } } } });
     const connected = connect(`${node.ws}/ws`);
@@ -160,7 +192,7 @@ describe.each(BACKENDS)("a backend called by %s", (_protocol, startBackend) => {
   });
 });
 
-test("traces a call to the worker of another node, which receives the trace", async () => {
+test("R26, N15: traces a call to the worker of another node, which receives the trace", async () => {
   const { a, b, names } = await startTwo();
   const worker = await startWorker(b, ["resize"]);
   const trace = newTrace();

@@ -11,6 +11,14 @@ const info = fc.dictionary(fc.string(), fc.json()).map((members) => {
   return `{${written.join(" , ")}}`;
 });
 
+/** Trace of a task; nodes of earlier versions neither send nor read it. */
+const trace = fc.record({
+  traceId: fc.stringMatching(/^[1-9a-f]{32}$/),
+  spanId: fc.stringMatching(/^[1-9a-f]{16}$/),
+  traceFlags: fc.constant(1),
+  isRemote: fc.constant(true),
+});
+
 const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
   fc.record({
     type: fc.constant("offer" as const),
@@ -28,6 +36,7 @@ const messages: fc.Arbitrary<TaskMessage> = fc.oneof(
       user: text,
       info,
       wantsAnswer: fc.boolean(),
+      trace: fc.option(trace, { nil: undefined }),
     }),
     payload,
   }),
