@@ -1,7 +1,7 @@
 import { createLog, type Logger } from "./observe/log.js";
+import type { Addresses } from "./server/addresses.js";
 import { type ConfigInput, parseConfig } from "./server/config.js";
-import type { Addresses } from "./server/listen.js";
-import type { ReloadReport } from "./server/reload-node.js";
+import type { ReloadReport } from "./server/reload-report.js";
 import { Server } from "./server/server.js";
 
 export { CarillonError, type ErrorCode } from "./errors.js";
@@ -9,9 +9,9 @@ export type { Logger } from "./observe/log.js";
 export { createPublisher, type PublisherClient as Publisher } from "./publisher-client/create-publisher.js";
 export type { PublisherMessage, PublisherReceipt } from "./publisher-client/message.js";
 export type { PublisherClientOptions as PublisherOptions } from "./publisher-client/options.js";
+export type { Addresses } from "./server/addresses.js";
 export type { ConfigInput } from "./server/config.js";
-export type { Addresses } from "./server/listen.js";
-export type { ReloadReport } from "./server/reload-node.js";
+export type { ReloadReport } from "./server/reload-report.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
 export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";

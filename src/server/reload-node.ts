@@ -6,15 +6,8 @@ import { checkDialects } from "./create/create-dialects.js";
 import { readRate } from "./create/create-listeners.js";
 import { type NodeParts, readAnswerRate } from "./create/create-node.js";
 import { checkHistoryBytes } from "./create/create-vhosts.js";
+import type { ReloadReport } from "./reload-report.js";
 import { changeConfig } from "./running-config.js";
-
-/** Outcome of a reload. */
-export interface ReloadReport {
-  /** Paths of the settings that have changed, and of those whose files have changed. */
-  readonly changed: readonly string[];
-  /** Paths of the settings whose new values need a restart. */
-  readonly restart: readonly string[];
-}
 
 export interface Reload {
   readonly reader: ConfigReader;

@@ -2,13 +2,16 @@ import { ConfigReader } from "../config/config-reader.js";
 import type { Config } from "../config/schema.js";
 import type { DialectModule } from "../dialects/module.js";
 import { CarillonError } from "../errors.js";
+import { listenAt } from "../net/port-listener.js";
 import type { Logger } from "../observe/log.js";
 import { ignore } from "../util/ignore.js";
+import type { Addresses, NodeAddresses } from "./addresses.js";
+import type { Listeners } from "./create/create-listeners.js";
 import { createNode, type NodeParts } from "./create/create-node.js";
 import { DIALECTS } from "./dialects.js";
 import { drainNode, toStopClose } from "./drain-node.js";
-import { type Addresses, listenAll } from "./listen.js";
-import { type ReloadReport, reloadNode } from "./reload-node.js";
+import { reloadNode } from "./reload-node.js";
+import type { ReloadReport } from "./reload-report.js";
 import { copyConfig } from "./running-config.js";
 import { stopNode } from "./stop-node.js";
 import { warnOpenAccess } from "./warn-open-access.js";
@@ -202,4 +205,19 @@ export class Server {
     this.#warnedOpenAccess = true;
     warnOpenAccess(this.#config, { vhosts, keyring, log: this.#log });
   }
+}
+
+/**
+ * Listens on every address of the configuration.
+ * @throws CarillonError failed_precondition: an address cannot be used
+ */
+async function listenAll(config: Config, ports: Listeners): Promise<Addresses> {
+  const scheme = ports.certificates === undefined ? "http" : "https";
+  const grpc = await listenAt("grpc", config.grpc, ports.grpc);
+  const http = await listenAt("http", config.http, ports.http);
+  const admin = await listenAt("admin.listen", config.admin.listen, ports.admin);
+  const node: NodeAddresses = { http: `${scheme}://${http}`, grpc: grpc ?? "", admin: admin && `${scheme}://${admin}` };
+  const all: object = { ...node };
+  for (const { ports: own } of ports.dialects) Object.assign(all, await own?.listen());
+  return all as Addresses;
 }
