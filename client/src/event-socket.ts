@@ -253,10 +253,9 @@ export function createEventSocket(url: string, bearer: string | undefined): WebS
     isBusy = false;
   };
 
-  // The server refuses a stream without topics, which shows that it can be reached.
-  fetch(url, { signal: ending.signal, cache: "no-store" })
-    .then((response) => response.json())
-    .then(({ code }: ClientError) => (code === "invalid_argument" ? events.emit("open", {}) : lose(1006, code)))
+  // Shows that the server can be reached.
+  fetch(url, { method: "OPTIONS", signal: ending.signal })
+    .then(({ ok }) => (ok ? events.emit("open", {}) : lose(1006, LOST)))
     .catch(() => lose(1006, LOST));
 
   return {

@@ -15,7 +15,7 @@ import { vhostPaths } from "../routes.js";
 import { type EventsConversation, EventsDialect } from "./dialect.js";
 import { EventStream, type EventStreamContext, type StreamJoin } from "./event-stream.js";
 
-const METHODS = "GET";
+const METHODS = "GET, OPTIONS";
 
 /** Settings of the listener, and what all listeners for clients get. */
 export interface EventsListenerOptions extends ClientContext {
@@ -73,7 +73,7 @@ export class EventsListener implements ClientListener {
     if (request.method === "OPTIONS") {
       answerPreflight(request, response, METHODS, "authorization, last-event-id");
     } else if (request.method !== "GET") {
-      refuseMethod(request.method, response, `${METHODS}, OPTIONS`);
+      refuseMethod(request.method, response, METHODS);
     } else this.#open(request, response);
   }
 
