@@ -8,8 +8,6 @@ const SUBSCRIBE = "carillon.v1.SubscribeService/Subscribe";
 const KEPT = 500;
 /** Messages shown. */
 const SHOWN = 200;
-/** Time over which the rate is measured, in milliseconds. */
-const RATE_SPAN = 10_000;
 const RETRY = 2_000;
 
 /** Shows the messages of a topic as they come, with a filter. It begins and ends when the user says so. */
@@ -17,10 +15,8 @@ export class LiveTail {
   #name;
   #broker;
   #running;
-  #begun = 0;
   #received = 0;
   #messages = [];
-  #times = [];
   #scheduled = false;
   #list = h("div", {});
   #status = h(
@@ -54,20 +50,9 @@ export class LiveTail {
     signal.addEventListener("abort", () => this.#running?.abort());
   }
 
-  /** Messages per second over the last ten seconds, as text. */
-  get rate() {
-    if (this.#running === undefined) return "start the live messages to measure it";
-    const now = Date.now();
-    const span = Math.min(RATE_SPAN, now - this.#begun);
-    const recent = this.#times.filter((time) => time > now - RATE_SPAN).length;
-    return span < 1_000 ? "measuring" : `${((recent * 1_000) / span).toFixed(1)} messages / s`;
-  }
-
   async #start() {
     const running = new AbortController();
     this.#running = running;
-    this.#begun = Date.now();
-    this.#times = [];
     this.#toggle.textContent = "Stop";
     this.#status.textContent = "Subscribing …";
     this.#show();
@@ -109,10 +94,7 @@ export class LiveTail {
   }
 
   #add(message) {
-    const now = Date.now();
     this.#received += 1;
-    this.#times.push(now);
-    while (this.#times[0] < now - RATE_SPAN) this.#times.shift();
     this.#messages.unshift({
       ...message,
       text: `${message.event ?? ""}\n${decodePayload(message.payload) ?? ""}`.toLowerCase(),

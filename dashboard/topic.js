@@ -1,7 +1,8 @@
 import { empty, facts, failure, h, loading, pageHead, panel, show, table } from "./elements.js";
-import { ago, clock, count, decodePayload, moment } from "./format.js";
+import { ago, clock, count, decodePayload, moment, rate } from "./format.js";
 import { LiveTail } from "./live-tail.js";
 import { call } from "./rpc.js";
+import { TopicRates } from "./topic-rates.js";
 
 const LIST = "carillon.v1.ControlService/ListTopics";
 const PRESENCE = "carillon.v1.PresenceService/GetPresence";
@@ -14,6 +15,7 @@ export function topic(view, { path: [name, broker = ""], session, signal }) {
   const summary = h("div", {}, loading());
   const members = h("div", { "data-testid": "presence" }, loading());
   const stored = h("div", { "data-testid": "history" }, loading());
+  const rates = new TopicRates();
   const tail = new LiveTail(name, broker, signal);
   const publish = h(
     "a",
@@ -37,7 +39,7 @@ export function topic(view, { path: [name, broker = ""], session, signal }) {
       h("div", { className: "columns" }, panel("Stored messages", stored), panel("Presence", members)),
     ),
   );
-  void repeat(() => showSummary(summary, name, broker, tail, signal), signal);
+  void repeat(() => showSummary(summary, name, broker, rates, signal), signal);
   void repeat(() => showMembers(members, name, broker, signal), signal);
   void showHistory(stored, name, broker, [], "", signal);
 }
@@ -52,15 +54,18 @@ async function repeat(run, signal) {
   }
 }
 
-async function showSummary(target, name, broker, tail, signal) {
+async function showSummary(target, name, broker, rates, signal) {
   try {
     const { topics = [] } = await call(LIST, { prefix: name, pageSize: 20 }, { signal });
-    const found = topics.filter((one) => one.name === name && (broker === "" || one.broker === broker));
-    const sessions = found.reduce((total, one) => total + one.sessions, 0);
+    const found = rates.add(topics.filter((one) => one.name === name && (broker === "" || one.broker === broker)));
+    const sum = (read) => found.reduce((total, one) => total + Number(read(one) ?? 0), 0);
+    const isInUse = found.length > 0;
+    const isMeasured = isInUse && found.every((one) => one.rate !== undefined);
     const entries = [
-      ["Sessions", count(sessions)],
+      ["Sessions", count(sum(({ sessions }) => sessions))],
       ["Broker", broker || found.map((one) => one.broker).join(", ")],
-      ["Rate", tail.rate],
+      ["Messages", isInUse ? count(sum(({ messages }) => messages)) : "counted while clients use the topic"],
+      ["Rate", isMeasured ? `${rate(sum((one) => one.rate))} messages / s` : isInUse ? "measuring" : undefined],
     ];
     show(target, facts(entries, "topic-facts"));
   } catch (cause) {

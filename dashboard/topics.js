@@ -1,8 +1,9 @@
 import { field, h, pageHead, show, table } from "./elements.js";
-import { count } from "./format.js";
+import { count, rate } from "./format.js";
 import { filterForm, PagedList } from "./lists.js";
 import { call } from "./rpc.js";
 import { topic } from "./topic.js";
+import { TopicRates } from "./topic-rates.js";
 
 const LIST = "carillon.v1.ControlService/ListTopics";
 
@@ -20,10 +21,11 @@ export function topics(view, context) {
     autocapitalize: "off",
     "data-testid": "prefix",
   });
+  const rates = new TopicRates();
   const list = new PagedList({
     read: async (pageToken, signal) => {
       const answer = await call(LIST, { prefix: prefix.value.trim(), pageToken }, { signal });
-      return { rows: answer.topics ?? [], next: answer.nextPageToken ?? "", missing: answer.missingNodes };
+      return { rows: rates.add(answer.topics ?? []), next: answer.nextPageToken ?? "", missing: answer.missingNodes };
     },
     draw: (rows) => table("Topics", COLUMNS, rows, "topics"),
     none: () =>
@@ -62,4 +64,6 @@ const COLUMNS = [
   },
   { title: "Broker", cell: ({ broker }) => broker, minor: true },
   { title: "Sessions", cell: ({ sessions }) => count(sessions), number: true },
+  { title: "Messages", cell: ({ messages }) => count(messages), number: true, minor: true },
+  { title: "Messages / s", cell: (row) => (row.rate === undefined ? "–" : rate(row.rate)), number: true },
 ];

@@ -13,7 +13,13 @@ export interface TopicsOptions {
   readonly index: TopicIndex;
 }
 
-export type TopicSize = { readonly broker: string; readonly name: string; readonly sessions: number };
+export type TopicSize = {
+  readonly broker: string;
+  readonly name: string;
+  readonly sessions: number;
+  /** Messages that have arrived at the node that has had the topic for the most of them. */
+  readonly messages: number;
+};
 
 export interface ListTopics {
   /** "" for all. */
@@ -81,10 +87,10 @@ export class Topics {
   /** Builds a page. Only names that may be in it are matched against patterns, so those of earlier pages cost little. */
   *#page(vhost: string, prefix: string, visible: PatternSet | undefined, page: PageQuery) {
     const sizes: TopicSize[] = [];
-    for (const { broker, name, sessions } of this.#index.of(vhost)) {
+    for (const { broker, messages, name, sessions } of this.#index.of(vhost)) {
       const isCandidate = sessions > 0 && name.startsWith(prefix) && keyOf({ broker, name }) > page.after;
       const isVisible = isCandidate && (visible === undefined || visible.find(name) !== undefined);
-      if (isVisible) sizes.push({ broker, name, sessions });
+      if (isVisible) sizes.push({ broker, name, sessions, messages });
       yield 10 + (isCandidate && visible !== undefined ? matchSteps(visible.matchers.weight, name) : 0);
     }
     return yield* pageInSteps(sizes, { keyOf, itemOf: (size) => size }, page);
@@ -92,10 +98,10 @@ export class Topics {
 }
 
 /** Returns a key that sorts by name, then by broker: a line feed sorts before every character of a name. */
-function keyOf({ broker, name }: Omit<TopicSize, "sessions">): string {
+function keyOf({ broker, name }: Pick<TopicSize, "broker" | "name">): string {
   return `${name}\n${broker}`;
 }
 
 function addSizes(a: TopicSize, b: TopicSize): TopicSize {
-  return { ...a, sessions: a.sessions + b.sessions };
+  return { ...a, sessions: a.sessions + b.sessions, messages: Math.max(a.messages, b.messages) };
 }

@@ -69,6 +69,8 @@ export class Topic implements MessageReceiver {
   groups: readonly EncodingGroup[] = [];
   /** Number of members and of joins in flight. The subscription is kept while it is above 0. */
   holders = 0;
+  /** Number of messages that have arrived. */
+  messages = 0;
   subscription: TopicSubscription | undefined;
 
   readonly vhost: string;
@@ -90,6 +92,7 @@ export class Topic implements MessageReceiver {
   }
 
   deliver(message: Message): void {
+    this.messages += 1;
     this.#delivery.deliver(this, message);
   }
 

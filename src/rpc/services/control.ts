@@ -111,7 +111,11 @@ export class ControlImplementation implements ImplementationOf<typeof ControlSer
   async listTopics(request: ListTopicsRequest, { backend }: Caller) {
     const { missingNodes, value } = await this.#control.topics.list(backend, request);
     const { items, nextPageToken } = value;
-    return { topics: items.map((topic) => ({ ...topic })), nextPageToken, missingNodes: [...missingNodes] };
+    return {
+      topics: items.map((topic) => ({ ...topic, messages: BigInt(topic.messages) })),
+      nextPageToken,
+      missingNodes: [...missingNodes],
+    };
   }
 
   async createVhost({ path, settings = {} }: CreateVhostRequest, { backend }: Caller) {

@@ -1,13 +1,13 @@
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
-import { bearer, configuredKey, mountsOf, STATUS } from "../../support/backends/backend.js";
+import { bearer, configuredKey, mountsOf, STATUS, TestBackend } from "../../support/backends/backend.js";
 import { connect } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import type { TestNode } from "../../support/nodes/node.js";
 import { WorkStream } from "../support/work-stream.js";
 
-const { explainAccess, getConnection, listConnections } = ControlService.method;
+const { explainAccess, getConnection, listConnections, listTopics } = ControlService.method;
 const { listWorkers } = WorkerService.method;
 
 const VHOSTS = {
@@ -44,6 +44,24 @@ test("C10: lists the connections of an address, and of a dialect, on all nodes",
     expect(await count({ dialect: "socketio" })).toBe(0);
     const refused = await caller.call(listConnections, { address: "x".repeat(256) }, bearer("all"));
     expect(refused).toMatchObject({ status: STATUS.invalidArgument, message: "address is longer than 255 bytes" });
+  }
+});
+
+test("C12: counts the messages of a topic once, however many nodes receive them", async () => {
+  const nodes = await startTwo();
+  const clients = await Promise.all(nodes.map(({ ws }) => connect(`${ws}/ws`)));
+  const [first, second] = clients;
+  await first?.join("news");
+  const backend = new TestBackend(nodes[0], bearer("all"));
+  await backend.say("news", "one");
+  await first?.next();
+  await second?.join("news");
+  for (const text of ["two", "three"]) await backend.say("news", text);
+  for (const client of clients)
+    for (const text of ["two", "three"]) expect(await client.next()).toMatchObject({ payload: text });
+  for (const caller of nodes.flatMap(mountsOf)) {
+    const { answer } = await caller.call(listTopics, {}, bearer("all"));
+    expect(answer.topics).toMatchObject([{ name: "news", sessions: 2, messages: 3n }]);
   }
 });
 
