@@ -13,6 +13,9 @@ export const FOLDERS = { carillon: ".", "carillon-client": "client" };
 
 const VERSION = /^\d+\.\d+\.\d+(?:-[\da-z.-]+)?$/i;
 
+/** Words that follow the version until its release. */
+const UNRELEASED = ", which is not released yet";
+
 /** Files that name the version, each with the text that stands around it. */
 const MENTIONS = [
   { file: "README.md", around: (version) => `This is version ${version}` },
@@ -42,7 +45,8 @@ export async function prepareRelease(version, today = new Date().toISOString().s
   writeJson("package-lock.json", lock);
   for (const { around, file } of MENTIONS) {
     if (!existsSync(inRoot(file))) continue;
-    writeFileSync(inRoot(file), readFileSync(inRoot(file), "utf8").replace(around(before), around(version)));
+    const text = readFileSync(inRoot(file), "utf8").replace(`${around(before)}${UNRELEASED}`, around(before));
+    writeFileSync(inRoot(file), text.replace(around(before), around(version)));
   }
 }
 

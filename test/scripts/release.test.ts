@@ -41,7 +41,10 @@ class ReleaseCheckout {
     this.write("package.json", { name: "carillon", version });
     this.write("client/package.json", { name: "carillon-client", version });
     this.write("package-lock.json", { version, packages: { "": { version }, client: { version } } });
-    writeFileSync(join(this.folder, "README.md"), "This is version 1.2.3, the latest.\n");
+    writeFileSync(
+      join(this.folder, "README.md"),
+      "This is version 1.2.3, which is not released yet\n([changes](CHANGELOG.md)).\n",
+    );
     writeFileSync(
       join(this.folder, "CHANGELOG.md"),
       "# Changelog\n\n## 1.3.0 (unreleased)\n\n- New\n\n## 1.2.3 (2026-01-31)\n",
@@ -99,7 +102,7 @@ test("prepares a release: sets the version everywhere, and dates its changes", a
     version: "1.3.0",
     packages: { "": { version: "1.3.0" }, client: { version: "1.3.0" } },
   });
-  expect(checkout.read("README.md")).toBe("This is version 1.3.0, the latest.\n");
+  expect(checkout.read("README.md")).toBe("This is version 1.3.0\n([changes](CHANGELOG.md)).\n");
   expect(checkout.read("CHANGELOG.md")).toMatch(
     /^## 1\.3\.0 \(20\d\d-\d\d-\d\d\)\n\n- New\n\n## 1\.2\.3 \(2026-01-31\)$/m,
   );

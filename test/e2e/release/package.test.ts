@@ -51,7 +51,7 @@ const PACKAGES = [
     folder: packageRoot,
     allowed: [
       /^dist\/(?:src|gen)\/[\w/.-]+\.(?:js|js\.map|d\.ts)$/,
-      /^docs\/[\w/.-]+\.(?:md|svg)$/,
+      /^docs\/[\w/.-]+\.(?:md|svg|png)$/,
       /^(?:page|dashboard)\/[\w/.-]+\.(?:js|css|html|svg)$/,
       /^proto\/[\w/]+\.proto$/,
       /^deploy\/[\w/.-]+$/,
