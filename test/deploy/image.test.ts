@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePorts } from "../../bench/support/ports.js";
 import { packageRoot } from "../../src/util/package-root.js";
+import { cleanUp } from "../support/clean-up.js";
 import { Container, containersMissing, procOf, signalFirst } from "../support/deploy/container.js";
 import { execFormOf, readStages, textsOf, variablesOf } from "../support/deploy/dockerfile.js";
 import { BUILD_TIMEOUT, buildImage, copiedPaths, type Image, readAllowed } from "../support/deploy/image.js";
@@ -77,7 +78,11 @@ const inContainer = missing === undefined ? describe : describe.skip;
 
 inContainer(`in a container${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
   test("serves as process 1 of an unprivileged user on a read-only root, is healthy, and ends with 0 on SIGTERM", async () => {
-    const [http, grpc] = await findFreePorts(2);
+    const [http, grpc, admin] = await findFreePorts(3);
+    // The mounted settings are found in the working directory.
+    const settings = join(image.root, textsOf(image.stage, "WORKDIR").at(-1) ?? "", "carillon.yaml");
+    writeFileSync(settings, `admin: { listen: 127.0.0.1:${admin} }`);
+    cleanUp(() => rmSync(settings));
     const variables = { CARILLON_HTTP: `127.0.0.1:${http}`, CARILLON_GRPC: `127.0.0.1:${grpc}` };
     const container = new Container(image, variables);
     const { entry, health, serve } = commandsOf(image);
@@ -88,6 +93,7 @@ inContainer(`in a container${missing === undefined ? "" : ` (skipped: ${missing}
     expect(procOf(node.id, "status")).toMatch(/^NSpid:\t\d+\t1$/m);
     expect(procOf(node.id, "status")).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
     expect(procOf(node.id, "mountinfo")).toMatch(/^\d+ \d+ \S+ \S+ \/ ro[, ]/m);
+    expect((await fetch(`http://127.0.0.1:${admin}/readyz`)).status).toBe(200);
     expect(container.run(health)).toEqual({ code: 0, output: "ok\n" });
     const published = container.run([
       ...entry,
