@@ -20,6 +20,9 @@ const LAST_PROTOCOL = 0x2;
  */
 const MAX_REST_BYTES = 4_096;
 
+/** Header with which a proxy begins a connection of its own, such as a health check. */
+export const LOCAL_PROXY_HEADER = Buffer.concat([SIGNATURE, Buffer.from([(VERSION_2 << 4) | LOCAL, 0, 0, 0])]);
+
 /** Origin of a connection, as its proxy reported it. */
 export interface ProxiedPeer {
   readonly address: string;

@@ -25,6 +25,21 @@ test("asks admin.listen where it is set, over TLS where the node has a certifica
   expect(await runCarillon(["health", "--config", config])).toEqual({ code: 0, stdout: "ok\n", stderr: "" });
 });
 
+test.each([false, true])(
+  "reaches a node that takes this machine for a trusted proxy (with TLS: %s)",
+  async (secure) => {
+    const { certFile, keyFile } = await (await TestAuthority.create()).issue("carillon.example");
+    const settings = {
+      proxy_protocol: true,
+      trusted_proxies: ["127.0.0.0/8"],
+      ...(secure ? { tls: { cert_file: certFile, key_file: keyFile } } : {}),
+    };
+    const { http } = await startCarillon(["--config", temporaryFile("node.yaml", JSON.stringify(settings))]);
+    const config = temporaryFile("health.yaml", JSON.stringify({ ...settings, http: hostOf(http) }));
+    expect(await runCarillon(["health", "--config", config])).toEqual({ code: 0, stdout: "ok\n", stderr: "" });
+  },
+);
+
 test("checks the certificate of a node that is named by its URL", async () => {
   const authority = await TestAuthority.create();
   const { certFile, keyFile } = await authority.issue("127.0.0.1");

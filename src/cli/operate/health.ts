@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { CarillonError } from "../../errors.js";
+import { Networks } from "../../net/networks.js";
+import { LOCAL_PROXY_HEADER } from "../../net/proxy-header.js";
 import { loadConfig } from "../../server/config.js";
 import { formatAddress } from "../../util/address.js";
 import { errorText } from "../../util/native-error.js";
@@ -31,7 +35,7 @@ const ALL_INTERFACES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1
 
 interface Target {
   readonly url: URL;
-  readonly options: Pick<RequestOptions, "ca" | "rejectUnauthorized">;
+  readonly options: Pick<RequestOptions, "ca" | "createConnection" | "rejectUnauthorized">;
 }
 
 /** Asks a node whether it lives or, with --ready, can serve. The exit code is 0 if so, 1 if not, 3 if it does not answer. */
@@ -63,12 +67,28 @@ function findTarget({ ca, config, ready, server }: HealthFlags): Target {
   if (server !== undefined) {
     return { url: new URL(`${server}${path}`), options: ca === undefined ? {} : { ca: readFileSync(ca) } };
   }
-  const { admin, http, tls } = loadConfig({ file: findConfigFile(config), environment: process.env });
-  const { host, port } = admin.listen ?? http;
+  const loaded = loadConfig({ file: findConfigFile(config), environment: process.env });
+  const { port, ...listening } = loaded.admin.listen ?? loaded.http;
   if (port === 0) throw new CarillonError("invalid_argument", "the port is chosen at the start: expected --server");
-  const address = formatAddress({ host: ALL_INTERFACES[host] ?? host, port });
-  // The certificate is not checked, because it names the host that clients use. The request has no secrets.
-  return { url: new URL(path, `${tls ? "https" : "http"}://${address}`), options: { rejectUnauthorized: false } };
+  const host = ALL_INTERFACES[listening.host] ?? listening.host;
+  const secure = loaded.tls !== undefined;
+  // This connection comes from the address that it goes to.
+  const isProxy = loaded.proxy_protocol && new Networks(loaded.trusted_proxies).includes(host);
+  return {
+    url: new URL(path, `${secure ? "https" : "http"}://${formatAddress({ host, port })}`),
+    options: {
+      // The certificate is not checked, because it names the host that clients use. The request has no secrets.
+      rejectUnauthorized: false,
+      ...(isProxy ? { createConnection: () => connectAsProxy(host, port, secure) } : {}),
+    },
+  };
+}
+
+/** Connects to a node that takes this machine for a trusted proxy. */
+function connectAsProxy(host: string, port: number, secure: boolean): Socket {
+  const socket = connect(port, host);
+  socket.write(LOCAL_PROXY_HEADER);
+  return secure ? connectTls({ socket, rejectUnauthorized: false }) : socket;
 }
 
 /** @throws CarillonError unavailable: no answer; failed_precondition: an answer other than 200 */
@@ -84,7 +104,9 @@ function get(url: URL, options: RequestOptions): Promise<{ readonly status: numb
   return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
-    const request = send(url, { ...options, agent: false, signal }, (response: IncomingMessage) => {
+    // Node ignores `createConnection` where an agent is given.
+    const agent = options.createConnection === undefined ? false : undefined;
+    const request = send(url, { ...options, agent, signal }, (response: IncomingMessage) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (text: string) => {
