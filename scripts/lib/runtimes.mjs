@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { npm } from "./npm.mjs";
 import { cache } from "./paths.mjs";
@@ -39,8 +39,10 @@ async function find(variable, spec, file) {
   if (process.platform !== "linux" || process.arch !== "x64") return { reason: "it is installed on Linux x64 only" };
   const folder = join(cache, "runtimes", spec.replaceAll("/", "-"));
   const path = join(folder, file);
-  if (!existsSync(path)) {
+  // An install may have been interrupted.
+  if (versionOf(path) === undefined) {
     say(`installing ${spec} (first time only) ...`);
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     const [program, ...first] = npm();
     const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
