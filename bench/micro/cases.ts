@@ -23,8 +23,10 @@ const message = { id: "0123456789ab-1", event: "", sender: "", time: 1_700_000_0
 const topicText = nativeEncoding.topicText("orders.42");
 
 const driver = new MemoryDriver({ clock: systemClock });
+// As in the registry, one object for each broker.
+const broker = { name: "memory", driver };
 const publisher = new Publisher({
-  brokers: { resolve: () => ({ name: "memory", driver }) },
+  brokers: { resolve: () => broker },
   ids: new MessageIds("0123456789ab"),
   clock: { now: Date.now, monotonic: Date.now, after: () => () => {} },
   limits: { payloadBytes: 2 ** 20, topicsPerMessage: 1_000, expandedBytes: 2 ** 26 },
