@@ -1,10 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { AnswerLease } from "../answer-budget.js";
+import { toAbortError } from "../call-errors.js";
 import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import type { RpcCall, RpcMethod } from "../service.js";
@@ -86,7 +87,9 @@ function streamingHandler({ action, desc, handle }: RpcMethod, gatekeeper: Gatek
     lease.release();
     const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(context) });
     const abort = (): void => {
-      open.abort(context.signal.reason);
+      const { reason } = context.signal;
+      // Connect's own reason says that the caller's deadline has passed.
+      open.abort(reason instanceof ConnectError ? reason : toAbortError(context.signal));
     };
     context.signal.addEventListener("abort", abort);
     if (context.signal.aborted) abort();

@@ -5,6 +5,7 @@ import { callersOf, statusOf, type TestCaller } from "../../support/backends/mou
 import { connect } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
+import { recordLog } from "../../support/nodes/log-records.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 const { watchMetrics } = MetricsService.method;
@@ -155,4 +156,16 @@ test("C8: ends a watch with UNAVAILABLE when the node stops", async () => {
     await expect(watch.next()).rejects.toMatchObject({ code: 14 });
     await stopped;
   }
+});
+
+test("C8: logs no error when callers leave", async () => {
+  const { log, of } = recordLog();
+  const node = await startNode({}, log);
+  for (const caller of callersOf(node)) {
+    const watch = caller.open(watchMetrics, {}, bearer("any"));
+    await watch.next();
+    await watch.return(undefined);
+  }
+  await node.carillon.stop();
+  expect(of("error")).toEqual([]);
 });
