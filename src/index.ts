@@ -1,10 +1,10 @@
+import { CarillonError, type ErrorCode } from "./errors.js";
 import { createLog, type Logger } from "./observe/log.js";
 import type { Addresses } from "./server/addresses.js";
 import { type ConfigInput, parseConfig } from "./server/config.js";
 import type { ReloadReport } from "./server/reload-report.js";
 import { Server } from "./server/server.js";
 
-export { CarillonError, type ErrorCode } from "./errors.js";
 export type { Logger } from "./observe/log.js";
 export { createPublisher, type PublisherClient as Publisher } from "./publisher-client/create-publisher.js";
 export type { PublisherMessage, PublisherReceipt } from "./publisher-client/message.js";
@@ -15,6 +15,7 @@ export type { ReloadReport } from "./server/reload-report.js";
 export { createWorker, type Worker } from "./worker-client/create-worker.js";
 export type { WorkerClientOptions as WorkerOptions } from "./worker-client/options.js";
 export type { WorkerAnswer, WorkerHandler, WorkerTask } from "./worker-client/task.js";
+export { CarillonError, type ErrorCode };
 
 /** A Carillon node inside another program. */
 export interface Carillon {
@@ -41,6 +42,9 @@ export interface Carillon {
  */
 export function createCarillon(config: ConfigInput = {}, log?: Logger): Carillon {
   const complete = parseConfig(config);
+  if (complete.processes !== 1) {
+    throw new CarillonError("invalid_argument", "processes: only carillon serve starts several processes");
+  }
   const server = new Server(complete, log ?? createLog(complete.log));
   return {
     start: () => server.start(),

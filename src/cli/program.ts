@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { DialectModule } from "../dialects/module.js";
 import { packageVersion } from "../util/package-root.js";
 import { addBenchCommand } from "./bench/add-bench-command.js";
@@ -73,9 +73,15 @@ function createProgram(): Command {
     .option("--http <host:port>", "address of WebSocket, Connect, health and metrics (default: 127.0.0.1:8080)")
     .option("--grpc <host:port>", "address of gRPC (default: 127.0.0.1:6001)")
     .option("--broker <memory|url>", "broker: memory (one node only) or nats://HOST:PORT")
+    .option("--processes <auto|number>", "processes that serve the same ports; more than 1 need NATS", parseProcesses)
+    .option(
+      "--with-nats",
+      "run a nats-server of its own, found on the PATH or named in NATS_SERVER, as the broker and store",
+    )
+    .option("--nats-folder <folder>", "folder for its data (default: nats-data in the working directory)")
     .option("--insecure", "allow addresses other than loopback without keys")
     .option("--try", "print commands to try the node with")
-    .action(async (flags) => (await import("./serve.js")).serveCommand(flags));
+    .action(async (flags) => (await import("./serve/serve.js")).serveCommand(flags));
 
   addHealthOptions(
     program
@@ -194,4 +200,10 @@ function createProgram(): Command {
     });
   });
   return program;
+}
+
+function parseProcesses(text: string): "auto" | number {
+  if (text === "auto") return text;
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected auto or a number from 1.");
 }

@@ -24,6 +24,8 @@ export interface ConfigSources<Input extends object = object> {
   readonly environment?: NodeJS.ProcessEnv;
   /** Settings from flags, in the form of a configuration file. Flags override the environment, which overrides the file. */
   readonly flags?: Input;
+  /** Settings that the file, the environment and flags override. */
+  readonly defaults?: Input;
   /** `memory` or the URL of a NATS server. Replaces all configured brokers. */
   readonly broker?: string | undefined;
 }
@@ -83,11 +85,11 @@ export class ConfigReader {
   }
 
   /** Merges all sources. @throws CarillonError invalid_argument: an invalid file or variable */
-  merge({ broker, environment = {}, file: path, flags = {} }: ConfigSources): MergedInput {
+  merge({ broker, defaults = {}, environment = {}, file: path, flags = {} }: ConfigSources): MergedInput {
     const file = path === undefined ? undefined : readYamlFile(path);
     const shortForm = broker ?? environment["CARILLON_BROKER"];
     const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
-    const base: Fields = { ...file?.content, ...brokers };
+    const base: Fields = { ...merge(defaults, file?.content ?? {}), ...brokers };
     const { faults, input } = readEnvironment(environment, {
       settings: [...this.tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
       filesOnly: this.filesOnly,

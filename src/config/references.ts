@@ -15,6 +15,7 @@ interface References {
   readonly tls?: object | undefined;
   readonly client_certificates?: object | undefined;
   readonly limits: { readonly history: number };
+  readonly processes: number | "auto";
   readonly proxy_protocol: boolean;
   readonly trusted_proxies: readonly string[];
 }
@@ -41,6 +42,7 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
     const message = name === undefined ? undefined : brokerFault(brokers, name, ["nats"]);
     if (message !== undefined) yield { path: [key, "broker"], message };
   }
+  if (config.processes !== 1) yield* processFaults(config);
   if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
     yield { path: ["store", "driver"], message: "nats: no broker uses the NATS driver" };
   }
@@ -50,6 +52,19 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
   if (config.proxy_protocol && config.trusted_proxies.length === 0) {
     yield { path: ["proxy_protocol"], message: "requires trusted_proxies" };
   }
+}
+
+/** Finds settings with which several processes would not be nodes of one cluster. */
+function* processFaults({ brokers, processes, store }: References): Generator<SettingsFault> {
+  const advice = "use NATS (carillon serve --with-nats starts a server), or set processes: 1";
+  for (const [name, { driver }] of Object.entries(brokers)) {
+    if (driver === "nats") continue;
+    const message = `${processes}: the broker ${JSON.stringify(name)} (driver ${driver}) does not connect processes; ${advice}`;
+    yield { path: ["processes"], message };
+  }
+  if (store.driver === "nats") return;
+  const message = `${processes}: the store (driver ${store.driver}) belongs to one process; set store.driver: nats`;
+  yield { path: ["processes"], message };
 }
 
 /** Finds keys and certificates that occur twice, because they would identify two backends. */

@@ -44,6 +44,13 @@ export function createSchema(dialects: readonly DialectSettings[]) {
           "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
         ),
       grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
+      processes: z
+        .literal("auto")
+        .or(count(1, 1_024))
+        .default(1)
+        .describe(
+          "Processes that serve the same ports, each of them a node. `auto`: one for each core. More than one need NATS brokers and `store.driver: nats`; `carillon serve --with-nats` provides both.",
+        ),
       insecure: z.boolean().default(false).describe("Allow addresses other than loopback without requiring keys."),
       admin: z
         .strictObject({

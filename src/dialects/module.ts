@@ -110,6 +110,11 @@ export interface ClientListener {
   takes(path: string): boolean;
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /**
+   * Returns the number of the process to which a request belongs, of several processes of one machine; undefined for any. Only for
+   * paths that it takes.
+   */
+  ownerOf?(request: IncomingMessage): number | undefined;
   /** Number of clients that count towards the node's limit. */
   readonly connections: number;
   /** Stops accepting connections. */
@@ -123,6 +128,8 @@ export interface ClientListener {
 /** Services of a node for its dialects. */
 export interface DialectContext {
   readonly config: Config;
+  /** Number of this process, of several processes of one machine that share their ports; undefined for the only one. */
+  readonly process: number | undefined;
   readonly clock: Clock;
   readonly vhosts: Vhosts;
   readonly administration: VhostAdmin;

@@ -98,6 +98,35 @@ function parseHeader(prefix: Buffer, body: Buffer): ProxyHeader {
   return "local";
 }
 
+/** Encodes a header for a connection that is passed on. An unknown address is omitted. */
+export function encodeProxyHeader({ address, port }: ProxiedPeer): Buffer {
+  const normal = normalizeIpAddress(address);
+  const family = normal === undefined ? 0 : normal.includes(":") ? INET6 : INET;
+  const body = Buffer.alloc(ADDRESS_BYTES[family] ?? 0);
+  if (family === INET) {
+    Buffer.from((normal ?? "").split(".").map(Number)).copy(body);
+    body.writeUInt16BE(port, 8);
+  } else if (family === INET6) {
+    for (const [index, group] of expandIpv6(normal ?? "").entries()) {
+      body.writeUInt16BE(Number.parseInt(group, 16), index * 2);
+    }
+    body.writeUInt16BE(port, 32);
+  }
+  const rest = Buffer.alloc(PREFIX_BYTES - SIGNATURE.length);
+  rest.writeUInt8((VERSION_2 << 4) | (family === 0 ? LOCAL : PROXY), 0);
+  rest.writeUInt8((family << 4) | (family === 0 ? 0 : 1), 1);
+  rest.writeUInt16BE(body.length, 2);
+  return Buffer.concat([SIGNATURE, rest, body]);
+}
+
+/** Returns the eight groups of a normalized address. */
+function expandIpv6(address: string): readonly string[] {
+  const [before = "", after] = address.split("::", 2);
+  const first = before === "" ? [] : before.split(":");
+  const last = after === undefined || after === "" ? [] : after.split(":");
+  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => "0"), ...last];
+}
+
 function formatIpv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(group * 2).toString(16)).join(":");
   return normalizeIpAddress(groups) ?? groups;

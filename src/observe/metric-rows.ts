@@ -10,17 +10,20 @@ export interface MetricRow<Source> {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
+  /** How the values of several processes become one. Default: their sum. */
+  readonly aggregator?: "min" | "max" | "first";
   /** Returns the value, or the values of a metric with labels. */
   readonly read: (source: Source) => number | Iterable<Sample>;
 }
 
 /** Adds metrics whose values come from a source. */
 export function addRows<Source>(registry: Registry, source: Source, rows: readonly MetricRow<Source>[]): void {
-  for (const { help, kind, labels = [], name, read } of rows) {
+  for (const { aggregator = "sum", help, kind, labels = [], name, read } of rows) {
     const Kind = kind === "counter" ? Counter : Gauge;
     new Kind({
       name: `carillon_${name}`,
       help,
+      aggregator,
       labelNames: [...labels],
       registers: [registry],
       collect() {

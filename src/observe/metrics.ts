@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Counter, Histogram, Registry } from "prom-client";
+import { AggregatorRegistry, Counter, Histogram, Registry } from "prom-client";
 import { type ErrorCode, WEBSOCKET_CLOSE } from "../errors.js";
 import { EventLoopDelay } from "./event-loop-delay.js";
 import { GatheredHistogram, type MeasuredTrace } from "./gathered-histogram.js";
@@ -131,11 +131,43 @@ export class Metrics {
     this.#refusedConnections.inc({ code: ACCEPT_ERRORS.has(code) ? code : "other" });
   }
 
-  readonly handler = ({ headers: { accept = "" } }: IncomingMessage, response: ServerResponse): void => {
+  /** Writes the metrics in Prometheus' text format or, where a request accepts it, in OpenMetrics. */
+  async write(accept: string): Promise<WrittenMetrics> {
     const registry = accept.includes(OPEN_METRICS) && this.#openMetrics ? this.#openMetrics : this.#registry;
-    registry.metrics().then(
-      (text) => {
-        response.writeHead(200, { "content-type": registry.contentType });
+    return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  /** Reads the metrics, for {@link aggregateMetrics}. */
+  collect(): Promise<CollectedMetrics> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  /** Ends the sampling of the event loop. */
+  stop(): void {
+    this.#eventLoopDelay.stop();
+  }
+}
+
+/** Metrics of one process, as JSON. */
+export type CollectedMetrics = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
+
+export interface WrittenMetrics {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** Writes the metrics of several processes together, in Prometheus' text format. */
+export async function aggregateMetrics(processes: readonly CollectedMetrics[]): Promise<WrittenMetrics> {
+  const registry = AggregatorRegistry.aggregate(processes.map((metrics) => [...metrics]));
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+/** Creates the handler of requests for metrics. */
+export function createMetricsHandler(write: (accept: string) => Promise<WrittenMetrics>) {
+  return ({ headers: { accept = "" } }: IncomingMessage, response: ServerResponse): void => {
+    write(accept).then(
+      ({ contentType, text }) => {
+        response.writeHead(200, { "content-type": contentType });
         response.end(text);
       },
       (cause: unknown) => {
@@ -143,9 +175,4 @@ export class Metrics {
       },
     );
   };
-
-  /** Ends the sampling of the event loop. */
-  stop(): void {
-    this.#eventLoopDelay.stop();
-  }
 }

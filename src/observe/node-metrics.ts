@@ -18,7 +18,13 @@ const CLIENTS: readonly Row[] = [
     labels: ["result"],
     read: (node) => byLabel("result", node.handshakes()),
   },
-  { kind: "gauge", name: "draining", help: "1 while the node is stopping.", read: (node) => Number(node.draining()) },
+  {
+    kind: "gauge",
+    name: "draining",
+    aggregator: "max",
+    help: "1 while the node is stopping.",
+    read: (node) => Number(node.draining()),
+  },
   {
     kind: "gauge",
     name: "topics",
@@ -120,6 +126,7 @@ const BROKERS: readonly Row[] = [
   {
     kind: "gauge",
     name: "broker_up",
+    aggregator: "min",
     help: "1 while the broker is connected.",
     labels: ["broker"],
     read: (node) => labelled("broker", node.brokers(), ({ up }: BrokerReadings) => Number(up)),
@@ -147,18 +154,21 @@ const CLUSTER: readonly Row[] = [
   {
     kind: "gauge",
     name: "cluster_up",
+    aggregator: "min",
     help: "1 while the node is connected to the other nodes, or is the only one.",
     read: (node) => Number(node.clusterUp()),
   },
   {
     kind: "gauge",
     name: "nodes",
+    aggregator: "max",
     help: "Live nodes of the cluster, including this one.",
     read: (node) => node.nodes(),
   },
   {
     kind: "gauge",
     name: "cluster_clock_difference_seconds",
+    aggregator: "max",
     help: "Largest difference between the clocks of this node and another one.",
     read: (node) => node.clockDifference(),
   },
@@ -168,7 +178,13 @@ const CLUSTER: readonly Row[] = [
     help: "Messages of other nodes dropped because too many were incomplete.",
     read: (node) => node.lostMessages(),
   },
-  { kind: "gauge", name: "store_up", help: "1 while the store is connected.", read: (node) => Number(node.storeUp()) },
+  {
+    kind: "gauge",
+    name: "store_up",
+    aggregator: "min",
+    help: "1 while the store is connected.",
+    read: (node) => Number(node.storeUp()),
+  },
 ];
 
 const BACKENDS: readonly Row[] = [
@@ -199,6 +215,7 @@ const BACKENDS: readonly Row[] = [
   {
     kind: "gauge",
     name: "hook_breaker_open",
+    aggregator: "max",
     help: "1 while calls to a backend are paused after failures.",
     labels: ["vhost"],
     read: (node) => byLabel("vhost", node.hookBreakers()),
@@ -213,6 +230,12 @@ export const NODE_METRICS: readonly Row[] = [
     help: "Always 1; labels hold the version and the node's id.",
     labels: ["version", "node"],
     read: ({ node, version }) => [[{ version, node }, 1]],
+  },
+  {
+    kind: "counter",
+    name: "process_restarts_total",
+    help: "Processes that ended unexpectedly and were replaced.",
+    read: (node) => node.processRestarts(),
   },
   ...CLIENTS,
   ...MESSAGES,

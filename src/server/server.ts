@@ -4,6 +4,8 @@ import type { DialectModule } from "../dialects/module.js";
 import { CarillonError } from "../errors.js";
 import { listenAt } from "../net/port-listener.js";
 import type { Logger } from "../observe/log.js";
+import type { CollectedMetrics } from "../observe/metrics.js";
+import type { Siblings } from "../processes/siblings.js";
 import { ignore } from "../util/ignore.js";
 import type { Addresses, NodeAddresses } from "./addresses.js";
 import type { Listeners } from "./create/create-listeners.js";
@@ -21,8 +23,8 @@ export interface ServerOptions {
   readonly dialects?: readonly DialectModule[];
   /** Reads the configuration again. Without it, only the program can reload. @throws CarillonError invalid_argument */
   readonly readConfig?: () => Config;
-  /** Reloads this node, and others that belong to it, when an operator requests it. Default: only this node. */
-  readonly reloadAll?: () => Promise<ReloadReport>;
+  /** The other processes of this machine, whose ports, readiness and metrics are the same. */
+  readonly siblings?: Siblings;
 }
 
 /** A node: it starts its parts, reports when it is ready, and stops them. */
@@ -33,6 +35,7 @@ export class Server {
   readonly #parts: NodeParts;
   readonly #dialects: readonly DialectModule[];
   readonly #readConfig: (() => Config) | undefined;
+  readonly #siblings: Siblings | undefined;
   /** As it was read. */
   #loaded: Config;
   #reloading: Promise<unknown> = Promise.resolve();
@@ -46,16 +49,18 @@ export class Server {
    * @param config - read by a ConfigReader with the same dialects
    * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
    */
-  constructor(config: Config, log: Logger, { dialects = DIALECTS, readConfig, reloadAll }: ServerOptions = {}) {
+  constructor(config: Config, log: Logger, { dialects = DIALECTS, readConfig, siblings }: ServerOptions = {}) {
     this.#loaded = config;
     this.#config = copyConfig(config);
     this.#log = log;
     this.#dialects = dialects;
     this.#readConfig = readConfig;
+    this.#siblings = siblings;
     this.#parts = createNode(this.#config, {
       log,
       dialects,
-      reload: reloadAll ?? (() => this.reload()),
+      siblings,
+      reload: () => siblings?.reload() ?? this.reload(),
       readiness: () => this.#readiness(),
       stopping: () => this.#stopping !== undefined,
       onChanged: () => {
@@ -127,6 +132,11 @@ export class Server {
     return report;
   }
 
+  /** Reads the node's metrics, to be joined with those of other processes. */
+  collectMetrics(): Promise<CollectedMetrics> {
+    return this.#parts.metrics.collect();
+  }
+
   async #start(): Promise<void> {
     const { brokers, clusterRuntime, clusterServices, historyPreparation, listeners, store, vhostRuntime } =
       this.#parts;
@@ -145,6 +155,7 @@ export class Server {
       await clusterRuntime.bus.start();
       await clusterRuntime.cluster.start();
       await Promise.all([clusterServices.dispatch.start(), clusterServices.presence.start()]);
+      await listeners.forwarder?.listen();
       this.#addresses = await listenAll(this.#config, listeners);
     } catch (error) {
       this.#stopping ??= this.#stop();
@@ -193,9 +204,14 @@ export class Server {
   #showReadiness(): void {
     const ready = this.#readiness().length === 0;
     this.#parts.listeners.grpc.setServing(ready);
+    this.#siblings?.report({
+      reasons: this.#readiness(),
+      addresses: this.#addresses,
+      requiresKeys: this.requiresKeys,
+    });
     if (!ready || this.#announcedReady) return;
     this.#announcedReady = true;
-    this.#log.info({ ...this.#addresses }, "ready");
+    if (this.#siblings === undefined) this.#log.info({ ...this.#addresses }, "ready");
   }
 
   /** Warns once, when the keys and vhosts of the store are known. */

@@ -73,7 +73,8 @@ function drainClients(parts: NodeParts): Promise<unknown> {
 }
 
 function cutConnections(parts: NodeParts): void {
-  const { admin, dialects, grpc, http } = parts.listeners;
+  const { admin, dialects, forwarder, grpc, http } = parts.listeners;
+  forwarder?.close();
   for (const listener of clientListeners(parts)) listener.terminate();
   http.terminate();
   admin?.terminate();

@@ -20,6 +20,10 @@ export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: r
 http: 127.0.0.1:8080
 grpc: 127.0.0.1:6001
 
+# Processes that serve these ports, each of them a node: a number, or auto (one for each core). More than 1 need NATS brokers
+# and a store in NATS; carillon serve --with-nats provides both.
+processes: 1
+
 # true: allow addresses other than loopback without requiring keys.
 insecure: false
 

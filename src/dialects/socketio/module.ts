@@ -11,10 +11,11 @@ export const socketio = defineDialect({
   serves: "clients",
   settings: socketioSettings,
   hasPage: true,
-  create: ({ path }, { clients, clock, config, control, vhosts }) => ({
+  create: ({ path }, { clients, clock, config, control, process, vhosts }) => ({
     clients: new SocketIoListener({
       ...clients,
       path,
+      process,
       deadlines: new MessageDeadlines({ clock, timeout: config.timeouts.request }),
       settingsFor: (vhost) => readSettings(vhosts.require(vhost).settings, "socketio") as SocketIoSettings,
       hasHistory: (vhost) => vhosts.require(vhost).history !== undefined,

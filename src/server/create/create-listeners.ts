@@ -1,3 +1,4 @@
+import { DASHBOARD_PATH } from "../../admin/dashboard-files.js";
 import type { Sessions } from "../../admin/sessions.js";
 import { Handshakes } from "../../clients/handshakes.js";
 import type { Config } from "../../config/schema.js";
@@ -16,6 +17,8 @@ import type { ClientCertificates } from "../../net/tls-handshakes.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
 import { PENDING } from "../../observe/metrics.js";
+import { Forwarder, type ForwarderOptions } from "../../processes/forwarder.js";
+import type { Siblings } from "../../processes/siblings.js";
 import { connectMount } from "../../rpc/connect/connect-mount.js";
 import type { Gatekeeper } from "../../rpc/gatekeeper.js";
 import { GrpcMount } from "../../rpc/grpc/grpc-mount.js";
@@ -35,6 +38,9 @@ import { type ClientSources, createClientContext, createWebSockets } from "./cre
 import { createDashboard } from "./create-dashboard.js";
 import { createDialects } from "./create-dialects.js";
 
+/** Number of the process that has the sessions of the dashboard. */
+const DASHBOARD_OWNER = 1;
+
 export interface ListenersContext
   extends ClientSources,
     Pick<
@@ -52,6 +58,8 @@ export interface ListenersContext
   readonly continueTrace: ContinueTrace | undefined;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
+  /** The other processes of this machine; undefined where this one is the only one. */
+  readonly siblings: Siblings | undefined;
   /** Handlers for health and metrics, on the HTTP port or on a separate one. */
   readonly operations: ReadonlyMap<string, Handler>;
 }
@@ -69,6 +77,8 @@ export interface Listeners {
   /** Counts the clients on all listeners. */
   readonly connections: () => number;
   readonly handshakes: Handshakes;
+  /** Undefined where this process is the only one. */
+  readonly forwarder: Forwarder | undefined;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;
   /** Changes the origins of pages that may connect. */
@@ -137,6 +147,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   const dialects: readonly DialectParts[] = createDialects(context.dialects, {
     ...context,
     config,
+    process: context.siblings?.number,
     clock: systemClock,
     clients,
     gate: gatekeeper,
@@ -156,8 +167,12 @@ export function createListeners(config: Config, context: ListenersContext): List
   });
   const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
   const connect = connectMount({ ...rpc, openLease });
-  const http = new HttpListener({
+  const forwarder = createForwarder(context.siblings, dialects, (socket) => {
+    http.accept(socket);
+  });
+  const http: HttpListener = new HttpListener({
     ...createPortOptions(config.http),
+    forwarder,
     times,
     originAllowed,
     hostAllowed: isLoopback(config.http.host) ? createLoopbackHostCheck(originAllowed) : undefined,
@@ -194,6 +209,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     dialects,
     connections,
     handshakes,
+    forwarder,
     certificates,
     changeOrigins: (origins) => {
       checkOrigin = createCheck(origins);
@@ -211,6 +227,24 @@ function createHandshakes(config: Config, clientCount: () => number): Handshakes
     },
     get retry() {
       return toRetryWindow(config.drain);
+    },
+  });
+}
+
+/** Creates the forwarder of requests that belong to a connection, or to a session of the dashboard, of another process. */
+function createForwarder(
+  siblings: Siblings | undefined,
+  dialects: readonly DialectParts[],
+  onConnection: ForwarderOptions["onConnection"],
+): Forwarder | undefined {
+  if (siblings === undefined) return undefined;
+  return new Forwarder({
+    siblings,
+    onConnection,
+    ownerOf: (request) => {
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      if (path === DASHBOARD_PATH || path.startsWith(`${DASHBOARD_PATH}/`)) return DASHBOARD_OWNER;
+      return dialects.find(({ clients }) => clients?.takes(path) === true)?.clients?.ownerOf?.(request);
     },
   });
 }

@@ -16,11 +16,12 @@ import type { DialectModule } from "../../dialects/module.js";
 import type { HistoryPreparation } from "../../history/history-preparation.js";
 import { ByteBudget } from "../../net/byte-budget.js";
 import type { Handler } from "../../net/http-handler.js";
-import { healthz, readyz } from "../../observe/health.js";
+import { healthz, type Readiness, readyz } from "../../observe/health.js";
 import { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
-import { Metrics } from "../../observe/metrics.js";
+import { createMetricsHandler, Metrics, type WrittenMetrics } from "../../observe/metrics.js";
 import { ProcessLoad } from "../../observe/process-load.js";
+import type { Siblings } from "../../processes/siblings.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
 import { Gatekeeper } from "../../rpc/gatekeeper.js";
 import type { Store } from "../../store/store.js";
@@ -46,6 +47,8 @@ import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vho
 export interface NodeContext {
   readonly log: Logger;
   readonly dialects: readonly DialectModule[];
+  /** The other processes of this machine; undefined where this one is the only one. */
+  readonly siblings: Siblings | undefined;
   /** Reads the configuration again. */
   readonly reload: ControlOptions["reload"];
   /** Lists what the node waits for before it is ready. */
@@ -87,7 +90,7 @@ export interface NodeParts {
  * @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used
  */
 export function createNode(config: Config, context: NodeContext): NodeParts {
-  const { dialects, log, onBrokerDown, onChanged, readiness, reload, stopping } = context;
+  const { dialects, log, onBrokerDown, onChanged, readiness, reload, siblings, stopping } = context;
   const limitedLog = new LimitedLog(log, systemClock);
   const node = randomBytes(6).toString("hex");
   const logs = { log, limitedLog };
@@ -186,6 +189,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     connections: () => listeners.connections(),
     inflatedBytes: () => listeners.inflations.bytes,
     handshakes: () => listeners.handshakes.counts,
+    processRestarts: () => siblings?.restarts ?? 0,
   });
   const metrics: Metrics = new Metrics(readings, { exemplars: tracing !== undefined });
   const { outbox, publisher } = messaging;
@@ -218,7 +222,8 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     control,
     onPublished,
     pages: servesPage(config) ? createPageRoutes(dialects) : new Map<string, Handler>(),
-    operations: createOperations(metrics, readiness),
+    operations: createOperations(metrics, readiness, siblings),
+    siblings,
   });
   return {
     limitedLog,
@@ -269,10 +274,16 @@ function createClients(hub: Hub): Clients {
   return clients;
 }
 
-function createOperations(metrics: Metrics, readiness: NodeContext["readiness"]): Map<string, Handler> {
+function createOperations(
+  metrics: Metrics,
+  ownReadiness: NodeContext["readiness"],
+  siblings: Siblings | undefined,
+): Map<string, Handler> {
+  const readiness = (): ReturnType<Readiness> => siblings?.readiness() ?? ownReadiness();
+  const write = (accept: string): Promise<WrittenMetrics> => siblings?.metrics() ?? metrics.write(accept);
   return new Map<string, Handler>([
     ["/healthz", allowReads(healthz)],
     ["/readyz", allowReads(readyz(readiness))],
-    ["/metrics", allowReads(metrics.handler)],
+    ["/metrics", allowReads(createMetricsHandler(write))],
   ]);
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/ports.js";
 import type { ClientListener } from "../../dialects/module.js";
@@ -73,6 +74,16 @@ export interface HttpListenerOptions extends PortOptions {
   readonly isWebSocketPath?: (path: string) => boolean;
   /** Handle requests and upgrades under their paths, after their origin has been checked. */
   readonly listeners?: readonly ClientListener[];
+  /** Undefined where this process is the only one. */
+  readonly forwarder?: RequestForwarder | undefined;
+}
+
+/** Passes on requests that belong to another process of this machine. */
+export interface RequestForwarder {
+  /** @returns false when the request belongs to this process */
+  request(request: IncomingMessage, response: ServerResponse): boolean;
+  /** @returns false when the upgrade belongs to this process */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
 }
 
 /** Handles the WebSocket upgrades whose origins have been checked. */
@@ -125,6 +136,11 @@ export class HttpListener {
     return address;
   }
 
+  /** Takes a connection that another process passes on. */
+  accept(socket: Socket): void {
+    this.#server.emit("connection", socket);
+  }
+
   /** Stops accepting connections. Resolves when pending requests are answered and WebSockets are closed. */
   async close(): Promise<void> {
     this.#stopping = true;
@@ -148,6 +164,7 @@ export class HttpListener {
     }
     if (this.#stopping) response.setHeader("connection", "close");
     this.#unread.add(response);
+    if (this.#options.forwarder?.request(request, response) === true) return;
     const { continueTrace } = this.#options;
     if (continueTrace === undefined) this.#routeOrRefuse(request, response);
     else {
@@ -214,6 +231,7 @@ export class HttpListener {
       ignoreUpgrade(this.#server, request, socket, head);
       return;
     }
+    if (this.#options.forwarder?.upgrade(request, socket, head) === true) return;
     try {
       if (this.#stopping) throw createStoppingError();
       this.#routeUpgrade(request, parseRequestUrl(request), socket, head);

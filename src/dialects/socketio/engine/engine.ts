@@ -12,6 +12,8 @@ import { CLOSE_TIMEOUT, IDLE_TIMEOUT } from "./engine-connection.js";
 import { type DecodedClient, packetParser } from "./parser.js";
 
 export interface EngineSettings {
+  /** Number of this process, which its connections' ids contain; undefined for the only process. */
+  readonly process: number | undefined;
   /** Largest message of a WebSocket client, and largest request of a polling client, in bytes. */
   readonly frameBytes: number;
   /** Interval and timeout of pings, in milliseconds. */
@@ -28,8 +30,8 @@ export class EngineWebSocket extends WebSocket {
 
 /** Creates Engine.IO without a port; the caller passes on requests and upgrades. */
 export function createEngine(settings: EngineSettings): Engine {
-  const { frameBytes, ping } = settings;
-  return new Engine({
+  const { frameBytes, ping, process } = settings;
+  const engine = new Engine({
     transports: ["polling", "websocket"],
     allowEIO3: true,
     pingInterval: ping.interval,
@@ -40,6 +42,17 @@ export function createEngine(settings: EngineSettings): Engine {
     httpCompression: false,
     wsEngine: webSocketServer(settings),
   });
+  if (process !== undefined) {
+    const generateId = engine.generateId.bind(engine);
+    engine.generateId = (request) => `${generateId(request)}.${process}`;
+  }
+  return engine;
+}
+
+/** Returns the process that a connection's id names; undefined for none. */
+export function findProcess(sid: string): number | undefined {
+  const [, digits] = /\.([1-9]\d{0,3})$/.exec(sid) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /**

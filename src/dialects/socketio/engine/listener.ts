@@ -11,7 +11,7 @@ import { requireUpgrade } from "../../../transport/admission/upgrade-required.js
 import { refuseMethod } from "../../../transport/http/methods.js";
 import { parseRequestUrl } from "../../../transport/http/request-url.js";
 import { withResolvers } from "../../../util/with-resolvers.js";
-import { createEngine, createSocketIo, type EngineSettings } from "./engine.js";
+import { createEngine, createSocketIo, type EngineSettings, findProcess } from "./engine.js";
 import { EngineConnection, type EngineConnectionCounts } from "./engine-connection.js";
 import { type EngineQuery, readEngineQuery } from "./engine-query.js";
 import { IdleConnections } from "./idle-connections.js";
@@ -73,6 +73,12 @@ export class SocketIoListener {
   takes(path: string): boolean {
     const { path: own } = this.#options;
     return path === own.slice(0, -1) || path.startsWith(own);
+  }
+
+  /** Requests of a connection belong to the process that has the connection. */
+  ownerOf({ url = "" }: IncomingMessage): number | undefined {
+    const [, query = ""] = url.split("?", 2);
+    return findProcess(new URLSearchParams(query).get("sid") ?? "");
   }
 
   /** Number of clients in a namespace, or waiting for admission to one. */

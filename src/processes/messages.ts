@@ -1,0 +1,35 @@
+/** Requests between the primary process and its worker processes, with their bodies and answers. */
+
+/** Facts that a worker process asks for when it starts. */
+export interface ProcessStart {
+  /** Number of the process, from 1 on. A process that replaces another one has the same number. */
+  readonly number: number;
+  readonly count: number;
+  /** Folder for the sockets between the processes. */
+  readonly folder: string;
+  /** How many times a process with this number was replaced. */
+  readonly restarts: number;
+  /** URL of the NATS server that the primary process runs. */
+  readonly broker: string | undefined;
+}
+
+/** State of a worker process, sent when it changes. */
+export interface ProcessState {
+  /** Reasons why it is not ready; empty when it is. */
+  readonly reasons: readonly string[];
+  /** Undefined until it listens. */
+  readonly addresses: { readonly http: string } | undefined;
+  /** Whether backends need a key. */
+  readonly requiresKeys: boolean;
+}
+
+/** Names of requests. */
+export const FROM_WORKER = {
+  start: "start",
+  state: "state",
+  readiness: "readiness",
+  metrics: "metrics",
+  reload: "reload",
+} as const;
+
+export const FROM_PRIMARY = { collect: "collect", reload: "reload", stop: "stop" } as const;
