@@ -59,7 +59,6 @@ export class Forwarder {
     if (path === undefined) return false;
     const passed = sendRequest({
       createConnection: () => connectTo(path, request.socket),
-      agent: false,
       method: request.method ?? "GET",
       path: request.url ?? "/",
       headers: withoutConnection(request.rawHeaders),

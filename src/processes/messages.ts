@@ -9,6 +9,9 @@ export interface ProcessStart {
   readonly folder: string;
   /** How many times a process with this number was replaced. */
   readonly restarts: number;
+  /** Addresses of the ports, HOST:PORT. Never port 0, so that a process finds the port again after all have ended. */
+  readonly http: string;
+  readonly grpc: string;
   /** URL of the NATS server that the primary process runs. */
   readonly broker: string | undefined;
 }

@@ -24,6 +24,9 @@ export interface PrimaryOptions {
   /** Folder for the sockets between the processes. */
   readonly folder: string;
   readonly broker: string | undefined;
+  /** Addresses of the ports, HOST:PORT, not port 0. */
+  readonly http: string;
+  readonly grpc: string;
   /** @throws CarillonError: an invalid configuration, which no process reads */
   readonly checkConfig: () => void;
 }
@@ -157,7 +160,7 @@ export class Primary {
   }
 
   #fork(slot: Slot): void {
-    const { broker, folder } = this.#options;
+    const { broker, folder, grpc, http } = this.#options;
     const worker = cluster.fork();
     slot.worker = worker;
     slot.backoff.begin();
@@ -167,6 +170,8 @@ export class Primary {
         count: this.#slots.length,
         folder,
         restarts: slot.restarts,
+        http,
+        grpc,
         broker,
       }),
       [FROM_WORKER.state]: (state: ProcessState) => {

@@ -43,6 +43,12 @@ export class Siblings {
     return this.#start.restarts;
   }
 
+  /** Addresses of the ports, HOST:PORT. */
+  get addresses(): Pick<ProcessStart, "grpc" | "http"> {
+    const { grpc, http } = this.#start;
+    return { grpc, http };
+  }
+
   /** URL of the NATS server that the primary process runs. */
   get broker(): string | undefined {
     return this.#start.broker;

@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Primary, StartFailure } from "../../processes/primary.js";
+import { type Address, formatAddress } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
 import { onSignals } from "./on-signals.js";
@@ -13,8 +16,12 @@ import { formatSuggestions } from "./suggestions.js";
 export async function servePrimary(context: ServeContext, count: number): Promise<void> {
   const { broker, config, flags, log, nats } = context;
   let folder: string;
+  let http: string;
+  let grpc: string;
   try {
     folder = mkdtempSync(join(tmpdir(), "carillon-"));
+    http = await choosePort(config.http);
+    grpc = await choosePort(config.grpc);
   } catch (error) {
     await nats?.stop();
     fail(error);
@@ -29,8 +36,10 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     clock: systemClock,
     folder,
     broker,
+    http,
+    grpc,
     checkConfig: () => {
-      readConfig(flags, broker);
+      readConfig({ ...flags, http, grpc }, broker);
     },
   });
   onSignals(log, {
@@ -45,10 +54,21 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     },
   });
   try {
-    const { http, requiresKeys } = await primary.start();
-    if (flags.try === true) process.stderr.write(formatSuggestions(http, requiresKeys, config));
+    const started = await primary.start();
+    if (flags.try === true) process.stderr.write(formatSuggestions(started.http, started.requiresKeys, config));
   } catch (error) {
     await nats?.stop();
     process.exit(error instanceof StartFailure ? (error.exitCode ?? EXIT.failed) : EXIT.failed);
   }
+}
+
+/** Replaces port 0 with a free port. @throws Error of node:net */
+async function choosePort(address: Address): Promise<string> {
+  if (address.port !== 0) return formatAddress(address);
+  const server = createServer().listen(0, address.host);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return formatAddress({ ...address, port });
 }

@@ -29,9 +29,10 @@ export async function serveWorker(flags: ServeFlags): Promise<void> {
   });
   let config: Config;
   try {
-    config = readConfig(flags, siblings.broker);
+    const read = (): Config => readConfig({ ...flags, ...siblings.addresses }, siblings.broker);
+    config = read();
     const log = createLog({ ...config.log, fields: { process: siblings.number } });
-    server = new Server(config, log, { readConfig: () => readConfig(flags, siblings.broker), siblings });
+    server = new Server(config, log, { readConfig: read, siblings });
   } catch (error) {
     fail(error, EXIT.usage);
     process.exit();

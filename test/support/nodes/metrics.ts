@@ -1,19 +1,22 @@
 import type { TestNode } from "./node.js";
 
+/** A node, in this process or another one. */
+type Measured = Pick<TestNode, "http">;
+
 /** Reads one figure of /metrics; 0 where it is not there. */
-export async function metric(node: TestNode, line: string): Promise<number> {
+export async function metric(node: Measured, line: string): Promise<number> {
   const text = await (await fetch(`${node.http}/metrics`)).text();
   const found = text.split("\n").find((candidate) => candidate.startsWith(`${line} `));
   return found === undefined ? 0 : Number(found.slice(line.length + 1));
 }
 
 /** Asks again, one round trip after the other, until the figure is as large. */
-export async function untilMetric(node: TestNode, line: string, least: number): Promise<void> {
+export async function untilMetric(node: Measured, line: string, least: number): Promise<void> {
   while ((await metric(node, line)) < least);
 }
 
 /** Resolves when the figure is 0. */
-export async function untilNone(node: TestNode, line: string): Promise<void> {
+export async function untilNone(node: Measured, line: string): Promise<void> {
   while ((await metric(node, line)) > 0);
 }
 
@@ -21,7 +24,7 @@ export async function untilNone(node: TestNode, line: string): Promise<void> {
 export const MESSAGES_IN = 'carillon_messages_in_total{source="backend"}';
 
 /** Asks until the figure is the same in so many round trips in a row that nothing can be in progress any more. */
-export async function settled(node: TestNode, line: string): Promise<number> {
+export async function settled(node: Measured, line: string): Promise<number> {
   let last = await metric(node, line);
   for (let same = 0; same < 40; same += 1) {
     const now = await metric(node, line);

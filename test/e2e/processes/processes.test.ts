@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { publish } from "../../support/backends/publish.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { listenTo, openClient, recordSockets } from "../../support/client/world.js";
+import { connect } from "../../support/clients/native.js";
+import { connectStock } from "../../support/clients/socket-io.js";
+import { startJetStream } from "../../support/nats/store.js";
+import { metric } from "../../support/nodes/metrics.js";
+import { type RunningNode, runCarillon } from "../../support/nodes/process.js";
+import { listWorkers, replaceWorker, startProcesses } from "../../support/nodes/processes.js";
+import { temporaryFile } from "../../support/temporary-files.js";
+
+const HISTORY = 'vhosts: { /: { history: { all: {} }, topics: [{ match: "room", history: all }] } }\n';
+const CLIENTS = 8;
+
+async function readiness({ http }: RunningNode): Promise<string> {
+  const response = await fetch(`${http}/readyz`);
+  return `${response.status} ${await response.text()}`;
+}
+
+/** Returns how many processes have a node. */
+async function countProcesses({ http }: RunningNode): Promise<number> {
+  const text = await fetch(`${http}/metrics`).then(
+    (response) => response.text(),
+    () => "",
+  );
+  return text.match(/^carillon_build_info/gm)?.length ?? 0;
+}
+
+/** Publishes numbers as backends do: again with the same id when the answer is lost. */
+async function publishNumber(node: RunningNode, data: number): Promise<void> {
+  for (;;) {
+    const message = { topics: ["room"], id: `n${data}`, payload: String(data) };
+    const status = await publish(node, [message]).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 200) return;
+  }
+}
+
+test("loses nothing of a topic with history when a process is killed under load, and replaces it", async () => {
+  const { node } = await startProcesses(2, HISTORY);
+  const { webSocket } = recordSockets();
+  const clients = Array.from({ length: CLIENTS }, () => openClient({ url: `${node.ws}/ws`, webSocket }));
+  const heard = clients.map((client) => listenTo(client.topic<number>("room")));
+  for (const { outcomes } of heard) expect(await outcomes.next()).toMatchObject({ reason: "first" });
+  let count = 0;
+  const publishSome = async (): Promise<void> => {
+    for (let step = 0; step < 20; step += 1) await publishNumber(node, (count += 1));
+  };
+  const [pid = 0, ...others] = await listWorkers(node);
+  expect(others).toHaveLength(1);
+  await publishSome();
+  const publishing = publishSome();
+  await replaceWorker(node, pid);
+  await publishing;
+  while ((await countProcesses(node)) < 2);
+  await publishSome();
+  const all = Array.from({ length: count }, (_, index) => index + 1);
+  for (const { next } of heard) expect(await next(count)).toEqual(all);
+  for (const client of clients) client.close();
+  expect(await metric(node, "carillon_process_restarts_total")).toBe(1);
+  expect(node.log.filter(({ msg }) => String(msg).startsWith("a process ended unexpectedly"))).toMatchObject([
+    { process: expect.any(Number), signal: "SIGKILL", delay: 0 },
+  ]);
+});
+
+test("has one readiness and the metrics of all processes together", async () => {
+  const { nats, node } = await startProcesses(2);
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws`)));
+  for (const client of clients) await client.join("foo");
+  expect(await metric(node, "carillon_connections")).toBe(CLIENTS);
+  await publish(node, [{ topics: ["foo"], payload: "hi" }]);
+  for (const client of clients) expect(await client.next()).toMatchObject({ payload: "hi" });
+  expect(await metric(node, "carillon_messages_out_total")).toBe(CLIENTS);
+  expect(await metric(node, 'carillon_broker_up{broker="nats"}')).toBe(1);
+  expect(await countProcesses(node)).toBe(2);
+  // Clients of both processes hear each other's messages, so both have some.
+  expect(await metric(node, "carillon_topics")).toBe(2);
+  await nats.kill();
+  while (!(await readiness(node)).startsWith("503"));
+  expect(await readiness(node)).toBe(
+    "503 0 of 2 processes are ready, at least 1 must be\nbroker nats is not connected\nthe store is unavailable\n",
+  );
+});
+
+test("drains all processes at SIGTERM, and reloads all of them", async () => {
+  const { node, write } = await startProcesses(2);
+  write("vhosts: { /shop: {} }\ncompression: true\n");
+  expect(await runCarillon(["reload", "--server", node.http])).toMatchObject({
+    code: 0,
+    stdout: "changed: vhosts./shop\nneeds a restart: compression\n",
+  });
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws/shop`)));
+  write("vhosts: { shop: {} }\n");
+  node.child.kill("SIGHUP");
+  await node.logged("the configuration is invalid, nothing has changed");
+  write("vhosts: { /shop: {}, /other: {} }\n");
+  node.child.kill("SIGHUP");
+  for (let round = 0; round < 2; round += 1) {
+    while ((await refusedOrOpen(`${node.ws}/ws/other`)) !== "open");
+  }
+  node.child.kill("SIGTERM");
+  for (const client of clients) expect(await client.closed).toMatchObject({ code: 1012 });
+  expect(await node.exited).toBe(0);
+});
+
+async function refusedOrOpen(url: string): Promise<string> {
+  return connect(url).then(
+    () => "open",
+    () => "refused",
+  );
+}
+
+test.each([["polling"], ["polling", "websocket"]] as const)(
+  "I1: Socket.IO clients keep their process: %j",
+  async (...transports) => {
+    const { node } = await startProcesses(2);
+    const clients = await Promise.all(
+      Array.from({ length: CLIENTS }, () => connectStock(`${node.http}/`, { transports: [...transports] })),
+    );
+    for (const client of clients) client.emit("join", { room: "foo" });
+    if (transports.length > 1) {
+      for (const { socket } of clients) {
+        if (socket.io.engine.transport.name !== "websocket") await once(socket.io.engine as never, "upgrade");
+      }
+    }
+    while ((await metric(node, "carillon_connections")) < CLIENTS);
+    expect(clients.every(({ socket }) => socket.connected)).toBe(true);
+  },
+);
+
+test("refuses a broker or store that belongs to one process", async () => {
+  expect(await runCarillon(["serve", "--processes", "2"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /processes: 2: the broker "memory" \(driver memory\) does not connect processes; use NATS .*\n.*processes: 2: the store/,
+    ),
+  });
+  const { url } = await startJetStream();
+  const file = temporaryFile("a.yaml", `store: { driver: file, path: /tmp }\nprocesses: auto\n`);
+  expect(await runCarillon(["serve", "--broker", url, "--config", file])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("processes: auto: the store (driver file) belongs to one process"),
+  });
+  expect(await runCarillon(["serve", "--processes", "0"])).toMatchObject({ code: 2 });
+});
+
+test("exits with the error of the first process when an address cannot be used", async () => {
+  const { url } = await startJetStream();
+  const server = createServer().listen(0, "127.0.0.1");
+  cleanUp(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const file = temporaryFile("a.yaml", "store: { driver: nats }\nprocesses: 2\n");
+  const args = ["serve", "--broker", url, "--config", file, "--http", `127.0.0.1:${port}`, "--grpc", "127.0.0.1:0"];
+  const { code, stderr } = await runCarillon(args);
+  expect([code, stderr.match(/EADDRINUSE/g)]).toEqual([1, ["EADDRINUSE"]]);
+});
