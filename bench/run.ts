@@ -13,6 +13,7 @@ import { nats } from "./nats.js";
 import { peers } from "./peers/peers.js";
 import { personal } from "./personal.js";
 import { presence } from "./presence.js";
+import { processes } from "./processes.js";
 import { publish } from "./publish.js";
 import { publishHttp } from "./publish-http.js";
 import { scale } from "./scale.js";
@@ -32,6 +33,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["personal", personal],
   ["many-topics", manyTopics],
   ["nats", nats],
+  ["processes", processes],
   ["publish", publish],
   ["publish-http", publishHttp],
   ["idle", idle],

@@ -10,7 +10,7 @@ import type { Logger } from "../observe/log.js";
 import { FolderLock } from "../store/lock.js";
 import { errorText } from "../util/native-error.js";
 import { withResolvers } from "../util/with-resolvers.js";
-import { Backoff } from "./backoff.js";
+import { RestartDelays } from "./restart-delays.js";
 
 /** Number of short runs in a row after which the server is not started again. */
 const MOST_FAILURES = 5;
@@ -45,7 +45,7 @@ export class NatsServerProcess {
   readonly #options: NatsServerOptions;
   readonly #folder: string;
   readonly #token = randomBytes(24).toString("hex");
-  readonly #backoff: Backoff;
+  readonly #delays: RestartDelays;
   #lock: FolderLock | undefined;
   #child: ChildProcess | undefined;
   /** Resolves when the child has ended. */
@@ -57,7 +57,7 @@ export class NatsServerProcess {
   constructor(options: NatsServerOptions) {
     this.#options = options;
     this.#folder = resolvePath(options.folder);
-    this.#backoff = new Backoff(options.clock);
+    this.#delays = new RestartDelays(options.clock);
   }
 
   /**
@@ -80,7 +80,7 @@ export class NatsServerProcess {
   /** Stops the server gracefully, and releases the folder. Never rejects. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#backoff.cancel();
+    this.#delays.cancel();
     this.#child?.kill("SIGTERM");
     const cancel = this.#options.clock.after(STOP_TIMEOUT, () => {
       this.#child?.kill("SIGKILL");
@@ -104,7 +104,7 @@ export class NatsServerProcess {
     // A group of its own: Ctrl+C on a terminal must not end it before this process has stopped.
     const child = spawn(program, ["-c", file], { stdio: ["ignore", "ignore", "pipe"], detached: true });
     this.#child = child;
-    this.#backoff.begin();
+    this.#delays.begin();
     const { promise: ready, reject, resolve } = withResolvers<void>();
     const { promise: ended, resolve: end } = withResolvers<void>();
     this.#ended = ended;
@@ -144,22 +144,24 @@ export class NatsServerProcess {
   #afterExit(error: CarillonError): void {
     const { log, onFailed } = this.#options;
     if (this.#stopping) return;
-    const delay = this.#backoff.next();
-    if (this.#backoff.failures > MOST_FAILURES) {
+    const delay = this.#delays.next();
+    if (this.#delays.failures > MOST_FAILURES) {
       onFailed(error);
       return;
     }
     log.error({ reason: error.message, delay }, "nats-server ended unexpectedly, starting it again");
-    this.#backoff.wait(delay, () => {
-      this.#spawn().then(
-        () => {
-          log.info("nats-server runs again");
-        },
-        (cause: unknown) => {
-          this.#afterExit(CarillonError.from(cause));
-        },
-      );
+    this.#delays.wait(delay, () => {
+      void this.#spawnAgain();
     });
+  }
+
+  async #spawnAgain(): Promise<void> {
+    try {
+      await this.#spawn();
+      this.#options.log.info("nats-server runs again");
+    } catch (cause) {
+      this.#afterExit(CarillonError.from(cause));
+    }
   }
 
   #formatConfig(): string {

@@ -4,9 +4,9 @@ import type { Logger } from "../observe/log.js";
 import { aggregateMetrics, type CollectedMetrics, type WrittenMetrics } from "../observe/metrics.js";
 import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
-import { Backoff } from "./backoff.js";
 import { Channel } from "./channel.js";
 import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
+import { RestartDelays } from "./restart-delays.js";
 
 /** Time that a process has to report its metrics, in milliseconds. Those of a process that needs longer are missing. */
 const COLLECT_TIMEOUT = 5_000;
@@ -39,7 +39,7 @@ export interface StartedProcesses {
 
 interface Slot {
   readonly number: number;
-  readonly backoff: Backoff;
+  readonly delays: RestartDelays;
   worker: Worker | undefined;
   channel: Channel | undefined;
   state: ProcessState;
@@ -73,7 +73,7 @@ export class Primary {
     this.#options = options;
     this.#slots = Array.from({ length: count }, (_, index) => ({
       number: index + 1,
-      backoff: new Backoff(clock),
+      delays: new RestartDelays(clock),
       worker: undefined,
       channel: undefined,
       state: STARTING,
@@ -96,8 +96,8 @@ export class Primary {
   /** Has all processes drain and stop. Resolves when they have ended. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const { backoff, channel } of this.#slots) {
-      backoff.cancel();
+    for (const { delays, channel } of this.#slots) {
+      delays.cancel();
       channel?.tell(FROM_PRIMARY.stop);
     }
     this.#checkEnded();
@@ -163,7 +163,7 @@ export class Primary {
     const { broker, folder, grpc, http } = this.#options;
     const worker = cluster.fork();
     slot.worker = worker;
-    slot.backoff.begin();
+    slot.delays.begin();
     const channel = new Channel(worker, {
       [FROM_WORKER.start]: (): ProcessStart => ({
         number: slot.number,
@@ -211,10 +211,10 @@ export class Primary {
     if (this.#stopping) {
       this.#checkEnded();
     } else if (wasListening) {
-      const delay = slot.backoff.next();
+      const delay = slot.delays.next();
       log.error({ process: slot.number, code, signal, delay }, "a process ended unexpectedly, starting another one");
       slot.restarts += 1;
-      slot.backoff.wait(delay, () => {
+      slot.delays.wait(delay, () => {
         this.#fork(slot);
       });
     } else {

@@ -29,6 +29,7 @@ test("runs the benchmarks without lost, duplicated or misordered messages", asyn
     "personal",
     "many-topics",
     "nats",
+    "processes",
     "publish",
     "publish-http",
     "idle",

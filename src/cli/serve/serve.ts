@@ -13,7 +13,7 @@ import { servePrimary } from "./serve-primary.js";
 import { serveWorker } from "./serve-worker.js";
 import { formatSuggestions } from "./suggestions.js";
 
-/** What the command runs beside the node. */
+/** Settings of the command, and the server that it runs beside the node. */
 export interface ServeContext {
   readonly flags: ServeFlags;
   readonly config: Config;

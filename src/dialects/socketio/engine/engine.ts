@@ -44,7 +44,7 @@ export function createEngine(settings: EngineSettings): Engine {
   });
   if (process !== undefined) {
     const generateId = engine.generateId.bind(engine);
-    engine.generateId = (request) => `${generateId(request)}.${process}`;
+    engine.generateId = async (request) => `${await generateId(request)}.${process}`;
   }
   return engine;
 }

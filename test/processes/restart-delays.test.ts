@@ -1,13 +1,13 @@
-import { Backoff } from "../../src/processes/backoff.js";
+import { RestartDelays } from "../../src/processes/restart-delays.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 test("waits twice as long after each short run, at most 30 s, and not after a long one", () => {
   const clock = new ManualClock();
-  const backoff = new Backoff(clock);
+  const delays = new RestartDelays(clock);
   const runFor = (milliseconds: number): number => {
-    backoff.begin();
+    delays.begin();
     clock.advance(milliseconds);
-    return backoff.next();
+    return delays.next();
   };
   expect(Array.from({ length: 9 }, () => runFor(100))).toEqual([
     0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000,
@@ -18,12 +18,12 @@ test("waits twice as long after each short run, at most 30 s, and not after a lo
 
 test("does not start when it was cancelled", () => {
   const clock = new ManualClock();
-  const backoff = new Backoff(clock);
+  const delays = new RestartDelays(clock);
   const started: string[] = [];
-  backoff.wait(500, () => started.push("first"));
-  backoff.cancel();
+  delays.wait(500, () => started.push("first"));
+  delays.cancel();
   clock.advance(1_000);
-  backoff.wait(500, () => started.push("second"));
+  delays.wait(500, () => started.push("second"));
   clock.advance(500);
   expect(started).toEqual(["second"]);
 });

@@ -7,7 +7,7 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 
 /** Delays between the restarts of a process: none after a long run, and twice as long after each short one. */
-export class Backoff {
+export class RestartDelays {
   readonly #clock: Clock;
   #startedAt = 0;
   #failures = 0;
