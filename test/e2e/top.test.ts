@@ -43,8 +43,8 @@ test("prints one reading of all nodes with --once, as a table and as JSON, witho
   const json = await runCarillon(["top", "-s", `grpc://${one.grpc}`, "--once", "--json", "--interval", "250ms"]);
   expect([json.code, json.stderr]).toEqual([0, ""]);
   const reading = JSON.parse(json.stdout) as Reading;
-  expect(reading.nodes.map(({ connections }) => connections).toSorted()).toEqual([0, 1]);
-  expect(reading.nodes.map(({ messagesIn }) => messagesIn).toSorted()).toEqual([0, 1]);
+  expect(new Set(reading.nodes.map(({ connections }) => connections))).toEqual(new Set([0, 1]));
+  expect(new Set(reading.nodes.map(({ messagesIn }) => messagesIn))).toEqual(new Set([0, 1]));
   expect(reading.nodes[0]?.rates["messagesOut"]).toBe(0);
   expect(reading.missingNodes).toEqual([]);
   expect(reading.nodes.map(({ id }) => id)).toContain(reading.node);
