@@ -211,8 +211,8 @@ describe("refusal", () => {
       ["unauthenticated", 401, { "www-authenticate": "Bearer" }],
       ["permission_denied", 403, {}],
       ["not_found", 404, {}],
-      ["resource_exhausted", 429, {}],
-      ["unavailable", 503, {}],
+      ["resource_exhausted", 429, { "retry-after": "1" }],
+      ["unavailable", 503, { "retry-after": "1" }],
     ] as const)("O8: answers %s with %i and the reason", async (code, status, headers) => {
       const response = await refusal(new CarillonError(code, "because"), later);
       expect(response.statusCode).toBe(status);
