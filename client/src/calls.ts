@@ -23,8 +23,8 @@ export async function call<T = unknown>(
   const parts: Frame[] = [];
   const last = await sendCall(client, event, data, options, (part) => parts.push(part));
   if (parts.length === 0) return decode(last, options);
-  const texts = [...parts, last].map((part) => String(decodePayload(part, "text")[1]));
-  return decode({ topic: last.topic, payload: texts.join("") }, options);
+  const payload = [...parts, last].map((part) => decodePayload(part, "text")[1]).join("");
+  return decode({ topic: "", payload }, options);
 }
 
 /**
@@ -39,7 +39,7 @@ export function callParts<T = unknown>(
 ): AsyncIterableIterator<T> {
   const ending = new AbortController();
   const abort = (): void => ending.abort(options.signal?.reason);
-  const frames = createMessageIterator<Frame & { readonly missed: number }>(Number.POSITIVE_INFINITY, () => {
+  const frames = createMessageIterator<Frame & { readonly missed: number }>(2 ** 53, () => {
     options.signal?.removeEventListener("abort", abort);
     ending.abort();
   });
@@ -54,15 +54,12 @@ export function callParts<T = unknown>(
     (error: Error) => frames.end(error),
   );
   const read = async (): Promise<IteratorResult<T>> => {
-    const { done, value } = await frames.next();
-    return done ? { done, value: undefined } : { done: false, value: decode(value, options) };
+    const result = await frames.next();
+    return result.done ? result : { done: false, value: decode(result.value, options) };
   };
   return {
     next: read,
-    async return() {
-      await frames.return?.();
-      return { done: true, value: undefined };
-    },
+    return: frames.return as () => Promise<IteratorReturnResult<undefined>>,
     [Symbol.asyncIterator]() {
       return this;
     },
@@ -80,8 +77,10 @@ export async function trigger(
   data: unknown,
   { format, ...options }: Omit<CallOptions<never>, "parse"> = {},
 ): Promise<void> {
-  const payload = encodePayload(data, format);
-  await client.request({ command: "publish", topics: [topic], payload, trigger: event }, options);
+  await client.request(
+    { command: "publish", topics: [topic], payload: encodePayload(data, format), trigger: event },
+    options,
+  );
 }
 
 function sendCall(
@@ -91,15 +90,11 @@ function sendCall(
   { format, signal, timeout, offline = client.offline }: CallOptions<unknown>,
   onPart: (part: Frame) => void,
 ): Promise<Frame> {
-  const payload = encodePayload(data ?? null, format);
-  // The server gives up at the same time as the caller.
-  const command = { command: "call", topics: [event], payload, timeout };
-  return client.request(command, {
-    onPart,
-    offline,
-    ...(signal !== undefined && { signal }),
-    ...(timeout !== undefined && { timeout }),
-  });
+  return client.request(
+    // The server gives up at the same time as the caller.
+    { command: "call", topics: [event], payload: encodePayload(data ?? null, format), timeout },
+    { onPart, offline, signal, timeout },
+  );
 }
 
 function decode<T>(frame: Frame, { format, parse = (value) => value as T }: CallOptions<T>): T {

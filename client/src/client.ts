@@ -22,7 +22,7 @@ export interface Client {
   connect(): void;
   /** Closes the connection. Commands without an answer fail, and iterators end. */
   close(): void;
-  /** Returns an object for a topic. It subscribes when it is used. */
+  /** Returns an object for a topic. It subscribes when it is used. @throws TypeError for a name that is not a string */
   topic<T = unknown, S = unknown>(name: string, options?: TopicOptions<T, S>): Topic<T, S>;
   /** @returns a function that removes the listener */
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void;
@@ -46,7 +46,8 @@ export interface Client {
 const systemClock: ClientClock = {
   now: () => Date.now(),
   after(milliseconds, run) {
-    const timer = setTimeout(run, milliseconds);
+    // A timer that is too long for the platform would run at once.
+    const timer = milliseconds < 2 ** 31 ? setTimeout(run, milliseconds) : undefined;
     return () => clearTimeout(timer);
   },
 };
@@ -54,7 +55,7 @@ const systemClock: ClientClock = {
 /**
  * Creates a client.
  * @param url - `wss://…`, `https://…`, or in a page a path such as `/ws`
- * @throws TypeError for an invalid URL
+ * @throws TypeError for an invalid URL. Another scheme stops the client when it connects.
  */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
   const { broker, clock = systemClock, offline = "refuse", random = Math.random } = options;
@@ -66,27 +67,25 @@ export function createClient(url: string | URL, options: ClientOptions = {}): Cl
   const report = (error: unknown): void => {
     if (!events.emit("error", error)) console.error(error);
   };
-  const events = createEmitter<ClientEvents>((error) => console.error(error));
+  const events = createEmitter<ClientEvents>(console.error);
   const after: ClientClock["after"] = (milliseconds, run) => clock.after(milliseconds, run);
-
-  const receive = (text: string): void => {
-    const frame = JSON.parse(text) as Frame;
-    const { id, missed = 0, topic } = frame;
-    const topics = frame.payload as string[];
-    if (topic[0] !== "@" && topic[0] !== "#") return subscriptions.receive(frame);
-    if (id) return commands.receive(frame);
-    if (topic === "@leave") subscriptions.left(topics);
-    else if (topic === "@join") subscriptions.retry(topics);
-    else if (topic === "#lagged") subscriptions.lagged(topics, missed);
-    events.emit("notice", frame);
-  };
 
   const link = createLink(target.href, options, clock, random, {
     opened() {
       subscriptions.connected();
       commands.flush();
     },
-    received: receive,
+    received(text) {
+      const frame = JSON.parse(text) as Frame;
+      const { id, missed = 0, topic } = frame;
+      const topics = frame.payload as string[];
+      if (/^[^@#]/.test(topic)) return subscriptions.receive(frame);
+      if (id) return commands.receive(frame);
+      if (topic === "@leave") subscriptions.left(topics);
+      if (topic === "@join") subscriptions.retry(topics);
+      if (topic === "#lagged") subscriptions.lagged(topics, missed);
+      events.emit("notice", frame);
+    },
     lost(error, level) {
       subscriptions.lost(level > 2 && error);
       commands.lost(error, level);
@@ -112,7 +111,10 @@ export function createClient(url: string | URL, options: ClientOptions = {}): Cl
     offline,
     connect: link.start,
     close: () => link.stop(),
-    topic: (name, settings = {}) => createTopic(client as Client, name, settings),
+    topic(name, settings = {}) {
+      if (typeof name !== "string") throw new TypeError("the topic is not text");
+      return createTopic(client as Client, name, settings);
+    },
     on: events.on,
     request: (command, settings = {}) =>
       new Promise((resolve, reject) => {

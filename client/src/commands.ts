@@ -19,9 +19,10 @@ export type LossLevel = 1 | 2 | 3;
 
 interface PendingCommand extends CommandOptions {
   readonly text: string;
-  readonly end: Done;
+  readonly end: (error: Error | undefined, answer?: Frame) => void;
   isSent?: boolean;
-  cancelTimer?: () => void;
+  /** Cancels the deadline. */
+  cancel?: () => void;
 }
 
 export interface CommandSettings {
@@ -52,10 +53,10 @@ export function createCommands({ after, isConnected, queueLimit, send, timeout }
   let lastId = 0;
 
   const startTimer = (pending: PendingCommand, duration: number): void => {
-    pending.cancelTimer = after(duration, () => fail(pending, "deadline_exceeded", "no answer in time"));
+    pending.cancel = after(duration, () => fail(pending, "deadline_exceeded", "no answer in time"));
   };
   const fail = ({ end }: PendingCommand, code: string, message: string): void => {
-    end(new ClientError(code, message), NO_FRAME);
+    end(new ClientError(code, message));
   };
   const transmit = (pending: PendingCommand): void => {
     pending.isSent = true;
@@ -69,13 +70,14 @@ export function createCommands({ after, isConnected, queueLimit, send, timeout }
       const { offline, signal } = options;
       const id = (lastId += 1);
       const text = JSON.stringify({ ...command, id });
-      const abort = (): void => pending.end(signal?.reason as Error, NO_FRAME);
+      // A falsy reason would look like success.
+      const abort = (): void => pending.end((signal?.reason as Error) || new ClientError("cancelled", "aborted"));
       const pending: PendingCommand = {
         ...options,
         text,
-        end(error, answer) {
+        end(error, answer = NO_FRAME) {
           all.delete(id);
-          pending.cancelTimer?.();
+          pending.cancel?.();
           signal?.removeEventListener("abort", abort);
           done(error, answer);
         },
@@ -94,18 +96,18 @@ export function createCommands({ after, isConnected, queueLimit, send, timeout }
       for (const pending of all.values()) if (!pending.isSent) transmit(pending);
     },
     receive(frame) {
-      const { error, id, more, topic } = frame;
+      const { error, id, more } = frame;
       const pending = all.get(id as number);
       if (!pending) return;
-      if (topic[0] === "#") fail(pending, error?.code ?? "unknown", error?.message ?? topic);
+      if (error) fail(pending, error.code, error.message);
       else if (more) pending.onPart?.(frame);
       else pending.end(undefined, frame);
     },
     lost(error, level) {
       for (const pending of all.values()) {
         const { isSent, repeat, timeout: own } = pending;
-        if (level > (isSent ? (repeat ? 1 : 0) : 2)) pending.end(error, NO_FRAME);
-        else if (!own) pending.cancelTimer?.();
+        if (level > (isSent ? (repeat ? 1 : 0) : 2)) pending.end(error);
+        else if (!own) pending.cancel?.();
         pending.isSent = false;
       }
     },

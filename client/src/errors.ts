@@ -1,7 +1,8 @@
 /**
  * Error of a command or a connection. Codes are the gRPC status names in lower snake case, as the server sends them.
  * `unavailable`: not connected, or the connection was lost before the answer; the outcome is then unknown.
- * `deadline_exceeded`: no answer in time. `resource_exhausted`: a limit of the server, or the queue is full.
+ * `deadline_exceeded`: no answer in time. `resource_exhausted`: a limit of the server, such as the size of a frame, or the
+ * queue is full.
  */
 export class ClientError extends Error {
   override readonly name = "ClientError";

@@ -3,7 +3,7 @@ import { ClientError } from "./errors.js";
 import { readEvents, type ServerEvent } from "./event-reader.js";
 import type { Frame, JoinReason, WebSocketLike } from "./types.js";
 
-/** Time in which a stream must begin, in milliseconds. */
+/** Time in which the server must answer, in milliseconds. */
 const OPEN_TIMEOUT = 10_000;
 /** Silence after which a ping opens the streams again, in milliseconds. The server sends a comment every 25 s by default. */
 const SILENCE = 30_000;
@@ -34,6 +34,15 @@ interface Positions {
   readonly reasons?: Readonly<Record<string, JoinReason>>;
 }
 
+/** Whether a server of streams answers. It answers this request without a stream. */
+export async function isReachable(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { method: "OPTIONS", signal: AbortSignal.timeout(OPEN_TIMEOUT) })).ok;
+  } catch {
+    return false;
+  }
+}
+
 /** Topics that share a stream, because they were joined with the same options. */
 interface StreamGroup {
   /** Positions of the joined topics; "" for none. */
@@ -51,9 +60,16 @@ interface StreamGroup {
  * recovers and reads the latest messages; other commands are refused with `unimplemented`. A join opens the stream again with
  * one more topic. What arrives in the meantime is neither lost nor repeated.
  * @param url - URL of the streams, with a query
- * @param bearer - `bearer.TOKEN`; undefined for none
+ * @param protocols - `carillon` and `bearer.TOKEN`, or nothing
+ * @param interval - milliseconds between two calls of `tryWebSocket`
+ * @param tryWebSocket - opens a WebSocket with these subprotocols, beside the streams; they end when it opens
  */
-export function createEventSocket(url: string, bearer: string | undefined): WebSocketLike {
+export function createEventSocket(
+  url: string,
+  protocols: string[],
+  interval: number,
+  tryWebSocket: ((protocols: string[]) => WebSocketLike) | false,
+): WebSocketLike {
   const events = createEmitter<Record<"open" | "message" | "close" | "error", object>>((error) => {
     throw error;
   });
@@ -61,7 +77,6 @@ export function createEventSocket(url: string, bearer: string | undefined): WebS
   const groups = new Map<string, StreamGroup>();
   const commands: CommandFrame[] = [];
   let isBusy = false;
-  let token = bearer?.slice("bearer.".length);
   let receivedAt = Date.now();
 
   const receive = (frame: object): void => void events.emit("message", { data: JSON.stringify(frame) });
@@ -87,7 +102,8 @@ export function createEventSocket(url: string, bearer: string | undefined): WebS
     ending.signal.addEventListener("abort", end, { signal });
     const timer = setTimeout(end, OPEN_TIMEOUT);
     try {
-      const headers: HeadersInit = token ? { authorization: `Bearer ${token}` } : {};
+      const [, bearer] = protocols;
+      const headers: HeadersInit = bearer ? { authorization: bearer.replace(".", " ") } : {};
       const response = await fetch(`${url}&${query}`, { signal, headers, credentials: "include" });
       if (!response.ok) {
         const { code = "unavailable", message = LOST } = (await response
@@ -234,7 +250,7 @@ export function createEventSocket(url: string, bearer: string | undefined): WebS
         receive({ topic: "@pong", id: command.id });
         break;
       case "authenticate":
-        token = command.payload as string;
+        protocols = ["carillon", `bearer.${command.payload}`];
         await reopenAll(() => true);
         answer(command);
         break;
@@ -253,10 +269,21 @@ export function createEventSocket(url: string, bearer: string | undefined): WebS
     isBusy = false;
   };
 
-  // Shows that the server can be reached.
-  fetch(url, { method: "OPTIONS", signal: ending.signal })
-    .then(({ ok }) => (ok ? events.emit("open", {}) : lose(1006, LOST)))
-    .catch(() => lose(1006, LOST));
+  void isReachable(url).then((isOpen) => (isOpen ? events.emit("open", {}) : lose(1006, LOST)));
+  if (tryWebSocket) {
+    let tried: WebSocketLike | undefined;
+    const timer = setInterval(() => {
+      tried?.close();
+      tried = tryWebSocket(protocols);
+      tried.addEventListener("open", () => lose(1006, LOST));
+      // The close of a socket of `ws` that is not open yet is an error.
+      tried.addEventListener("error", () => {});
+    }, interval);
+    ending.signal.addEventListener("abort", () => {
+      clearInterval(timer);
+      tried?.close();
+    });
+  }
 
   return {
     addEventListener: (type, listener) => void events.on(type, listener),

@@ -1,6 +1,6 @@
 import type { LossLevel } from "./commands.js";
 import { ClientError, Unauthorized } from "./errors.js";
-import { readTokenLife } from "./token-life.js";
+import { NEVER, readTokenLife } from "./token-life.js";
 import type { ClientClock, ClientOptions, CloseDetail, ConnectionState, WebSocketLike } from "./types.js";
 import { isHidden, onWake } from "./wake.js";
 
@@ -12,6 +12,8 @@ const STABLE = 10_000;
 const TICK = 5_000;
 /** Close codes after which a reconnect would fail in the same way, or is not wanted. */
 const FINAL_CODES = [1002, 1007, 1008, 4403, 4404];
+/** Close code after a frame that was too large. */
+const TOO_LARGE = 1009;
 /** Least longest delays in milliseconds: a restarting node closes all its clients at once, and an overloaded one needs time. */
 const SPREADS: Readonly<Record<number, number>> = { 1012: 5_000, 1013: 10_000 };
 
@@ -62,18 +64,18 @@ export function createLink(
   let socket: WsSocket | undefined;
   /** Changes with each attempt, so that outdated callbacks notice. */
   let attempt = 0;
-  let failures = 0;
+  let failures: number;
   /** Begin of the last attempt. */
-  let attemptAt = 0;
+  let attemptAt: number;
   /** Earliest time of the next attempt, also after a wake-up. */
-  let earliest = 0;
-  let receivedAt = 0;
-  let refreshAt = 0;
+  let earliest: number;
+  let receivedAt: number;
+  let refreshAt: number;
   /** Cancels the timer of the current state: handshake or reconnect. */
   let cancelTimer: (() => void) | undefined;
   let cancelProbe: (() => void) | undefined;
   let cancelTick: (() => void) | undefined;
-  let watching = new AbortController();
+  let watching: AbortController;
 
   const set = (next: ConnectionState): void => {
     state = next;
@@ -102,19 +104,23 @@ export function createLink(
     watching.abort();
     cancelTick?.();
     release()?.close(1000);
-    set({ status: "closed", ...(error && { error }) });
+    set({ status: "closed", error });
     events.lost(error ?? new ClientError("cancelled", "closed"), 3);
   };
 
-  const waitUntil = (nextAttempt: number, reason: CloseDetail): void => {
+  const startTimer = (milliseconds: number, run: () => void): void => {
     cancelTimer?.();
-    cancelTimer = clock.after(nextAttempt - clock.now(), connect);
+    cancelTimer = clock.after(milliseconds, run);
+  };
+
+  const waitUntil = (nextAttempt: number, reason: CloseDetail): void => {
+    startTimer(nextAttempt - clock.now(), connect);
     set({ status: "waiting", reason, nextAttempt });
   };
 
   /** Gives the connection or attempt up, and waits for the next one. @param least - least delay in milliseconds */
   const lose = (code: number, message: string, least = 0): void => {
-    const error = new ClientError("unavailable", `${message} (${code})`);
+    const error = new ClientError(code === TOO_LARGE ? "resource_exhausted" : "unavailable", `${message} (${code})`);
     if (FINAL_CODES.includes(code)) return stop(error);
     const now = clock.now();
     if (isConnected() && now - attemptAt >= STABLE) failures = 0;
@@ -133,7 +139,7 @@ export function createLink(
     earliest = Math.max(attemptAt + FIRST_DELAY, now + least);
     waitUntil(now + least + random() * longest, { code, message });
     // Sending a frame again that was too large would end the next connection, too.
-    events.lost(error, code === 1009 ? 2 : 1);
+    events.lost(error, code === TOO_LARGE ? 2 : 1);
   };
 
   /** Sends a ping, and gives the connection up if nothing arrives in time. */
@@ -152,7 +158,7 @@ export function createLink(
   /** Asks the application for a token, and uses it. @param lost - is called where that fails, unless it stops the client */
   const withToken = async (use: (token?: string) => unknown, failed: (error: unknown) => void): Promise<void> => {
     const current = attempt;
-    refreshAt = Number.POSITIVE_INFINITY;
+    refreshAt = NEVER;
     try {
       const token = await getToken?.();
       if (current !== attempt) return;
@@ -167,8 +173,7 @@ export function createLink(
   };
 
   const limit = (message: string): void => {
-    cancelTimer?.();
-    cancelTimer = clock.after(connectTimeout, () => lose(1006, message));
+    startTimer(connectTimeout, () => lose(1006, message));
   };
 
   const connect = (): void => {
@@ -179,7 +184,11 @@ export function createLink(
     void withToken(
       (token) => {
         limit("no handshake in time");
-        listen(new webSocket(url, token ? ["carillon", `bearer.${token}`] : []));
+        try {
+          listen(new webSocket(url, token ? ["carillon", `bearer.${token}`] : []));
+        } catch (cause) {
+          stop(new ClientError("invalid_argument", String(cause), { cause }));
+        }
       },
       (error) => lose(1006, String(error)),
     );

@@ -16,9 +16,10 @@ export function createMessageIterator<V extends { readonly missed: number }>(
   let dropped = 0;
   let isEnded = false;
   let thrown: Error | undefined;
-  let wake: () => void;
+  let wake: (() => void) | undefined;
   let arrival: Promise<void>;
-  const wait = (): void => {
+  const notify = (): void => {
+    wake?.();
     arrival = new Promise((resolve) => (wake = resolve));
   };
   const read = async (): Promise<IteratorResult<V>> => {
@@ -34,11 +35,7 @@ export function createMessageIterator<V extends { readonly missed: number }>(
     if (error) throw error;
     return { done: true, value: undefined };
   };
-  const notify = (): void => {
-    wake();
-    wait();
-  };
-  wait();
+  notify();
   const end = (error?: Error): void => {
     if (isEnded) return;
     isEnded = true;

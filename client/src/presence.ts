@@ -62,10 +62,10 @@ export function watchPresence(
   const { client, name } = topic;
   const members = new Map<string, Member>();
   let more = false;
-  /** Changes before the list are relative to an earlier one. */
-  let isListed = false;
   /** Counts joins, so that the answers of an earlier one are ignored. */
   let round = 0;
+  /** Round of the list. Changes before it are relative to an earlier one. */
+  let listedRound: number;
 
   const show = (count: number, joined: readonly Member[], left: Presence["left"]): void => {
     try {
@@ -76,12 +76,10 @@ export function watchPresence(
   };
   const end = (error: Error): void => {
     round += 1;
-    isListed = false;
     onEnd(error);
   };
   const list = (): void => {
     const current = (round += 1);
-    isListed = false;
     const check = (error?: Error): boolean => {
       const isCurrent = current === round;
       // After a lost connection there is another round.
@@ -95,7 +93,7 @@ export function watchPresence(
       members.clear();
       for (const member of listed) members.set(member.connection, member);
       more = isLong;
-      isListed = true;
+      listedRound = round;
       show(count, [], []);
     });
   };
@@ -113,7 +111,7 @@ export function watchPresence(
     topic.on("message", () => {}),
     client.on("notice", ({ payload, topic: kind }) => {
       if (kind === "#presence" && (payload as string[]).includes(name)) end(new Error("the members are not visible"));
-      if (kind !== "@presence" || !isListed || (payload as Change).topic !== name) return;
+      if (kind !== "@presence" || listedRound !== round || (payload as Change).topic !== name) return;
       const { count: sum, joined = [], left = [] } = payload as Change;
       for (const { connection } of left) members.delete(connection);
       for (const member of joined) members.set(member.connection, member);
@@ -122,12 +120,10 @@ export function watchPresence(
   ];
   // The event came before this watcher where the topic was in use already.
   if (round === 0 && client.subscriptions.find(name)?.status === "joined") list();
-  let isStopped = false;
   return () => {
-    if (isStopped) return;
-    isStopped = true;
+    if (!stops[0]) return;
     round += 1;
-    for (const stop of stops) stop();
+    for (const stop of stops.splice(0)) stop();
     client.after(0, () => {
       // Others may stay in the topic.
       if (count(-1) > 0 || client.subscriptions.find(name)?.status !== "joined") return;

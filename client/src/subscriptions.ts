@@ -28,7 +28,8 @@ interface Subscription {
   /** Position of the last message, or of the join. */
   position?: string | undefined;
   failures: number;
-  cancelRetry: () => void;
+  /** Cancels the next attempt. */
+  cancel: () => void;
 }
 
 /** Subscribed topics. All receivers of a topic share one membership, which is restored after each connect. */
@@ -79,13 +80,14 @@ export function createSubscriptions(client: Client): Subscriptions {
   };
 
   const refused = (subscription: Subscription, error: Error): void => {
-    const { code } = error as Partial<ClientError>;
+    // A callback may throw anything.
+    const code = (error as Partial<ClientError> | null | undefined)?.code;
     // The client may be in the topic by an answer that came too late, or by the backend. To recover, it leaves first.
     if (code === "already_exists" || code === "deadline_exceeded") sendLeave(subscription.topic);
     if (code === "already_exists") {
       void joinAlone(subscription);
     } else if (isTemporary(error)) {
-      subscription.cancelRetry = client.backOff(subscription.failures, () => {
+      subscription.cancel = client.backOff(subscription.failures, () => {
         subscription.status = "idle";
         join();
       });
@@ -152,21 +154,27 @@ export function createSubscriptions(client: Client): Subscriptions {
   return {
     find: (topic) => topics.get(topic),
     add(topic, receiver, { auth, hidden }) {
-      let subscription = topics.get(topic);
-      if (!subscription) {
-        subscription = { auth, hidden, topic, receivers: new Set(), status: "idle", failures: 0, cancelRetry() {} };
-        topics.set(topic, subscription);
-      }
-      const added = subscription;
-      added.receivers.add(receiver);
+      const fresh = {
+        auth,
+        hidden,
+        topic,
+        receivers: new Set<Receiver>(),
+        status: "idle",
+        failures: 0,
+        cancel() {},
+      } as const;
+      const subscription: Subscription = topics.get(topic) ?? fresh;
+      const { receivers } = subscription;
+      topics.set(topic, subscription);
+      receivers.add(receiver);
       retry([topic]);
       return () => {
-        added.receivers.delete(receiver);
+        receivers.delete(receiver);
         client.after(0, () => {
-          if (added.receivers.size > 0 || topics.get(topic) !== added) return;
-          added.cancelRetry();
+          if (receivers.size > 0 || topics.get(topic) !== subscription) return;
+          subscription.cancel();
           topics.delete(topic);
-          if (added.status !== "idle" && !isPersonal(topic)) sendLeave(topic);
+          if (subscription.status !== "idle" && !isPersonal(topic)) sendLeave(topic);
         });
       };
     },
@@ -175,7 +183,7 @@ export function createSubscriptions(client: Client): Subscriptions {
       connection += 1;
       for (const subscription of topics.values()) {
         subscription.status = "idle";
-        subscription.cancelRetry();
+        subscription.cancel();
         if (final) tell(subscription, (receiver) => receiver.failed(final));
       }
     },

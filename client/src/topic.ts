@@ -87,7 +87,7 @@ export function createTopic<T, S>(client: Client, name: string, options: TopicOp
   };
 
   /** Loads the state. Messages that arrive in the meantime follow it. */
-  const load = async (reason: JoinReason, signal: AbortSignal, failures: number): Promise<void> => {
+  const load = async (reason: JoinReason = "first", signal: AbortSignal, failures: number): Promise<void> => {
     if (signal.aborted) return;
     const waiting: Frame[] = (buffer = []);
     const contained = new Set<string | undefined>();
@@ -110,10 +110,11 @@ export function createTopic<T, S>(client: Client, name: string, options: TopicOp
   };
 
   const joined = (outcome: JoinOutcome): void => {
-    if (!outcome.recovered && getState) {
+    // A state whose load was aborted is missing, too.
+    if (getState && (!outcome.recovered || loading.signal.aborted)) {
       loading.abort();
       loading = new AbortController();
-      void load(outcome.reason, loading.signal, 0);
+      void load((outcome as { readonly reason?: JoinReason }).reason, loading.signal, 0);
     }
     events.emit("joined", outcome);
   };
@@ -126,12 +127,12 @@ export function createTopic<T, S>(client: Client, name: string, options: TopicOp
     },
     left: () => events.emit("left", undefined),
     failed(error) {
-      const isClosed = (error as Partial<ClientError>).code === "cancelled";
-      // Iterators throw the error.
-      const isHandled = iterators.size > 0 || isClosed;
-      for (const iterator of iterators) iterator.end(isClosed ? undefined : error);
-      if (!isHandled) report(error);
-      else if (!isClosed) events.emit("error", error);
+      if (buffer) loading.abort();
+      // Closing the client is no error.
+      const thrown = (error as Partial<ClientError>).code === "cancelled" ? undefined : error;
+      const isThrown = iterators.size > 0;
+      for (const iterator of iterators) iterator.end(thrown);
+      if (thrown && !events.emit("error", thrown) && !isThrown) client.report(thrown);
     },
   };
 
@@ -148,13 +149,13 @@ export function createTopic<T, S>(client: Client, name: string, options: TopicOp
       if (status === "joined") joined({ recovered: false, reason: "first", position });
     }
     return () => {
-      if (isUsed) users -= 1;
-      if (isUsed && !users) {
-        unsubscribe();
-        loading.abort();
-        buffer = undefined;
-      }
+      if (!isUsed) return;
       isUsed = false;
+      users -= 1;
+      if (users) return;
+      unsubscribe();
+      loading.abort();
+      buffer = undefined;
     };
   };
 
@@ -188,16 +189,25 @@ export function createTopic<T, S>(client: Client, name: string, options: TopicOp
     [Symbol.asyncIterator]: () => topic.messages(),
     async publish(data, publishing = {}) {
       const { event, id = randomId(), offline = client.offline } = publishing;
-      const payload = encodePayload(data, format);
-      const command = { command: "publish", topics: [name], payload, message_id: id, event };
-      await client.request(command, { ...publishing, offline, repeat: offline === "queue" });
+      await client.request(
+        { command: "publish", topics: [name], payload: encodePayload(data, format), message_id: id, event },
+        { ...publishing, offline, repeat: offline === "queue" },
+      );
       return id;
     },
     decode(frame, dropped = 0) {
       const { event = "", id, position, time = 0 } = frame;
       const [data, payload] = decodePayload(frame, format);
-      const fields = { id: id as string, event, time: new Date(time), position, missed: dropped };
-      return { topic: name, data: parse(data), payload, ...fields };
+      return {
+        topic: name,
+        data: parse(data),
+        payload,
+        id: id as string,
+        event,
+        time: new Date(time),
+        position,
+        missed: dropped,
+      };
     },
   };
   return topic;

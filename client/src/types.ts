@@ -31,7 +31,7 @@ export type ConnectionState =
   /** `nextAttempt`: time of the next attempt in milliseconds since the epoch. */
   | { readonly status: "waiting"; readonly reason: CloseDetail; readonly nextAttempt: number }
   /** Not connected, and not trying to. `error`: why the client has stopped; absent before `connect` and after `close`. */
-  | { readonly status: "closed"; readonly error?: Error };
+  | { readonly status: "closed"; readonly error?: Error | undefined };
 
 export interface ClientOptions {
   /**
@@ -65,9 +65,9 @@ export interface ClientOptions {
 
 export interface RequestOptions {
   /** Deadline in milliseconds from now on. Default: {@link ClientOptions.timeout} from when the command is sent. */
-  readonly timeout?: number;
-  /** Ends the wait for the answer. A command that has been sent may still take effect. */
-  readonly signal?: AbortSignal;
+  readonly timeout?: number | undefined;
+  /** Ends the wait for the answer, with its reason if that is truthy. A command that has been sent may still take effect. */
+  readonly signal?: AbortSignal | undefined;
   /** While disconnected: `refuse` fails at once, `queue` sends the command after the next connect. Default: `refuse`. */
   readonly offline?: "refuse" | "queue";
 }

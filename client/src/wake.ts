@@ -1,6 +1,6 @@
 /** Whether the page is not visible. Outside of pages it is not hidden. */
 export function isHidden(): boolean {
-  return globalThis.document?.visibilityState === "hidden";
+  return globalThis.document?.hidden ?? false;
 }
 
 /** Calls a function when the page is shown or restored, or the network is back. @param signal - ends this */

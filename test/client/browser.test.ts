@@ -16,7 +16,7 @@ async function openRoom(world: ClientWorld, random: number): Promise<TestPage> {
     room.on("joined", ({ recovered }) => console.log("joined " + recovered));
     room.on("message", ({ data }) => console.log("message " + data));
     globalThis.show = (state) => {
-      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => state === "hidden" });
       document.dispatchEvent(new Event("visibilitychange"));
     };
   `);

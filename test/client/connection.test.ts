@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as NetServer } from "node:net";
-import type { ConnectionState } from "../../client/src/index.js";
+import { WebSocket } from "ws";
+import { rewind } from "../../client/src/history.js";
+import type { ConnectionState, WebSocketConstructor } from "../../client/src/index.js";
 import { createTestServer } from "../../client/src/testing/index.js";
 import { cleanUp } from "../support/clean-up.js";
 import { openDouble, QUIET } from "../support/client/double.js";
 import { listenTo, openClient, reaches, recordSockets } from "../support/client/world.js";
 import { ManualClock } from "../support/manual-clock.js";
+import { Queue } from "../support/queue.js";
 
 /** Time until the next attempt, in milliseconds. */
 function delayOf(state: ConnectionState, clock: ManualClock): number {
@@ -52,6 +55,97 @@ describe("states", () => {
     client.close();
     expect(await message).toEqual({ done: true, value: undefined });
     await expect(publish).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  test.each(["a constructor is missing", "the scheme of its URL is invalid", "its token is no subprotocol"])(
+    "stops, and fails its commands, when %s",
+    async (fault) => {
+      const [scheme, token] = [fault.includes("scheme") ? "ftp" : "ws", fault.includes("token") ? "a b" : "token"];
+      const webSocket = (fault.includes("constructor") ? {} : WebSocket) as WebSocketConstructor;
+      const client = openClient(
+        { url: `${scheme}://127.0.0.1:9/ws`, webSocket },
+        { offline: "queue", token: () => token },
+      );
+      await expect(client.topic("plain").publish("x")).rejects.toMatchObject({ code: "invalid_argument" });
+      expect(client.state).toMatchObject({ status: "closed", error: { cause: expect.any(Error) } });
+    },
+  );
+
+  test("does not load the state after it is closed, and loads it when it connects again and nothing is missing", async () => {
+    const { client, clock } = openDouble({ offline: "queue" }, { history: () => 10 });
+    const reasons: string[] = [];
+    const states = new Queue<string>();
+    let isFailing = true;
+    const topic = client.topic<unknown, string>("room", {
+      getState({ reason }) {
+        reasons.push(reason);
+        if (isFailing) throw new Error("not loaded");
+        return "state";
+      },
+    });
+    const { errors, outcomes } = listenTo(topic);
+    topic.on("state", (state) => states.push(state));
+    expect(await errors.next()).toMatchObject({ message: "not loaded" });
+    client.close();
+    clock.advance(60_000);
+    expect([client.state.status, reasons.length]).toEqual(["closed", 1]);
+    isFailing = false;
+    await outcomes.next();
+    client.connect();
+    expect(await outcomes.next()).toMatchObject({ recovered: true });
+    expect(await states.next()).toBe("state");
+    expect(reasons).toEqual(["first", "first"]);
+  });
+
+  test("reports nothing when it is closed while the latest messages are read", async () => {
+    const { client, server } = openDouble();
+    const events: unknown[] = [];
+    client.on("error", (error) => events.push(error));
+    const topic = client.topic("room", { getState: rewind(10) });
+    topic.on("error", (error) => events.push(error));
+    topic.on("state", (state) => events.push(state));
+    const isJoined = new Promise((resolve) => topic.on("joined", resolve));
+    await isJoined;
+    client.close();
+    // The state of a later subscription comes after anything that the first one would still report.
+    const later = openClient(server).topic("room", { getState: () => "done" });
+    await new Promise((resolve) => later.on("state", resolve));
+    expect(events).toEqual([]);
+  });
+
+  test("joins again when the channel token is refused with no reason at all", async () => {
+    const { client, clock } = openDouble();
+    const answers = [() => Promise.reject(undefined), () => Promise.resolve("token")];
+    const isAsked = new Queue<void>();
+    const topic = client.topic("plain", {
+      auth() {
+        isAsked.push();
+        return (answers.shift() as () => Promise<string>)();
+      },
+    });
+    const { outcomes } = listenTo(topic);
+    await isAsked.next();
+    await client.request({ command: "ping" });
+    clock.advance(500);
+    expect(await outcomes.next()).toMatchObject({ reason: "first" });
+  });
+
+  test("has no deadline where the timeout is longer than a timer can be", async () => {
+    const server = createTestServer();
+    server.shut();
+    const client = openClient(server, { offline: "queue" });
+    const ends: unknown[] = [];
+    for (const timeout of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+      client
+        .topic("plain")
+        .publish("x", { timeout })
+        .catch((error) => ends.push(error));
+    }
+    // Ends after a deadline that the platform has cut to 1 ms.
+    await expect(client.topic("plain").publish("x", { timeout: 1 })).rejects.toMatchObject({
+      code: "deadline_exceeded",
+    });
+    expect(ends).toEqual([]);
   });
 
   test.each([1002, 1007, 1008, 4403, 4404])(

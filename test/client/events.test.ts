@@ -4,7 +4,9 @@ import { createFallback } from "../../client/src/events.js";
 import { watchPresence } from "../../client/src/presence.js";
 import { clientTopicsContract } from "../contract/client-topics.js";
 import { bundleProgram } from "../support/client/bundle.js";
+import { QUIET } from "../support/client/double.js";
 import {
+  advanceToAttempt,
   CLIENT_CONFIG,
   type ClientWorld,
   listenTo,
@@ -16,6 +18,7 @@ import {
 } from "../support/client/world.js";
 import { inBrowser, NO_SERVER, openPage } from "../support/clients/browser.js";
 import { startSite } from "../support/clients/site.js";
+import { ManualClock } from "../support/manual-clock.js";
 import { Queue } from "../support/queue.js";
 
 const SECRET = "0123456789abcdef".repeat(4);
@@ -27,6 +30,11 @@ async function startStreamWorld(): Promise<NodeWorld> {
 }
 
 clientTopicsContract("server-sent events", startStreamWorld, true);
+
+function signToken(): Promise<string> {
+  const key = new TextEncoder().encode(SECRET);
+  return new SignJWT({ sub: "eve" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h").sign(key);
+}
 
 /** Moves the clock of this process, which the library reads, until the test has ended. */
 function moveClock(milliseconds: number): void {
@@ -64,29 +72,52 @@ describe("fallback to server-sent events", () => {
     });
   });
 
-  test("tries WebSockets again after ten minutes, and recovers by them", async () => {
+  test("stays with WebSockets after an outage of the server", async () => {
     const world = await startNodeWorld();
-    const { sockets, webSocket } = recordSockets();
-    let isBlocked = true;
-    const blocked = class extends webSocket {
-      constructor(url: string, protocols?: string[]) {
-        super(isBlocked ? "ws://127.0.0.1:9/ws" : url, protocols);
-      }
-    };
-    const client = openClient({ ...world, webSocket: createFallback({ webSocket: blocked, attempts: 1 }) });
+    const clock = new ManualClock();
+    const client = openClient({ ...world, webSocket: createFallback({ webSocket: WebSocket }) }, { clock, ...QUIET });
     const { next, outcomes } = listenTo(client.topic("room"));
     await outcomes.next();
-    isBlocked = false;
-    const reconnect = async (): Promise<void> => {
-      world.shut();
-      world.open();
-      expect(await outcomes.next()).toMatchObject({ recovered: true });
+    world.shut();
+    // The lost connection, and two failed attempts.
+    for (let losses = 0; losses < 2; losses += 1) {
+      await reaches(client, "waiting");
+      advanceToAttempt(client, clock);
+    }
+    await reaches(client, "waiting");
+    world.open();
+    advanceToAttempt(client, clock);
+    expect(await outcomes.next()).toMatchObject({ recovered: true });
+    await client.topic("room").publish("published");
+    expect(await next()).toEqual(["published"]);
+  });
+
+  test("tries WebSockets beside the streams with the latest token, and recovers by them when one opens", async () => {
+    const [vhost] = Object.values(CLIENT_CONFIG.vhosts);
+    const world = await startNodeWorld({ vhosts: { "/": { ...vhost, jwt: { secret: SECRET } } } });
+    const { sockets, webSocket } = recordSockets();
+    const block = { isOn: true };
+    const tries = new Queue<void>();
+    const blocked = class extends webSocket {
+      constructor(url: string, protocols?: string[]) {
+        super(block.isOn ? "ws://127.0.0.1:9/ws" : url, protocols);
+        tries.push();
+      }
     };
-    await reconnect();
-    expect(sockets).toHaveLength(1);
-    moveClock(600_001);
-    await reconnect();
-    expect(sockets).toHaveLength(2);
+    const fallback = createFallback({ webSocket: blocked, attempts: 1, retryInterval: 20 });
+    const token = await signToken();
+    const client = openClient({ ...world, webSocket: fallback });
+    const { next, outcomes } = listenTo(client.topic("room"));
+    await outcomes.next();
+    await client.request({ command: "authenticate", payload: token });
+    const before = sockets.length;
+    while (sockets.length < before + 3) await tries.next();
+    expect(client.state.status).toBe("connected");
+    expect(sockets.at(-1)?.protocols).toEqual(["carillon", `bearer.${token}`]);
+    const waiting = reaches(client, "waiting");
+    block.isOn = false;
+    await waiting;
+    expect(await outcomes.next()).toMatchObject({ recovered: true });
     await client.topic("room").publish("published");
     expect(await next()).toEqual(["published"]);
   });
@@ -150,10 +181,7 @@ describe("fallback to server-sent events", () => {
     const world = await startNodeWorld({
       vhosts: { "/": { ...vhost, jwt: { secret: SECRET }, anonymous: { connect: false } } },
     });
-    const key = new TextEncoder().encode(SECRET);
-    const sign = (): Promise<string> =>
-      new SignJWT({ sub: "eve" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h").sign(key);
-    const tokens = ["invalid", await sign(), await sign()];
+    const tokens = ["invalid", await signToken(), await signToken()];
     const given: string[] = [];
     const token = (): string => {
       const next = tokens[given.length] ?? "";
@@ -167,7 +195,7 @@ describe("fallback to server-sent events", () => {
     expect(await waiting).toMatchObject({ reason: { code: 4401 } });
     await room.outcomes.next();
     await outcomes.next();
-    await client.request({ command: "authenticate", payload: await sign() });
+    await client.request({ command: "authenticate", payload: await signToken() });
     await world.publish("$user.eve", "1");
     await world.publish("room", "2");
     expect([await next(), await room.next()]).toEqual([[1], [2]]);

@@ -129,7 +129,9 @@ test("L3: fails only the publish that is too large, and recovers", async () => {
   const client = openClient(world, { clock, offline: "queue", ...QUIET });
   const { next, outcomes } = listenTo(client.topic("room"));
   await outcomes.next();
-  await expect(client.topic("room").publish("x".repeat(2 << 20))).rejects.toMatchObject({ code: "unavailable" });
+  await expect(client.topic("room").publish("x".repeat(2 << 20))).rejects.toMatchObject({
+    code: "resource_exhausted",
+  });
   const small = client.topic("room").publish("small");
   advanceToAttempt(client, clock);
   await small;

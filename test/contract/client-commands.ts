@@ -57,6 +57,27 @@ export function clientCommandsContract(name: string, start: () => Promise<Client
         await expect(client.topic("plain").publish(undefined)).rejects.toThrow("the data is not json");
       });
 
+      test("T1, T2: refuses invalid names and names that are too long", async () => {
+        const client = openClient(await start());
+        client.connect();
+        await reaches(client, "connected");
+        const topic = client.topic("plain");
+        const [longest, long] = ["é".repeat(127), "é".repeat(128)];
+        await client.topic(longest).publish("x");
+        await topic.publish("x", { event: longest, id: "longest" });
+        const refused = { code: "invalid_argument", message: expect.stringContaining("is longer than 255 bytes") };
+        await expect(client.topic(long).publish("x")).rejects.toMatchObject(refused);
+        await expect(topic.publish("x", { event: long })).rejects.toMatchObject(refused);
+        await expect(topic.publish("x", { id: long })).rejects.toMatchObject(refused);
+        for (const invalid of ["", "@a", "#a", "$a", "a\u0001", "a\u2003b"]) {
+          await expect(client.topic(invalid).publish("x")).rejects.toMatchObject({ code: "invalid_argument" });
+        }
+        for (const event of [" a", "a\u0001"]) {
+          await expect(topic.publish("x", { event })).rejects.toMatchObject({ code: "invalid_argument" });
+        }
+        expect(() => client.topic(undefined as unknown as string)).toThrow(new TypeError("the topic is not text"));
+      });
+
       test("ends a command by its signal and its deadline", async () => {
         const world = await start();
         world.shut();
@@ -66,6 +87,13 @@ export function clientCommandsContract(name: string, start: () => Promise<Client
         abort.abort(new Error("not needed"));
         await expect(aborted).rejects.toThrow("not needed");
         await expect(topic.publish("x", { signal: abort.signal })).rejects.toThrow("not needed");
+        for (const reason of [null, "", 0]) {
+          const signal = AbortSignal.abort(reason);
+          await expect(topic.publish("x", { signal })).rejects.toMatchObject({ code: "cancelled" });
+          await expect(callParts(topic.client, "add", 1, { signal }).next()).rejects.toMatchObject({
+            code: "cancelled",
+          });
+        }
         await expect(topic.publish("x", { timeout: 1 })).rejects.toMatchObject({ code: "deadline_exceeded" });
       });
     });

@@ -1,5 +1,6 @@
 import { ClientError } from "../errors.js";
 import type { Frame, JoinReason } from "../types.js";
+import { checkLabel, checkTopicName } from "./names.js";
 import type { TestServerState } from "./test-server.js";
 import type { TestSocket } from "./test-socket.js";
 
@@ -171,6 +172,8 @@ export class TestConnection {
     const { event = "", message_id: messageId = "", payload, trigger } = command;
     const names = namesOf(command);
     for (const topic of names) this.#check("publish", topic);
+    checkLabel(event);
+    checkLabel(messageId);
     if (trigger !== undefined) this.#trigger(trigger, textOf(payload));
     const user = this.#user.replaceAll("%", "%25").replaceAll(":", "%3A");
     const id = messageId === "" ? this.#state.nextId() : `${user}:${messageId}`;
@@ -231,7 +234,7 @@ export class TestConnection {
   }
 
   #check(action: "join" | "publish", topic: string): void {
-    if (topic === "" || /^[@#$]|\s/.test(topic)) throw new ClientError("invalid_argument", `invalid topic "${topic}"`);
+    checkTopicName(topic);
     if (!this.#state.options.permits(action, topic, this.#user)) {
       throw new ClientError("permission_denied", `this client may not ${action} "${topic}"`);
     }

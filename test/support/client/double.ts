@@ -1,5 +1,5 @@
 import type { ClientOptions } from "../../../client/src/index.js";
-import { createTestServer } from "../../../client/src/testing/index.js";
+import { createTestServer, type TestServerOptions } from "../../../client/src/testing/index.js";
 import { ManualClock } from "../manual-clock.js";
 import { openClient, recordSockets } from "./world.js";
 
@@ -7,8 +7,8 @@ import { openClient, recordSockets } from "./world.js";
 export const QUIET = { pingInterval: Number.POSITIVE_INFINITY, random: () => 0.5 };
 
 /** A client of a server double on a clock of the test. */
-export function openDouble(options: ClientOptions = {}) {
-  const server = createTestServer({ authenticate: () => "eve" });
+export function openDouble(options: ClientOptions = {}, serverOptions: TestServerOptions = {}) {
+  const server = createTestServer({ authenticate: () => "eve", ...serverOptions });
   const clock = new ManualClock();
   const recorded = recordSockets(server.webSocket);
   const world = { url: server.url, webSocket: recorded.webSocket };
