@@ -89,7 +89,7 @@ export function brokerContract(ofDriver: string, setUp: SetUp): void {
       const ear = await hear("a");
       const numbers = Array.from({ length: 500 }, (_, position) => String(position));
 
-      await Promise.all(numbers.slice(0, 300).map((number) => driver.publish([to("a", number)])));
+      await Promise.all(numbers.slice(0, 300).map(async (number) => driver.publish([to("a", number)])));
       for (const number of numbers.slice(300)) await driver.publish([to("a", number)]);
 
       expect(await ear.texts(500)).toEqual(numbers);

@@ -127,7 +127,7 @@ test.each([
   "00-00000000000000000000000000000000-b7ad6b7169203331-01",
   "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
   "0af7651916cd43dd8448eb211c80319c",
-  `${"0".repeat(4_000)}`,
+  "0".repeat(4_000),
 ])("R26: begins a trace of its own when traceparent is malformed (%s)", async (traceparent) => {
   const node = await startNode();
   const before = recorder.ended.length;

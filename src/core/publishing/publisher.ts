@@ -125,7 +125,9 @@ export class Publisher {
   #send({ batches, messages, source }: Prepared): Receipt[] | Promise<Receipt[]> {
     const results = batches.map((batch) => this.#publish(source, batch));
     if (areDecided(results)) return toReceipts(messages, results);
-    return Promise.all(results).then((decided) => toReceipts(messages, decided));
+    return Promise.all(results.map((result) => Promise.resolve(result))).then((decided) =>
+      toReceipts(messages, decided),
+    );
   }
 
   /**
@@ -135,7 +137,7 @@ export class Publisher {
   accept(source: Source, drafts: readonly PublicationDraft[]): Receipt[] {
     const { batches, messages, span } = this.prepare(source, drafts);
     const send = (): Promise<Published>[] => batches.flatMap((batch) => this.#accept(source.kind, batch));
-    if (span === undefined) send();
+    if (span === undefined) void send();
     else void endWith(span, () => Promise.all(send())).catch(ignore);
     return messages.map(({ batch, id }) => ({ id, stage: batch && "accepted" }));
   }

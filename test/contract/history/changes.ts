@@ -76,7 +76,7 @@ export const changeSuite: HistorySuite = (world) => {
         const message = newMessage(text);
         return { vhost: VHOST, topic: topic.topic, message, history };
       });
-      await Promise.all(publications.map((publication) => topic.driver.publish([publication])));
+      await Promise.all(publications.map(async (publication) => topic.driver.publish([publication])));
       const texts = await listener.texts(20);
       expect(texts.toSorted()).toEqual(numbered(20, `${turn}:`).toSorted());
     }

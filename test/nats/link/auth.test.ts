@@ -254,7 +254,7 @@ describe("permissions", () => {
     const { driver } = await startNatsDriver({ servers: [server.url], ...ann });
 
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 60 }, (_, position) =>
+      Array.from({ length: 60 }, async (_, position) =>
         driver.publish([publication(position % 3 === 0 ? "secret" : `open.${position}`, "1")]),
       ),
     );
