@@ -1,4 +1,15 @@
 #!/usr/bin/env node
+import { fail } from "./cli/exit-code.js";
 import { run } from "./cli/program.js";
+import { ignore } from "./util/ignore.js";
+import { errorCode } from "./util/native-error.js";
+
+process.stdout.on("error", (error) => {
+  // The reader of a pipe may close it early, like head.
+  if (errorCode(error) !== "EPIPE") fail(error);
+  process.exit();
+});
+// Notes may be lost without ending a command.
+process.stderr.on("error", ignore);
 
 await run(process.argv);

@@ -11,6 +11,7 @@ import { createHistoryClasses } from "../vhosts/history-classes.js";
 import { createRuleTable } from "../vhosts/rules.js";
 import { findConfigFile } from "./config-file.js";
 import { EXIT, fail } from "./exit-code.js";
+import { escapeControls, printJson } from "./terminal/print.js";
 
 export interface ExplainFlags {
   readonly config?: string;
@@ -25,9 +26,8 @@ export interface ExplainFlags {
 export async function explainAccessCommand(action: string, topic: string, flags: ExplainFlags): Promise<void> {
   try {
     const { allowed, reason } = await decideFromConfig(action, topic, flags);
-    const shown =
-      flags.json === true ? JSON.stringify({ allowed, reason }) : `${allowed ? "allowed" : "refused"}: ${reason}`;
-    process.stdout.write(`${shown}\n`);
+    if (flags.json === true) printJson({ allowed, reason });
+    else process.stdout.write(`${escapeControls(`${allowed ? "allowed" : "refused"}: ${reason}`)}\n`);
     process.exitCode = allowed ? EXIT.ok : EXIT.failed;
   } catch (error) {
     const { code } = CarillonError.from(error);

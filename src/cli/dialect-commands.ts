@@ -2,6 +2,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { CommandOption, CommandOutput, DialectCommand } from "../dialects/command-line.js";
 import { CarillonError } from "../errors.js";
 import { EXIT, fail, toExitCode } from "./exit-code.js";
+import { note } from "./terminal/note.js";
+import { escapeControls } from "./terminal/print.js";
 
 /** Adds the command of a dialect. */
 export function addDialectCommand(parent: Command, dialectCommand: DialectCommand): void {
@@ -33,8 +35,8 @@ function addOption(command: Command, option: CommandOption): void {
 async function print(run: () => Promise<CommandOutput> | undefined): Promise<void> {
   try {
     const { lines = [], notes = [] } = (await run()) ?? {};
-    for (const note of notes) process.stderr.write(`carillon: ${note}\n`);
-    process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+    for (const text of notes) note(text);
+    process.stdout.write(lines.map((line) => `${escapeControls(line)}\n`).join(""));
   } catch (error) {
     const wrongUsage = error instanceof CarillonError && error.code === "invalid_argument";
     fail(error, wrongUsage ? EXIT.usage : toExitCode(error));

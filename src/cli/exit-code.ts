@@ -1,5 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { errorText } from "../util/native-error.js";
+import { note } from "./terminal/note.js";
 
 /** Exit codes of the process, for scripts. */
 export const EXIT = {
@@ -20,7 +21,6 @@ export function toExitCode(error: unknown): number {
 
 /** Prints an error to stderr and sets the exit code. */
 export function fail(error: unknown, code = toExitCode(error)): void {
-  const text = errorText(error);
-  process.stderr.write(`carillon: ${text.replaceAll("\n", "\ncarillon: ")}\n`);
+  note(errorText(error));
   process.exitCode = code;
 }

@@ -7,6 +7,7 @@ import { requireMoment } from "./moment.js";
 import type { BackendFlags } from "./node-options.js";
 import { formatTime } from "./terminal/format-time.js";
 import { note } from "./terminal/note.js";
+import { printJson, printPayload } from "./terminal/print.js";
 
 export interface HistoryFlags extends BackendFlags {
   readonly brokerName?: string;
@@ -33,7 +34,10 @@ export async function historyCommand(topic: string, flags: HistoryFlags): Promis
     const { messages, more } = await client.call(HistoryService.method.readHistory, { topic, broker, ...query });
     // A page that is read backwards has the newest message first.
     const ordered = isForward ? messages : messages.toReversed();
-    for (const message of ordered) process.stdout.write(json === true ? formatJson(message) : formatPayload(message));
+    for (const message of ordered) {
+      if (json === true) printJson(toFrame(message));
+      else printPayload(message.payload);
+    }
     const last = messages.at(-1);
     if (more && last !== undefined)
       note(`there are more messages: --${isForward ? "after" : "before"} ${last.position}`);
@@ -48,7 +52,8 @@ export async function purgeCommand(
   await asBackend(flags, async (client) => {
     const request = { topic, broker: flags.brokerName ?? "" };
     const { messages } = await client.call(HistoryService.method.purgeHistory, request);
-    process.stdout.write(flags.json === true ? `${JSON.stringify({ messages })}\n` : `${messages}\n`);
+    if (flags.json === true) printJson({ messages });
+    else process.stdout.write(`${messages}\n`);
   });
 }
 
@@ -71,17 +76,13 @@ function toTime(moment: number) {
   return { seconds: BigInt(seconds), nanos: (moment - seconds * 1_000) * 1_000_000 };
 }
 
-function formatPayload({ payload }: TopicMessage): Buffer {
-  return Buffer.concat([payload, Buffer.from("\n")]);
-}
-
-/** Formats a message like `listen --json`: the frame that a WebSocket client gets. */
-function formatJson({ event, id, payload, position, time, topic }: TopicMessage): string {
+/** Converts a message to the frame that a WebSocket client gets, as `listen --json` prints it. */
+function toFrame({ event, id, payload, position, time, topic }: TopicMessage): object {
   const bytes = Buffer.from(payload);
   const content = isUtf8(bytes)
     ? { payload: bytes.toString() }
     : { payload: bytes.toString("base64"), encoding: "base64" };
-  const frame = {
+  return {
     topic,
     ...content,
     id,
@@ -89,5 +90,4 @@ function formatJson({ event, id, payload, position, time, topic }: TopicMessage)
     time: formatTime(time),
     position,
   };
-  return `${JSON.stringify(frame)}\n`;
 }

@@ -1,8 +1,10 @@
 import { text } from "node:stream/consumers";
+import { BACKEND_ACTIONS } from "../access/decide/actions.js";
 import { createKey, hashKey } from "../access/keys/key-secret.js";
 import { CarillonError } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import { EXIT, fail } from "./exit-code.js";
+import { printJson } from "./terminal/print.js";
 
 export interface CreateKeyFlags {
   readonly name: string;
@@ -17,7 +19,7 @@ export function createKeyCommand({ json, name }: CreateKeyFlags): void {
   }
   const { hash, secret } = createKey();
   if (json === true) {
-    process.stdout.write(`${JSON.stringify({ name, key: secret, hash: `sha256:${hash}` })}\n`);
+    printJson({ name, key: secret, hash: `sha256:${hash}` });
     return;
   }
   process.stdout.write(`${secret}\n`);
@@ -27,8 +29,7 @@ The key is shown only once. Add this to the vhost's "keys" in the configuration:
 
       - name: ${name}
         hash: sha256:${hash}
-        actions: ["*"]   # or some of publish, tokens, connections, topics, channels, keys, call, presence, work,
-                         # history, subscribe, admin
+        actions: ["*"]   # or some of ${BACKEND_ACTIONS.join(", ")}
 `);
 }
 

@@ -5,6 +5,7 @@ import { EXIT, fail } from "./exit-code.js";
 import { parseMoment } from "./moment.js";
 import { type ClientFlags, toWebSocketUrl } from "./node-options.js";
 import { note } from "./terminal/note.js";
+import { printJsonText, printPayload } from "./terminal/print.js";
 
 export interface ListenFlags extends ClientFlags {
   readonly json?: true;
@@ -59,8 +60,10 @@ export function listenCommand(topics: readonly string[], flags: ListenFlags): vo
           note(`missed ${frame.missed} message${frame.missed === 1 ? "" : "s"} on ${String(frame.payload)}`);
         } else if (frame.topic.startsWith("#")) {
           note(text);
+        } else if (json === true) {
+          printJsonText(text);
         } else {
-          process.stdout.write(json === true ? `${text}\n` : formatMessage(frame, topics.length > 1));
+          printPayload(toContent(frame, topics.length > 1));
         }
       },
     },
@@ -70,8 +73,6 @@ export function listenCommand(topics: readonly string[], flags: ListenFlags): vo
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  // The reader of a pipe may close it early, like head.
-  process.stdout.on("error", onSignal);
   client.connect();
 }
 
@@ -107,9 +108,7 @@ function toError({ error, payload }: ListenFrame): Error {
   return error === undefined ? new Error(String(payload)) : new CarillonError(error.code, error.message);
 }
 
-function formatMessage({ encoding, payload, topic }: ListenFrame, withTopic: boolean): string | Buffer {
-  const text = String(payload);
-  const prefix = withTopic ? `${topic} ` : "";
-  if (encoding !== "base64") return `${prefix}${text}\n`;
-  return Buffer.concat([Buffer.from(prefix), Buffer.from(text, "base64"), Buffer.from("\n")]);
+function toContent({ encoding, payload, topic }: ListenFrame, withTopic: boolean): Buffer {
+  const content = Buffer.from(String(payload), encoding === "base64" ? "base64" : "utf8");
+  return withTopic ? Buffer.concat([Buffer.from(`${topic} `), content]) : content;
 }

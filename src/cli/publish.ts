@@ -2,6 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { BroadcastService, type Receipt } from "../../gen/websockets/v1/websockets_pb.js";
 import { asBackend } from "./backend.js";
 import type { BackendFlags } from "./node-options.js";
+import { escapeControls, printJson } from "./terminal/print.js";
 
 export interface PublishFlags extends BackendFlags {
   readonly event?: string;
@@ -22,8 +23,10 @@ export async function publishCommand(topic: string, text: string | undefined, fl
     const { brokerName: broker = "", event = "", id = "" } = flags;
     const request = { messages: [{ topics: [topic], payload, event, id, broker }] };
     const { receipts } = await client.call(flags.async === true ? publishAsync : publish, request);
-    const format = flags.json === true ? formatJsonReceipt : formatReceipt;
-    for (const receipt of receipts) process.stdout.write(`${format(receipt)}\n`);
+    for (const receipt of receipts) {
+      if (flags.json === true) printJson(describe(receipt));
+      else process.stdout.write(`${escapeControls(formatReceipt(receipt))}\n`);
+    }
   });
 }
 
@@ -32,8 +35,8 @@ function formatReceipt({ duplicate, id, position, stage }: Receipt): string {
   return parts.join(" ");
 }
 
-function formatJsonReceipt({ duplicate, id, position, stage }: Receipt): string {
-  return JSON.stringify({ id, stage: STAGES[stage], ...(position !== "" && { position }), duplicate });
+function describe({ duplicate, id, position, stage }: Receipt): object {
+  return { id, stage: STAGES[stage], ...(position !== "" && { position }), duplicate };
 }
 
 /** Names of stages, by the numbers of websockets.v1.Stage. */

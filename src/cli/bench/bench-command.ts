@@ -6,6 +6,7 @@ import { BackendClient } from "../../outbound/backend/backend-client.js";
 import { EXIT, fail, toExitCode } from "../exit-code.js";
 import { type BackendFlags, type ClientFlags, toWebSocketUrl } from "../node-options.js";
 import { note } from "../terminal/note.js";
+import { printJson } from "../terminal/print.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { type BenchResult, formatBenchResult, summarize } from "./bench-result.js";
 import { checkOpenFiles, explainConnectFailure } from "./connect-limits.js";
@@ -55,7 +56,7 @@ export async function benchCommand(flags: BenchFlags): Promise<void> {
   const bench = new Bench(flags, interrupt.signal);
   try {
     const result = await bench.run();
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (flags.json === true) printJson(result);
     else process.stdout.write(formatBenchResult(result));
     const { duplicated, lost, misordered } = result.delivered;
     if (lost + duplicated + misordered + result.published.failed > 0) process.exitCode = EXIT.failed;

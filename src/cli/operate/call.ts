@@ -2,6 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { CallService } from "../../../gen/carillon/v1/call_pb.js";
 import { asBackend } from "../backend.js";
 import type { BackendFlags } from "../node-options.js";
+import { printPayload } from "../terminal/print.js";
 
 /** Time for the node to report that a call has timed out, in milliseconds. */
 const GRACE = 5_000;
@@ -26,7 +27,7 @@ export async function callCommand(event: string, text: string | undefined, flags
       return;
     }
     const { parts } = await client.call(CallService.method.call, request, flags.timeout + GRACE);
-    for (const part of parts) process.stdout.write(Buffer.concat([part, Buffer.from("\n")]));
+    for (const part of parts) printPayload(part);
   });
 }
 

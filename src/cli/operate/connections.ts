@@ -2,6 +2,7 @@ import { type Connection, ControlService } from "../../../gen/carillon/v1/contro
 import { asBackend } from "../backend.js";
 import type { BackendFlags } from "../node-options.js";
 import { formatTime } from "../terminal/format-time.js";
+import { printJson } from "../terminal/print.js";
 import { formatTable } from "../terminal/table.js";
 import { type ListFlags, noteMissing, printList } from "./print-list.js";
 
@@ -55,7 +56,7 @@ export async function connectionCommand(id: string, flags: ConnectionFlags): Pro
     const described = describe(connection);
     if (flags.json === true) {
       const listed = topics.map(({ broker, topic }) => ({ broker, topic }));
-      process.stdout.write(`${JSON.stringify({ ...described, topics: listed })}\n`);
+      printJson({ ...described, topics: listed });
       return;
     }
     const rows = Object.entries(described).map(([name, value]) => [
@@ -92,7 +93,8 @@ export async function disconnectCommand(id: string | undefined, flags: Disconnec
       ...(code !== undefined && { code }),
     });
     const { connections } = answer;
-    process.stdout.write(flags.json === true ? `${JSON.stringify({ connections })}\n` : `${connections}\n`);
+    if (flags.json === true) printJson({ connections });
+    else process.stdout.write(`${connections}\n`);
     noteMissing(answer.missingNodes);
   });
 }

@@ -1,4 +1,5 @@
 import { note } from "../terminal/note.js";
+import { printJson } from "../terminal/print.js";
 import { formatTable } from "../terminal/table.js";
 
 /** Flags of commands that print a list. */
@@ -47,7 +48,7 @@ export async function printList<Entry>(
     for (const node of page.missingNodes ?? []) missing.add(node);
     pageToken = page.nextPageToken;
   } while (pageToken !== "" && entries.length < limit);
-  if (json === true) for (const entry of entries) process.stdout.write(`${JSON.stringify(format.toJson(entry))}\n`);
+  if (json === true) for (const entry of entries) printJson(format.toJson(entry));
   else if (entries.length > 0) process.stdout.write(formatTable(format.head, entries.map(format.toRow)));
   noteMissing([...missing]);
   if (pageToken !== "") note(`there are more: --limit ${limit * 10}`);

@@ -5,6 +5,7 @@ import { asBackend } from "../backend.js";
 import { EXIT, fail } from "../exit-code.js";
 import type { BackendFlags } from "../node-options.js";
 import { note } from "../terminal/note.js";
+import { printJson } from "../terminal/print.js";
 import { formatTable } from "../terminal/table.js";
 
 export interface RebalanceFlags extends BackendFlags {
@@ -108,7 +109,7 @@ function show({ nodes, total }: RebalanceResponse, { closed, json, outcome }: Sh
   if (json) {
     const list = nodes.map(({ clients, closing, id, ready }) => ({ id, clients, ready, closing }));
     const result = outcome === undefined ? {} : { result: outcome };
-    process.stdout.write(`${JSON.stringify({ nodes: list, total, closed, ...result })}\n`);
+    printJson({ nodes: list, total, closed, ...result });
     return;
   }
   if (outcome === undefined) {

@@ -4,6 +4,7 @@ import { asBackend } from "../backend.js";
 import { EXIT, fail } from "../exit-code.js";
 import type { BackendFlags } from "../node-options.js";
 import { note } from "../terminal/note.js";
+import { escapeControls } from "../terminal/print.js";
 
 /** Time for a node to apply changes to all of its clients, in milliseconds. */
 const TIMEOUT = 60_000;
@@ -13,8 +14,8 @@ export async function reloadCommand(flags: BackendFlags): Promise<void> {
   await asBackend(flags, async (client) => {
     try {
       const { changed, restart } = await client.call(ControlService.method.reload, {}, TIMEOUT);
-      for (const path of changed) process.stdout.write(`changed: ${path}\n`);
-      for (const path of restart) process.stdout.write(`needs a restart: ${path}\n`);
+      for (const path of changed) process.stdout.write(`changed: ${escapeControls(path)}\n`);
+      for (const path of restart) process.stdout.write(`needs a restart: ${escapeControls(path)}\n`);
       if (changed.length + restart.length === 0) note("no setting has changed");
     } catch (error) {
       const isInvalid = error instanceof CarillonError && error.code === "invalid_argument";

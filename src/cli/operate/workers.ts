@@ -2,6 +2,7 @@ import { type ListWorkersResponse_Worker, WorkerService } from "../../../gen/car
 import { asBackend } from "../backend.js";
 import type { BackendFlags } from "../node-options.js";
 import { note } from "../terminal/note.js";
+import { printJson } from "../terminal/print.js";
 import { formatTable } from "../terminal/table.js";
 import { noteMissing } from "./print-list.js";
 
@@ -13,8 +14,7 @@ export interface WorkersFlags extends BackendFlags {
 export async function workersCommand(flags: WorkersFlags): Promise<void> {
   await asBackend(flags, async (client) => {
     const { missingNodes, more, workers } = await client.call(WorkerService.method.listWorkers, {});
-    if (flags.json === true)
-      for (const worker of workers) process.stdout.write(`${JSON.stringify(describe(worker))}\n`);
+    if (flags.json === true) for (const worker of workers) printJson(describe(worker));
     else if (workers.length > 0)
       process.stdout.write(formatTable(["WORKER", "NAME", "TASKS", "CAPACITY", "NODE", "EVENTS"], workers.map(toRow)));
     noteMissing(missingNodes);

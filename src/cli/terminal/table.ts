@@ -1,4 +1,5 @@
 import { paint, usesColor } from "./color.js";
+import { escapeControls } from "./print.js";
 
 /** Formats lines with columns that are as wide as their longest cell. @param head - titles of the columns */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -12,12 +13,4 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
   );
   const [titles = "", ...others] = lines;
   return `${[paint(titles, "bold", usesColor(process.stdout)), ...others].join("\n")}\n`;
-}
-
-/** Replaces control characters, because clients choose some of the texts, and a terminal would obey them. */
-export function escapeControls(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return `\\u{${code.toString(16)}}`;
-  });
 }

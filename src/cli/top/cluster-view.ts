@@ -1,7 +1,7 @@
 import type { NodeMetrics, NodeRates, WatchMetricsResponse } from "../../../gen/carillon/v1/metrics_pb.js";
 import { paint, type TextStyle } from "../terminal/color.js";
 import { formatTime } from "../terminal/format-time.js";
-import { escapeControls } from "../terminal/table.js";
+import { escapeControls } from "../terminal/print.js";
 import { formatBytes, formatQuantity, formatUptime } from "./quantities.js";
 
 /** Event loop delays from which a node is busy, and overloaded, in seconds. */

@@ -8,6 +8,7 @@ import type { BackendFlags } from "../node-options.js";
 import { sleep } from "../sleep.js";
 import { usesColor } from "../terminal/color.js";
 import { formatTime } from "../terminal/format-time.js";
+import { printJson } from "../terminal/print.js";
 import { Screen } from "../terminal/screen.js";
 import { drawCluster } from "./cluster-view.js";
 
@@ -34,8 +35,6 @@ export async function topCommand(flags: TopFlags): Promise<void> {
     stop.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, quit);
-  // The reader of a pipe may close it early, like head.
-  process.stdout.on("error", quit);
   const isLive = process.stdout.isTTY && flags.once !== true && flags.json !== true;
   try {
     if (isLive) await showLive(flags, stop);
@@ -53,7 +52,7 @@ async function print(flags: TopFlags, signal: AbortSignal): Promise<void> {
     answers += 1;
     // Only the second answer has rates.
     if (answers === 1) continue;
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(describe(answer))}\n`);
+    if (flags.json === true) printJson(describe(answer));
     else process.stdout.write(`${drawCluster(answer, size, "").join("\n")}\n\n`);
     if (flags.once === true) return;
   }
