@@ -36,7 +36,8 @@ export function listAlternatives(node: SchemaNode): readonly SchemaNode[] {
 /** Finds the schemas of a key in an object, or of an entry in a map or list. Alternatives may have different ones. */
 export function findChildren(node: SchemaNode, key: string): readonly SchemaNode[] {
   return listAlternatives(node).flatMap((alternative) => {
-    const child = alternative.properties?.[key];
+    const { properties = {} } = alternative;
+    const child = Object.hasOwn(properties, key) ? properties[key] : undefined;
     if (child !== undefined) return [child];
     const entry = findEntry(alternative);
     return entry === undefined ? [] : [entry];

@@ -69,7 +69,9 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .string()
             .refine(isPasswordHash, "expected the output of carillon admin password")
             .optional()
-            .describe("Hash of the dashboard's password, from `carillon admin password`."),
+            .describe(
+              "Hash of the dashboard's password, from `carillon admin password`. It protects only the dashboard: other callers need keys.",
+            ),
           actions: z
             .boolean()
             .default(false)

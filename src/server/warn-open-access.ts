@@ -11,8 +11,11 @@ export interface OpenAccessContext {
 }
 
 /** Warns about everything that is accessible without authentication. */
-export function warnOpenAccess({ http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
-  if (keyring.open) log.warn("no keys are configured: every caller that reaches these ports may publish and listen");
+export function warnOpenAccess({ admin, http }: Config, { keyring, log, vhosts }: OpenAccessContext): void {
+  if (keyring.open) {
+    const password = admin.password_hash === undefined ? "" : "; admin.password_hash protects only the dashboard";
+    log.warn(`no keys are configured: every caller that reaches these ports may publish and listen${password}`);
+  }
   const endless = [...vhosts.all].filter(({ settings }) => settings.jwt?.require_exp === false).map(({ name }) => name);
   if (endless.length > 0) log.warn({ vhosts: endless }, "tokens without an expiry are accepted: see jwt.require_exp");
   if (isLoopback(http.host)) return;

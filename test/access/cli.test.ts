@@ -1,3 +1,4 @@
+import { BACKEND_ACTIONS } from "../../src/access/decide/actions.js";
 import { hashKey } from "../../src/access/keys/key-secret.js";
 import { type ExplainFlags, explainAccessCommand } from "../../src/cli/access.js";
 import { createKeyCommand } from "../../src/cli/key.js";
@@ -104,6 +105,7 @@ test("key create prints only a key on stdout, and its configuration entry on std
   expect(printed.stderr).toContain("- name: billing");
   expect(printed.stderr).toContain(`hash: sha256:${hashKey(printed.stdout.trim())}`);
   expect(printed.stderr).not.toContain(printed.stdout.trim());
+  for (const action of BACKEND_ACTIONS) expect(printed.stderr).toMatch(new RegExp(`[ ,]${action}\\b`));
   createKeyCommand({ name: "a b" });
   expect(process.exitCode).toBe(2);
 });

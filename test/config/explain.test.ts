@@ -42,6 +42,11 @@ test("finds settings of vhosts, brokers and rules", () => {
   expect(explain("store")).not.toContain("CARILLON_STORE");
 });
 
+test("names the keys of the entries of a map", () => {
+  expect(explain("vhosts./.history", "vhosts: { /: {} }")).toMatch(/^ {2}type +map of objects with messages, age, /m);
+  expect(explain("vhosts./.anonymous.permissions")).toMatch(/^ {2}keys +/m);
+});
+
 test("does not show secrets", () => {
   const yaml = `
 brokers:
@@ -72,6 +77,8 @@ test.each([
   ["limts.outbox", "limts: unknown key; did you mean limits?"],
   ["limits.outbox.x", "limits.outbox.x: unknown key; it has no keys"],
   ["ping.zzzzzzzz", "ping.zzzzzzzz: unknown key; known: interval, timeout"],
+  ["__proto__", "__proto__: unknown key; known: "],
+  ["limits.constructor", "limits.constructor: unknown key; known: "],
   ["", "expected a key, such as limits.outbox"],
 ])("refuses an unknown key: %j", (key, expected) => {
   expect(() => explain(key)).toThrow(expected);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { createWorker } from "../../src/index.js";
 import { publish } from "../support/backends/publish.js";
@@ -23,10 +23,11 @@ function startNode(): Promise<RunningNode> {
   return startCarillon(["--config", temporaryFile("carillon.yaml", JSON.stringify(CONFIG))]);
 }
 
-/** Runs a command whose output nobody reads. Resolves with its exit code and what it prints to stderr. */
-async function runUnread(args: readonly string[]) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  child.stdout.destroy();
+/** Runs a command whose output nobody reads, or goes to a file. Resolves with its exit code and what it prints to stderr. */
+async function runUnread(args: readonly string[], stdout: "pipe" | number = "pipe") {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", stdout, "pipe"] });
+  child.stdout?.destroy();
+  if (child.stderr === null) throw new Error("stderr is not a pipe");
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
   return { code: code as number | null, stderr };
 }
@@ -52,10 +53,11 @@ test("ends without an error when the reader of the output has closed it", async 
 });
 
 test("exits with 1 and prints the reason when the output cannot be written", async () => {
-  const child = spawn(process.execPath, [PROGRAM, "config", "--print-defaults"], {
-    stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+  const full = openSync("/dev/full", "w");
+  cleanUp(() => {
+    closeSync(full);
   });
-  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  const { code, stderr } = await runUnread(["config", "--print-defaults"], full);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^carillon: ENOSPC: .*\n$/);
 });

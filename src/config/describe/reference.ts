@@ -137,7 +137,11 @@ export function describeType(node: SchemaNode): string {
   if (node.enum !== undefined) return node.enum.map((value) => `\`${value}\``).join(", ");
   if (anyOf !== undefined) return anyOf.map(describeType).join(" or ");
   if (items !== undefined) return `list of ${plural(describeType(items))}`;
-  if (properties !== undefined) return `lists of patterns by action: ${Object.keys(properties).map(toCode).join(", ")}`;
+  if (properties !== undefined) {
+    const hasPatterns = Object.values(properties).every((property) => property.items !== undefined);
+    const keys = Object.keys(properties).map(toCode).join(", ");
+    return hasPatterns ? `lists of patterns by action: ${keys}` : `objects with ${keys}`;
+  }
   if (typeof node.additionalProperties === "object") return `map of ${describeType(node.additionalProperties)}`;
   if (node.type === "integer") return `integer, ${group(minimum)} to ${group(maximum)}`;
   return String(node.type);

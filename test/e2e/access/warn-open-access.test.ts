@@ -1,5 +1,6 @@
 import { type Logger, pino } from "pino";
 import { type ConfigInput, createCarillon } from "../../../src/index.js";
+import { PASSWORD_HASH } from "../../admin/support.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { startNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
@@ -36,6 +37,13 @@ async function call(http: string, method: string, body: object): Promise<Respons
 test("A3: a node that asks nobody for a key says so once; an embedded one too", async () => {
   expect((await logOf({})).filter(({ msg }) => msg === NO_KEYS)).toHaveLength(1);
   expect((await logOf({ vhosts: { "/": { keys: [KEY] } } })).map(({ msg }) => msg)).not.toContain(NO_KEYS);
+});
+
+test("A3: a node with a password and without keys says what the password does not protect", async () => {
+  const config = { admin: { password_hash: PASSWORD_HASH } };
+  const told = `${NO_KEYS}; admin.password_hash protects only the dashboard`;
+  expect((await logOf(config)).map(({ msg }) => msg)).toContain(told);
+  expect((await logOf({ ...config, vhosts: { "/": { keys: [KEY] } } })).map(({ msg }) => msg)).not.toContain(told);
 });
 
 test("A3: one whose store holds a key does not say so", async () => {
