@@ -1,13 +1,13 @@
 /** Characters that a terminal obeys, or that change how the text around them looks. */
 const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Those of a payload, whose lines, tabs and joined characters are shown as they are. */
+/** Control characters of a payload that are escaped. Line breaks, tabs and joined characters are shown as they are. */
 const PAYLOAD_CONTROLS = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Those of a note, which may have several lines. */
+/** Control characters of a note, which may have several lines. */
 const NOTE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Those that JSON does not escape. Line breaks and tabs between its tokens stay. */
+/** Control characters that JSON does not escape. Line breaks and tabs between its tokens stay. */
 const JSON_CONTROLS = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Replaces control characters, because clients choose some of the texts, and a terminal would obey them. */
