@@ -48,8 +48,8 @@ view.onToggle((isOnline) => (isOnline ? client.connect() : client.close()));
 // Messages. `state` has the latest ones: at first, and whenever the node could not send all that was missed.
 let warning = "";
 room.on("state", (messages) => {
-  view.replaceEntries(messages.map(toEntry), messages.length === PAGE);
-  if (warning) view.showNote(warning);
+  if (warning) view.appendEntries(messages.map(toEntry), warning);
+  else view.replaceEntries(messages.map(toEntry), messages.length === PAGE);
   warning = "";
 });
 room.on("message", (message) => {

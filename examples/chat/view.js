@@ -46,6 +46,13 @@ export function replaceEntries(entries, hasOlder) {
   $("older").hidden = !hasOlder;
 }
 
+/** Shows a note after the present messages, and then those of `entries` that are not shown yet. */
+export function appendEntries(entries, note) {
+  showNote(note);
+  const shown = new Set([...$("messages").children].map(({ dataset }) => dataset.id));
+  for (const entry of entries) if (!shown.has(entry.id)) addEntry(entry);
+}
+
 export function addEntry(entry) {
   keepBottom(() => {
     $("messages").append(createEntry(entry));

@@ -66,6 +66,10 @@ function readyRecord(child) {
       const { err, level, msg } = record;
       if (["warn", "error", "fatal"].includes(level)) say(`node: ${msg}${err ? ` (${err.message})` : ""}`);
     });
-    child.once("exit", (code) => reject(new SetupError(`the node did not start (exit code ${code}).`)));
+    child.once("exit", (code) =>
+      reject(
+        new SetupError(`the node did not start (exit code ${code}). Other ports: --http HOST:PORT, --grpc HOST:PORT.`),
+      ),
+    );
   });
 }

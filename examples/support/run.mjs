@@ -5,7 +5,7 @@ import { main } from "../../scripts/lib/main.mjs";
 import { SetupError, say } from "../../scripts/lib/say.mjs";
 import { startNats } from "./nats.mjs";
 import { startNode } from "./node.mjs";
-import { startSite } from "./site.mjs";
+import { parseAddress, startSite } from "./site.mjs";
 
 const OPTIONS = {
   site: { type: "string", default: "127.0.0.1:3000" },
@@ -26,6 +26,7 @@ const OPTIONS = {
 export function runExample(folder, { routes = {}, onStart = () => undefined } = {}) {
   return main(async () => {
     const options = readOptions();
+    parseAddress(options.site);
     const signal = nextSignal();
     const ends = [];
     try {

@@ -57,9 +57,8 @@ export async function startSite(folder, { address, nodeUrl, routes }) {
     }
   });
 
-  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
-  if (!host) throw new SetupError(`--site: expected HOST:PORT, got ${address}.`);
-  server.listen(Number(port), host);
+  const { host, port } = parseAddress(address);
+  server.listen(port, host);
   try {
     await once(server, "listening");
   } catch (error) {
@@ -76,6 +75,13 @@ export async function startSite(folder, { address, nodeUrl, routes }) {
       await closed;
     },
   };
+}
+
+/** Parses the option `--site`. @throws SetupError */
+export function parseAddress(address) {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(address) ?? [];
+  if (!host || port > 65_535) throw new SetupError(`--site: expected HOST:PORT, got ${address}.`);
+  return { host, port: Number(port) };
 }
 
 async function readBody(request) {

@@ -42,10 +42,17 @@ test("stops its node, and says what to do, when the port of its site is in use",
   );
 });
 
+test.each(["127.0.0.1:99999", "3001"])("refuses %s as the address of its site before the node starts", async (site) => {
+  const { code, printed } = await outputOf(CHAT, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--site", site);
+  expect(code).toBe(1);
+  expect(printed).toBe(`carillon: --site: expected HOST:PORT, got ${site}.\n`);
+});
+
 test("ends with its node's error when the node cannot start", async () => {
   const { code, printed } = await outputOf(CHAT, "--http", "nowhere");
   expect(code).toBe(1);
   expect(printed).toBe(
-    "carillon: http: expected HOST:PORT, such as 127.0.0.1:8080\ncarillon: the node did not start (exit code 2).\n",
+    "carillon: http: expected HOST:PORT, such as 127.0.0.1:8080\ncarillon: the node did not start (exit code 2). " +
+      "Other ports: --http HOST:PORT, --grpc HOST:PORT.\n",
   );
 });
