@@ -26,7 +26,7 @@ async function get() {
 
   throw new SetupError(
     [
-      "the tests need nats-server, which was not found and could not be installed:",
+      "nats-server is needed, but was not found and could not be installed:",
       ...reasons.map((reason) => `  - ${reason}`),
       "To install it, do one of the following:",
       "  - sudo apt-get install nats-server    (Debian, Ubuntu)",
