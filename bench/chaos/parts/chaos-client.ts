@@ -44,6 +44,8 @@ export class ChaosClient {
   #webSocket: WebSocket | undefined;
   #node: number;
   #joined = false;
+  /** Time of the last join, as of `performance.now()`. */
+  #joinedAt = 0;
   #away = false;
   #timer: NodeJS.Timeout | undefined;
   #onJoined: (() => void)[] = [];
@@ -161,6 +163,7 @@ export class ChaosClient {
       }
     }
     this.#joined = true;
+    this.#joinedAt = performance.now();
     for (const resolve of this.#onJoined.splice(0)) resolve();
   }
 
@@ -174,6 +177,7 @@ export class ChaosClient {
     const { observed } = this.#options;
     const message = String(frame.payload);
     this.journals.get(frame.topic)?.add(message);
+    observed.delays.receive(message, this.#joinedAt);
     if (this.plain) {
       this.#checkPlain(text, ["topic", "payload"], frame);
     } else if (frame.position === undefined) {

@@ -95,6 +95,7 @@ export class ChaosPublisher {
       if (this.#halted) return;
       const node = nodes[position % 2 === 0 ? 0 : 1];
       position += 1;
+      observed.delays.publish(message);
       try {
         first = await this.#ask(node, message);
       } catch {

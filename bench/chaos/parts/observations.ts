@@ -1,9 +1,12 @@
+import { DeliveryDelays } from "./delivery-delays.js";
+
 /** Positions and results that clients and publishers were told, summed over all of them. */
 export class Observations {
   /** Position of each message; every client and every receipt must tell the same one. */
   readonly positions = new Map<string, string>();
   /** Payload of the message at each position, by topic and position. */
   readonly #messages = new Map<string, string>();
+  readonly delays = new DeliveryDelays();
   recovered = 0;
   /** Refused recoveries, by reason. */
   readonly refused = new Map<string, number>();

@@ -1,4 +1,5 @@
 import { progress } from "../../support/progress.js";
+import type { DelaySummary } from "../parts/delivery-delays.js";
 import { HandshakeWatch } from "../parts/handshake-watch.js";
 import { type ChaosSize, World } from "../parts/world.js";
 import { keepAll } from "./nodes.js";
@@ -13,6 +14,17 @@ function chooseRates({ clients, seconds }: ChaosSize): { readonly drain: number;
   return { drain, admission: Math.max(5, Math.ceil(drain / 3)) };
 }
 
+/** Prints the delays of clients that stay connected, before and during the drain. */
+function report(before: DelaySummary, during: DelaySummary): void {
+  progress(
+    `  delays before: ${format(before)}; during: ${format(during)}; p99 ${(during.p99 / before.p99).toFixed(2)} x`,
+  );
+}
+
+function format({ count, p50, p99 }: DelaySummary): string {
+  return `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms of ${count} deliveries`;
+}
+
 export const drain: Scenario = {
   name: "drain",
   what: "each node is drained and started again, while the others limit their handshakes",
@@ -25,6 +37,10 @@ export const drain: Scenario = {
     };
     return World.run({ ...keepAll(size), settings }, async (world) => {
       const { observed } = world;
+      const { delays } = observed;
+      delays.take();
+      await world.flow("undisturbed");
+      const before = delays.take();
       const watches = world.nodes.map((node) => HandshakeWatch.start(node, rates.admission));
       try {
         for (const node of world.nodes) {
@@ -34,6 +50,7 @@ export const drain: Scenario = {
           await world.flow(`${node.name} is back`);
         }
         await world.joined();
+        report(before, delays.take());
       } finally {
         for (const watch of watches) watch.stop(observed);
       }
