@@ -47,11 +47,32 @@ async function addCompletionCommands(program: Command, argv: readonly string[]):
   const { commands } = addCompletion(program, { completionCommandName: COMPLETION });
   const completion = program.commands.find((command) => command.name() === COMPLETION);
   completion?.description("print a script that lets a shell complete commands: bash, fish, powershell or zsh");
+  completion?.hook("preAction", repairScript);
   const [, , name, separator, ...words] = argv;
   if (name !== "complete" || separator !== "--") return;
   const { addNodeCompletions } = await import("./operate/node-completion.js");
   await addNodeCompletions(program, commands, words);
 }
+
+/** Has the package, which prints its script by console.log, print one that bash can read twice and without bash-completion. */
+function repairScript(): void {
+  const { log } = console;
+  const print = (script: unknown): void => {
+    Object.assign(console, { log });
+    const repaired = String(script)
+      .replaceAll(/^readonly (?=ShellComp)/gm, "")
+      .replace(/^ {4}_get_comp_words_by_ref .*$/m, () => READ_WORDS);
+    process.stdout.write(`${repaired}\n`);
+  };
+  Object.assign(console, { log: print });
+}
+
+const READ_WORDS = `\
+    if declare -F _get_comp_words_by_ref >/dev/null; then
+        _get_comp_words_by_ref -n "=:" cur prev words cword
+    else
+        cur=\${COMP_WORDS[COMP_CWORD]} words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD
+    fi`;
 
 function createProgram(): Command {
   const program = new Command("carillon")

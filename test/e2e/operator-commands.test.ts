@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createWorker } from "../../src/index.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect, type TestClient } from "../support/clients/native.js";
-import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
+import { PROGRAM, type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 const CONFIG = {
@@ -212,5 +212,14 @@ test("prints a completion script that bash accepts, and refuses an unknown shell
   const { code, stdout } = await runCarillon(["completion", "bash"]);
   expect(code).toBe(0);
   execFileSync("bash", ["-n"], { input: stdout });
+  // Without bash-completion, and read twice. Words are completed outside of a completion, where compopt fails.
+  const session = `${stdout}\n${stdout}
+carillon() { "${process.execPath}" "${PROGRAM}" "$@"; }
+compopt() { :; }
+COMP_WORDS=(carillon pre) COMP_CWORD=1
+__carillon_complete
+echo "\${COMPREPLY[@]}"`;
+  const bash = spawnSync("bash", ["--norc"], { input: session, encoding: "utf8" });
+  expect([bash.stdout, bash.stderr]).toEqual(["presence\n", ""]);
   expect(await runCarillon(["completion", "csh"])).toMatchObject({ code: 2, stdout: "" });
 });
