@@ -4,7 +4,7 @@ import { byId, failure, h, loading, show } from "./elements.js";
 import { listVhosts, live, onLive, resetLive, runLive } from "./live.js";
 import { overview } from "./overview.js";
 import { publish } from "./publish.js";
-import { listenForSignOut, post, readSession, scope } from "./rpc.js";
+import { endSession, listenForSignOut, readSession, scope } from "./rpc.js";
 import { signIn } from "./sign-in.js";
 import { topics } from "./topics.js";
 import { vhosts } from "./vhosts.js";
@@ -38,7 +38,7 @@ addEventListener("hashchange", () => {
   scrollTo(0, 0);
 });
 byId("sign-out").addEventListener("click", () => {
-  void post("/admin/sign-out")
+  void endSession()
     .catch(() => {})
     .then(start);
 });

@@ -10,13 +10,28 @@ export function h(name, properties = {}, ...children) {
     else if (/^(?:data-|aria-)|^(?:role|for|scope|colspan)$/.test(key)) element.setAttribute(key, value);
     else element[key] = value;
   }
-  element.append(...children.flat().filter((child) => child !== undefined));
+  element.append(...toNodes(children));
   return element;
 }
 
 /** Replaces what an element contains. */
 export function show(target, ...children) {
-  target.replaceChildren(...children.flat().filter((child) => child !== undefined));
+  target.replaceChildren(...toNodes(children));
+}
+
+function toNodes(children) {
+  return children
+    .flat()
+    .filter((child) => child !== undefined)
+    .map((child) => (typeof child === "string" ? escapeFormats(child) : child));
+}
+
+/** Replaces characters that change how others look, such as their direction. Those that join letters stay. */
+function escapeFormats(text) {
+  return text.replaceAll(
+    /(?![\u200c\u200d])[\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
+  );
 }
 
 /** Finds an element by its id. */
@@ -62,9 +77,9 @@ export function failure(cause, retry) {
 
 /** Describes an error for an operator. */
 export function describe({ code, message }) {
-  if (code === "permission_denied") return `Not permitted: ${message}.`;
   if (code === "unreachable") return "The node does not answer.";
-  return `${message}.`;
+  const text = escapeFormats(message);
+  return code === "permission_denied" ? `Not permitted: ${text}.` : `${text}.`;
 }
 
 /**

@@ -1,5 +1,7 @@
 const ROOT = "/admin/rpc";
-const HEADERS = { "carillon-dashboard": "1" };
+
+/** Name under which the page keeps its part of the session. Pages of other ports cannot read it, as they can the cookie. */
+const SECRET = "carillon-dashboard-secret";
 
 /** Flag of the last envelope of a stream. Source: connectrpc.com, streaming. */
 const END = 2;
@@ -50,15 +52,27 @@ export async function* stream(method, request, signal, vhost = scope.vhost) {
   }
 }
 
-/** Requests one of the dashboard's own paths. @throws RpcError */
-export async function post(path, body = {}) {
+/** Begins a session. @throws RpcError */
+export async function beginSession(credentials) {
+  const { secret } = await post("/admin/sign-in", credentials);
+  localStorage.setItem(SECRET, secret);
+}
+
+/** Ends the session. @throws RpcError */
+export async function endSession() {
+  await post("/admin/sign-out", {});
+  localStorage.removeItem(SECRET);
+}
+
+async function post(path, body) {
   const response = await postTo(path, { "content-type": "application/json" }, JSON.stringify(body));
   if (!response.ok) throw toError(await readError(response));
+  return response.json();
 }
 
 /** Describes the session. @throws RpcError */
 export async function readSession() {
-  const response = await reach(() => fetch("/admin/session"));
+  const response = await reach(() => fetch("/admin/session", { headers: ownHeaders() }));
   if (!response.ok) throw toError(await readError(response));
   return response.json();
 }
@@ -71,7 +85,11 @@ async function send(method, type, body, { signal, vhost }) {
 }
 
 function postTo(path, headers, body, signal) {
-  return reach(() => fetch(path, { method: "POST", headers: { ...HEADERS, ...headers }, body, signal }));
+  return reach(() => fetch(path, { method: "POST", headers: { ...ownHeaders(), ...headers }, body, signal }));
+}
+
+function ownHeaders() {
+  return { "carillon-dashboard": "1", [SECRET]: localStorage.getItem(SECRET) ?? "" };
 }
 
 /** Converts a failed connection to an RpcError. An aborted call rejects as it is. */

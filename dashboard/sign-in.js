@@ -1,5 +1,5 @@
 import { field, h, show } from "./elements.js";
-import { post } from "./rpc.js";
+import { beginSession } from "./rpc.js";
 
 /** Shows the form to sign in with the password or with a key. */
 export function signIn(view, { password }, onSignedIn) {
@@ -33,14 +33,16 @@ export function signIn(view, { password }, onSignedIn) {
       onsubmit: async (event) => {
         event.preventDefault();
         button.disabled = true;
+        button.textContent = "Signing in …";
         result.textContent = "";
         try {
-          await post("/admin/sign-in", { [by]: secret.value });
+          await beginSession({ [by]: secret.value });
           onSignedIn();
         } catch ({ code, message }) {
           result.dataset.kind = "bad";
           result.textContent = code === "unreachable" ? "The node does not answer." : `${capitalize(message)}.`;
           button.disabled = false;
+          button.textContent = "Sign in";
           secret.select();
         }
       },

@@ -16,10 +16,13 @@ import { isObject } from "../util/json.js";
 import { DASHBOARD_PATH } from "./dashboard-files.js";
 import { ACTING, READING } from "./dashboard-methods.js";
 import { checkFromDashboard } from "./request-checks.js";
-import type { Sessions, SignedIn } from "./sessions.js";
+import type { SessionSecrets, Sessions, SignedIn } from "./sessions.js";
 import type { SignInLimit } from "./sign-in-limit.js";
 
 const COOKIE = "carillon_admin";
+
+/** Header of the secret that the page keeps. */
+const SECRET_HEADER = "carillon-dashboard-secret";
 
 /** Largest body of a sign-in, in bytes. */
 const SIGN_IN_BYTES = 4_096;
@@ -104,7 +107,7 @@ export class Dashboard {
 
   async #describeSession(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { access, actions, passwordHash } = this.#options;
-    const signedIn = await this.#findSignedIn(readCookie(request));
+    const signedIn = await this.#findSignedIn(readSecrets(request));
     answerJson(response, {
       required: access() === "sign-in",
       password: passwordHash !== undefined,
@@ -114,11 +117,11 @@ export class Dashboard {
   }
 
   /** Finds who signed in. Ends a session whose key was revoked or lost the action `admin`. */
-  async #findSignedIn(cookie: string | undefined): Promise<SignedIn | undefined> {
+  async #findSignedIn(secrets: SessionSecrets | undefined): Promise<SignedIn | undefined> {
     const { sessions } = this.#options;
-    const signedIn = (await sessions.find(cookie))?.signedIn;
+    const signedIn = (await sessions.find(secrets))?.signedIn;
     if (signedIn?.by !== "key" || this.#isValid(signedIn.keyHash)) return signedIn;
-    sessions.end(cookie);
+    sessions.end(secrets);
     return undefined;
   }
 
@@ -135,10 +138,11 @@ export class Dashboard {
       password === undefined ? Promise.resolve(this.#checkKey(hashKey(key))) : this.#checkPassword(password),
     );
     onEvent({ kind: "signed in", address, by: nameOf(signedIn) });
-    // A cookie that someone else may know must not become a signed-in one.
-    sessions.end(readCookie(request));
-    response.setHeader("set-cookie", createCookie(request, sessions.begin(signedIn), Math.floor(lifetime / 1_000)));
-    answerJson(response, {});
+    // Secrets that someone else may know must not become those of a session.
+    sessions.end(readSecrets(request));
+    const { cookie, page } = sessions.begin(signedIn);
+    response.setHeader("set-cookie", createCookie(request, cookie, Math.floor(lifetime / 1_000)));
+    answerJson(response, { secret: page });
   }
 
   /** @throws CarillonError permission_denied: wrong password or key; resource_exhausted: too many attempts */
@@ -155,7 +159,7 @@ export class Dashboard {
   }
 
   #signOut(request: IncomingMessage, response: ServerResponse): void {
-    this.#options.sessions.end(readCookie(request));
+    this.#options.sessions.end(readSecrets(request));
     response.setHeader("set-cookie", createCookie(request, "", 0));
     answerJson(response, {});
   }
@@ -164,12 +168,13 @@ export class Dashboard {
   #caller(method: string, isAction = false): Exchange {
     return async (request, response) => {
       const { access, addressOf, onEvent, rpc, sessions } = this.#options;
-      const session = await sessions.find(readCookie(request));
+      const session = await sessions.find(readSecrets(request));
       if (session === undefined && access() === "sign-in") throw new CarillonError("unauthenticated", "sign in first");
       if (isAction) onEvent({ kind: "action", address: addressOf(request), by: nameOf(session?.signedIn), method });
       const { headers } = request;
       delete headers.authorization;
       delete headers.cookie;
+      delete headers[SECRET_HEADER];
       if (session !== undefined) headers.authorization = session.authorization;
       if (headers[VHOST_HEADER] === "") delete headers[VHOST_HEADER];
       request.url = method;
@@ -258,8 +263,11 @@ function tryParse(text: string): unknown {
   }
 }
 
-function readCookie({ headers }: IncomingMessage): string | undefined {
-  return new RegExp(`(?:^|; *)${COOKIE}=([\\w-]+)`).exec(headers.cookie ?? "")?.[1];
+/** @returns undefined unless the request has both secrets of a session */
+function readSecrets({ headers }: IncomingMessage): SessionSecrets | undefined {
+  const cookie = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]+)`).exec(headers.cookie ?? "")?.[1];
+  const page = headers[SECRET_HEADER];
+  return cookie === undefined || typeof page !== "string" ? undefined : { cookie, page };
 }
 
 /** @param maxAge - in seconds */

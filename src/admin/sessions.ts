@@ -29,6 +29,13 @@ export type SignedIn =
   | { readonly by: "password" }
   | { readonly by: "key"; readonly keyHash: string; readonly name: string };
 
+/** Secrets that a call of a session must have both. Browsers send a cookie to all ports of a host, and the other one to its own only. */
+export interface SessionSecrets {
+  readonly cookie: string;
+  /** Secret that the page keeps, and sends in a header. */
+  readonly page: string;
+}
+
 /** A session, as nodes tell each other. */
 type SessionRecord = {
   readonly signedIn: SignedIn;
@@ -56,8 +63,8 @@ export interface SessionsOptions {
  */
 export class Sessions implements BackendDirectory {
   readonly #options: SessionsOptions;
-  /** By hash of the cookie, so that timing reveals nothing about other cookies. */
-  readonly #byCookie = new LruMap<string, DashboardSession>(MAX_SESSIONS);
+  /** By hash of the secrets, so that timing reveals nothing about other sessions. */
+  readonly #byHash = new LruMap<string, DashboardSession>(MAX_SESSIONS);
   /** By hash of the internal credentials. */
   readonly #bySecret = new LruMap<string, DashboardSession>(MAX_SESSIONS);
   #questions = 0;
@@ -66,7 +73,7 @@ export class Sessions implements BackendDirectory {
   constructor(options: SessionsOptions) {
     this.#options = options;
     options.cluster.handle(FIND, (hash) => {
-      const session = this.#findLive(this.#byCookie, typeof hash === "string" ? hash : "");
+      const session = this.#findLive(this.#byHash, typeof hash === "string" ? hash : "");
       return session === undefined ? null : { signedIn: { ...session.signedIn }, expires: session.expires };
     });
     options.cluster.handle(END, (hash) => {
@@ -75,24 +82,24 @@ export class Sessions implements BackendDirectory {
     });
   }
 
-  /** Begins a session. @returns its cookie */
-  begin(signedIn: SignedIn): string {
+  /** Begins a session. @returns its secrets */
+  begin(signedIn: SignedIn): SessionSecrets {
     const { clock, lifetime } = this.#options;
-    const cookie = createSecret();
-    this.#add(hashKey(cookie), { signedIn, expires: clock.now() + lifetime });
-    return cookie;
+    const secrets = { cookie: createSecret(), page: createSecret() };
+    this.#add(hashSecrets(secrets), { signedIn, expires: clock.now() + lifetime });
+    return secrets;
   }
 
   /** Finds a session that has not expired, on any node. */
-  async find(cookie: string | undefined): Promise<DashboardSession | undefined> {
-    if (cookie === undefined) return undefined;
-    const hash = hashKey(cookie);
-    return this.#findLive(this.#byCookie, hash) ?? this.#findElsewhere(hash);
+  async find(secrets: SessionSecrets | undefined): Promise<DashboardSession | undefined> {
+    if (secrets === undefined) return undefined;
+    const hash = hashSecrets(secrets);
+    return this.#findLive(this.#byHash, hash) ?? this.#findElsewhere(hash);
   }
 
   /** Ends a session with its open streams, on all nodes. */
-  end(cookie: string | undefined): void {
-    if (cookie !== undefined) this.#options.cluster.tell(END, hashKey(cookie));
+  end(secrets: SessionSecrets | undefined): void {
+    if (secrets !== undefined) this.#options.cluster.tell(END, hashSecrets(secrets));
   }
 
   identify(credentials: BackendCredentials): Backend {
@@ -126,15 +133,15 @@ export class Sessions implements BackendDirectory {
 
   #add(hash: string, record: SessionRecord): DashboardSession {
     const session = { ...record, authorization: SCHEME + createSecret() };
-    this.#byCookie.set(hash, session);
+    this.#byHash.set(hash, session);
     this.#bySecret.set(hashKey(session.authorization), session);
     return session;
   }
 
   #endHere(hash: string): void {
-    const session = this.#byCookie.get(hash);
+    const session = this.#byHash.get(hash);
     if (session === undefined) return;
-    this.#byCookie.delete(hash);
+    this.#byHash.delete(hash);
     this.#bySecret.delete(hashKey(session.authorization));
   }
 
@@ -148,6 +155,10 @@ export class Sessions implements BackendDirectory {
 
 function sessionEnded(): CarillonError {
   return new CarillonError("unauthenticated", "the session has ended: sign in again");
+}
+
+function hashSecrets({ cookie, page }: SessionSecrets): string {
+  return hashKey(`${cookie}.${page}`);
 }
 
 function createSecret(): string {

@@ -82,14 +82,14 @@ describe("the password", () => {
     expect(headers.get("set-cookie")).toMatch(
       /^carillon_admin=[\w-]{43}; Path=\/admin; Max-Age=7200; HttpOnly; SameSite=Strict$/,
     );
-    const cookie = await signIn(node);
-    expect((await readDashboardSession(node, cookie)).body).toMatchObject({ signedIn: "password" });
+    const session = await signIn(node);
+    expect((await readDashboardSession(node, session)).body).toMatchObject({ signedIn: "password" });
     for (const vhost of ["/", "/shop"]) {
-      expect(await postToDashboard(node, TOPICS, {}, { cookie, "carillon-vhost": vhost })).toMatchObject({
+      expect(await postToDashboard(node, TOPICS, {}, { ...session, "carillon-vhost": vhost })).toMatchObject({
         status: 200,
       });
     }
-    expect((await postToDashboard(node, TOPICS, {}, { cookie, "carillon-vhost": "/none" })).status).toBe(404);
+    expect((await postToDashboard(node, TOPICS, {}, { ...session, "carillon-vhost": "/none" })).status).toBe(404);
   });
 
   test("is refused when it is wrong, and the session's secrets are no keys", async () => {
@@ -103,9 +103,9 @@ describe("the password", () => {
     ]) {
       expect((await postToDashboard(node, "sign-in", credentials)).status).toBeGreaterThanOrEqual(400);
     }
-    const cookie = await signIn(node);
-    const [, secret = ""] = cookie.split("=");
-    for (const authorization of [`Bearer ${secret}`, `Dashboard ${secret}`]) {
+    const session = await signIn(node);
+    const secrets = [session.cookie.split("=")[1] ?? "", session["carillon-dashboard-secret"]];
+    for (const authorization of secrets.flatMap((secret) => [`Bearer ${secret}`, `Dashboard ${secret}`])) {
       const { status } = await new TestBackend(node, { authorization }).ask(ControlService.method.listTopics);
       expect(status).toBe(16);
     }
@@ -133,17 +133,17 @@ describe("the password", () => {
 
   test("ends the session and its streams when the user signs out", async () => {
     const node = await startWithPassword();
-    const cookie = await signIn(node);
+    const session = await signIn(node);
     const stream = await fetch(`${node.http}/admin/rpc/carillon.v1.MetricsService/WatchMetrics`, {
       method: "POST",
-      headers: { "carillon-dashboard": "1", "content-type": "application/connect+json", cookie },
+      headers: { "carillon-dashboard": "1", "content-type": "application/connect+json", ...session },
       body: Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]),
     });
     expect(stream.status).toBe(200);
-    const { headers } = await postToDashboard(node, "sign-out", {}, { cookie });
+    const { headers } = await postToDashboard(node, "sign-out", {}, session);
     expect(headers.get("set-cookie")).toMatch(/^carillon_admin=; Path=\/admin; Max-Age=0; /);
     expect(await stream.text()).toContain('"code":"unauthenticated"');
-    expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(401);
+    expect((await postToDashboard(node, TOPICS, {}, session)).status).toBe(401);
   });
 });
 
@@ -152,8 +152,8 @@ test("sign-ins and changes are logged with their address and user, and without s
   const admin = { password_hash: PASSWORD_HASH, actions: true };
   const node = await startNode({ admin, vhosts: { "/": { keys: KEYS } } }, log);
   await postToDashboard(node, "sign-in", { password: "a wrong one" });
-  const cookie = await signIn(node, { key: "operator" });
-  await postToDashboard(node, DISCONNECT, { target: { user: "ann" } }, { cookie });
+  const session = await signIn(node, { key: "operator" });
+  await postToDashboard(node, DISCONNECT, { target: { user: "ann" } }, session);
   const address = "127.0.0.1";
   expect(records).toEqual(
     expect.arrayContaining([
@@ -168,7 +168,12 @@ test("sign-ins and changes are logged with their address and user, and without s
     ]),
   );
   const written = JSON.stringify(records);
-  for (const secret of ["a wrong one", cookie.split("=")[1] ?? "", PASSWORD_HASH])
+  for (const secret of [
+    "a wrong one",
+    session.cookie.split("=")[1] ?? "",
+    session["carillon-dashboard-secret"],
+    PASSWORD_HASH,
+  ])
     expect(written).not.toContain(secret);
 });
 
@@ -180,13 +185,13 @@ test("a session serves all nodes of the cluster, and ends on all of them", async
     [{ password: PASSWORD }, "password"],
     [{ key: "operator" }, "operator"],
   ] as const) {
-    const cookie = await signIn(nodes[0], credentials);
-    expect((await readDashboardSession(nodes[1], cookie)).body).toMatchObject({ signedIn: name });
-    expect((await postToDashboard(nodes[1], TOPICS, {}, { cookie })).status).toBe(200);
-    await postToDashboard(nodes[1], "sign-out", {}, { cookie });
+    const session = await signIn(nodes[0], credentials);
+    expect((await readDashboardSession(nodes[1], session)).body).toMatchObject({ signedIn: name });
+    expect((await postToDashboard(nodes[1], TOPICS, {}, session)).status).toBe(200);
+    await postToDashboard(nodes[1], "sign-out", {}, session);
     for (const node of nodes) {
-      while ((await postToDashboard(node, TOPICS, {}, { cookie })).status !== 401);
-      expect((await readDashboardSession(node, cookie)).body).not.toHaveProperty("signedIn");
+      while ((await postToDashboard(node, TOPICS, {}, session)).status !== 401);
+      expect((await readDashboardSession(node, session)).body).not.toHaveProperty("signedIn");
     }
   }
 });
@@ -201,15 +206,15 @@ describe("a key", () => {
 
   test("signs in with the action admin, and has only its other rights", async () => {
     const node = await startWithPassword();
-    const cookie = await signIn(node, { key: "operator" });
-    expect((await readDashboardSession(node, cookie)).body).toMatchObject({ signedIn: "operator" });
-    expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(200);
+    const session = await signIn(node, { key: "operator" });
+    expect((await readDashboardSession(node, session)).body).toMatchObject({ signedIn: "operator" });
+    expect((await postToDashboard(node, TOPICS, {}, session)).status).toBe(200);
     const connections = "rpc/carillon.v1.ControlService/ListConnections";
-    expect((await postToDashboard(node, connections, {}, { cookie })).body).toEqual({
+    expect((await postToDashboard(node, connections, {}, session)).body).toEqual({
       code: "permission_denied",
       message: 'key "operator" lacks the action "connections"',
     });
-    expect((await postToDashboard(node, TOPICS, {}, { cookie, "carillon-vhost": "/shop" })).status).toBe(403);
+    expect((await postToDashboard(node, TOPICS, {}, { ...session, "carillon-vhost": "/shop" })).status).toBe(403);
   });
 
   test("is refused when it is unknown or lacks the action admin", async () => {
@@ -233,20 +238,31 @@ describe("a key", () => {
       name: "temporary",
       actions: ["admin", "topics"],
     });
-    const cookie = await signIn(node, { key: secret });
-    expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(200);
-    expect((await readDashboardSession(node, cookie)).body).toMatchObject({ signedIn: "temporary" });
+    const session = await signIn(node, { key: secret });
+    expect((await postToDashboard(node, TOPICS, {}, session)).status).toBe(200);
+    expect((await readDashboardSession(node, session)).body).toMatchObject({ signedIn: "temporary" });
     await root.call(ControlService.method.revokeKey, { id: key?.id ?? "" });
-    expect((await readDashboardSession(node, cookie)).body).not.toHaveProperty("signedIn");
-    expect((await postToDashboard(node, TOPICS, {}, { cookie })).status).toBe(401);
+    expect((await readDashboardSession(node, session)).body).not.toHaveProperty("signedIn");
+    expect((await postToDashboard(node, TOPICS, {}, session)).status).toBe(401);
   });
 });
 
 describe("calls", () => {
+  test("need both secrets of the session, because browsers send the cookie to other ports of the host", async () => {
+    const node = await startWithPassword();
+    const { cookie, ...secret } = await signIn(node);
+    const other = await signIn(node);
+    for (const headers of [{ cookie }, secret, { ...other, cookie }, { cookie, "carillon-dashboard-secret": "" }]) {
+      expect((await postToDashboard(node, TOPICS, {}, headers)).status).toBe(401);
+      expect((await readDashboardSession(node, headers)).body).not.toHaveProperty("signedIn");
+    }
+    expect((await postToDashboard(node, TOPICS, {}, { cookie, ...secret })).status).toBe(200);
+  });
+
   test("are refused from other pages, and by other methods than POST", async () => {
     const node = await startWithPassword();
-    const cookie = await signIn(node);
-    const own = { cookie, origin: node.http, "sec-fetch-site": "same-origin" };
+    const session = await signIn(node);
+    const own = { ...session, origin: node.http, "sec-fetch-site": "same-origin" };
     expect((await postToDashboard(node, TOPICS, {}, own)).status).toBe(200);
     const foreign: Record<string, string>[] = [
       { "carillon-dashboard": "" },
@@ -264,7 +280,7 @@ describe("calls", () => {
         ]);
       }
     }
-    const get = await fetch(`${node.http}/admin/${TOPICS}`, { headers: { cookie, "carillon-dashboard": "1" } });
+    const get = await fetch(`${node.http}/admin/${TOPICS}`, { headers: { ...session, "carillon-dashboard": "1" } });
     expect([get.status, get.headers.get("allow")]).toEqual([405, "POST"]);
     const preflight = await fetch(`${node.http}/admin/${TOPICS}`, {
       method: "OPTIONS",
@@ -275,9 +291,9 @@ describe("calls", () => {
 
   test("ignore a key in the request, and reach no methods that the dashboard does not need", async () => {
     const node = await startWithPassword();
-    const cookie = await signIn(node, { key: "operator" });
+    const session = await signIn(node, { key: "operator" });
     const connections = "rpc/carillon.v1.ControlService/ListConnections";
-    const headers = { cookie, authorization: "Bearer backend" };
+    const headers = { ...session, authorization: "Bearer backend" };
     expect((await postToDashboard(node, PUBLISH, {}, headers)).body).toMatchObject({
       message: expect.stringContaining("read-only"),
     });
@@ -285,9 +301,7 @@ describe("calls", () => {
       message: 'key "operator" lacks the action "connections"',
     });
     for (const method of ["CreateKey", "RevokeKey", "DeleteVhost", "Subscribe"]) {
-      expect((await postToDashboard(node, `rpc/carillon.v1.ControlService/${method}`, {}, { cookie })).status).toBe(
-        404,
-      );
+      expect((await postToDashboard(node, `rpc/carillon.v1.ControlService/${method}`, {}, session)).status).toBe(404);
     }
   });
 
@@ -300,7 +314,7 @@ describe("calls", () => {
       [PUBLISH, message],
       [DISCONNECT, { user: "ann" }],
     ] as const) {
-      expect((await postToDashboard(reading, path, body, { cookie: readOnly })).body).toEqual({
+      expect((await postToDashboard(reading, path, body, readOnly)).body).toEqual({
         code: "permission_denied",
         message: "the dashboard is read-only: see admin.actions in the configuration",
       });
@@ -309,8 +323,8 @@ describe("calls", () => {
     const acting = await startWithPassword({ actions: true });
     const listener = await connect(`${acting.ws}/ws`);
     await listener.join("a");
-    const cookie = await signIn(acting);
-    expect((await postToDashboard(acting, PUBLISH, message, { cookie })).status).toBe(200);
+    const session = await signIn(acting);
+    expect((await postToDashboard(acting, PUBLISH, message, session)).status).toBe(200);
     expect(await listener.next()).toMatchObject({ topic: "a", payload: "hello" });
   });
 });

@@ -27,15 +27,22 @@ export async function postToDashboard(
   return toAnswer(response);
 }
 
-export async function readDashboardSession({ http }: TestNode, cookie = ""): Promise<DashboardAnswer> {
-  return toAnswer(await fetch(`${http}/admin/session`, { headers: { cookie } }));
+export async function readDashboardSession(
+  { http }: TestNode,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<DashboardAnswer> {
+  return toAnswer(await fetch(`${http}/admin/session`, { headers }));
 }
 
-/** Signs in. @returns the `cookie` header of the session */
-export async function signIn(node: TestNode, credentials: object = { password: PASSWORD }): Promise<string> {
+/** Headers of a session. */
+export type SessionHeaders = { readonly cookie: string; readonly "carillon-dashboard-secret": string };
+
+/** Signs in. @returns the headers of the session */
+export async function signIn(node: TestNode, credentials: object = { password: PASSWORD }): Promise<SessionHeaders> {
   const { body, headers, status } = await postToDashboard(node, "sign-in", credentials);
   if (status !== 200) throw new Error(`the sign-in was refused (${status}): ${JSON.stringify(body)}`);
-  return /^[^;]*/.exec(headers.get("set-cookie") ?? "")?.[0] ?? "";
+  const cookie = /^[^;]*/.exec(headers.get("set-cookie") ?? "")?.[0] ?? "";
+  return { cookie, "carillon-dashboard-secret": String(body["secret"]) };
 }
 
 async function toAnswer(response: Response): Promise<DashboardAnswer> {

@@ -156,9 +156,10 @@ inBrowser("the dashboard's pages", () => {
     const shown = await openSignedIn(node, { hash: "#/workers" });
     await shown.says("empty", /No workers are connected/);
     const worker = new WorkStream(node.grpc);
-    await worker.hello({ events: ["image.*"], capacity: 3, name: "images" });
+    // The name has a character that reverses what follows.
+    await worker.hello({ events: ["image.*"], capacity: 3, name: "images\u202e" });
     await rowsOf(shown, "workers").waitFor();
-    expect(await rowsOf(shown, "workers").innerText()).toMatch(/images[^]*image\.\*[^]*0 of 3/);
+    expect(await rowsOf(shown, "workers").innerText()).toMatch(/^images\\u\{202e\} [^]*image\.\*[^]*0 of 3/);
     expect(await findBarriers(shown)).toEqual([]);
   });
 
