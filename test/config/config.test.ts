@@ -96,7 +96,7 @@ test("refuses a broker that is neither memory nor NATS, without showing a passwo
 test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   ["an unknown key", { htpp: "x" }, "htpp: unknown key; did you mean http?"],
   ["an unknown key below", { limits: { outbx: 1 } }, "limits.outbx: unknown key; did you mean outbox?"],
-  ["nothing near", { zzzzzzzz: 1 }, "zzzzzzzz: unknown key; known: http, grpc, insecure"],
+  ["nothing near", { zzzzzzzz: 1 }, "zzzzzzzz: unknown key; known: http, grpc, processes, insecure"],
   [
     "a key of a broker",
     { brokers: { a: { driver: "nats", servers: ["nats://h:1"], usr: "x" } } },
