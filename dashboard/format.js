@@ -10,6 +10,11 @@ export function count(value = 0) {
   return whole.format(Number(value));
 }
 
+/** Formats a count with its noun, such as "1 member". */
+export function plural(value, noun) {
+  return `${count(value)} ${noun}${Number(value) === 1 ? "" : "s"}`;
+}
+
 /** Formats a rate per second: exactly while it is small. */
 export function rate(value = 0) {
   if (value > 0 && value < 10) return value.toFixed(1);

@@ -1,5 +1,5 @@
 import { empty, facts, failure, h, loading, pageHead, panel, show, table } from "./elements.js";
-import { ago, clock, count, decodePayload, moment, rate } from "./format.js";
+import { ago, clock, count, decodePayload, moment, plural, rate } from "./format.js";
 import { LiveTail } from "./live-tail.js";
 import { call } from "./rpc.js";
 import { TopicRates } from "./topic-rates.js";
@@ -87,7 +87,7 @@ async function showMembers(target, name, broker, signal) {
     const rest = Number(all) - members.length;
     show(
       target,
-      h("p", { className: "aside" }, `${count(all)} members, ${count(users)} users`),
+      h("p", { className: "aside" }, `${plural(all, "member")}, ${plural(users, "user")}`),
       table("Members", MEMBERS, members, "members"),
       rest > 0 ? h("p", { className: "aside" }, `and ${count(rest)} more`) : undefined,
     );

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../moment.js";
 import { addBothOptions, addBrokerOption, parseServer } from "../node-options.js";
 import { MIN_PAYLOAD } from "./stamp.js";
@@ -14,7 +14,11 @@ export function addBenchCommand(program: Command): void {
         )
         .option("-n, --clients <number>", "clients, each in one topic", parseCount(1_000_000), 100)
         .option("-r, --rate <number>", "published messages per second", parseCount(10_000_000), 100)
-        .option("-d, --duration <duration>", "time of publishing, such as 500ms, 30s or 5m", parseBenchDuration, 10_000)
+        .addOption(
+          new Option("-d, --duration <duration>", "time of publishing, such as 500ms, 30s or 5m")
+            .argParser(parseBenchDuration)
+            .default(10_000, "10s"),
+        )
         .option("--size <bytes>", `payload of a message, ${MIN_PAYLOAD} to 1048576 bytes`, parseSize, 100)
         .option("--topics <number>", "topics that clients and messages are spread over", parseCount(100_000), 1)
         .option("--topic <prefix>", "beginning of the topics' names (default: random)")
