@@ -59,7 +59,7 @@ export function callParts<T = unknown>(
   };
   return {
     next: read,
-    return: frames.return as () => Promise<IteratorReturnResult<undefined>>,
+    return: (frames as { return: () => Promise<IteratorReturnResult<undefined>> }).return,
     [Symbol.asyncIterator]() {
       return this;
     },

@@ -250,7 +250,7 @@ export function createEventSocket(
         receive({ topic: "@pong", id: command.id });
         break;
       case "authenticate":
-        protocols = ["carillon", `bearer.${command.payload}`];
+        protocols = ["carillon", `bearer.${command.payload as string}`];
         await reopenAll(() => true);
         answer(command);
         break;

@@ -2,7 +2,7 @@ import type { Topic } from "./topic.js";
 
 /** Part of the WebSocket interface that the client uses. Browsers, Node 22, Deno, Bun and `ws` have it. */
 export interface WebSocketLike {
-  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: object) => void): void;
+  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: object) => unknown): void;
   send(text: string): void;
   close(code?: number, reason?: string): void;
 }
