@@ -12,4 +12,7 @@ process.stdout.on("error", (error) => {
 // Notes may be lost without ending a command.
 process.stderr.on("error", ignore);
 
+// SIGHUP reloads a running node. One that is still starting reads the changed file anyway, so it must only not end.
+if (process.argv.includes("serve") && !process.stdout.isTTY) process.on("SIGHUP", ignore);
+
 await run(process.argv);

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, request as sendRequest } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -41,10 +42,13 @@ export class Forwarder {
   /** Takes the requests that other processes pass on. @throws Error of node:net */
   async listen(): Promise<void> {
     const { siblings } = this.#options;
+    const path = siblings.socketOf(siblings.number);
+    // A killed process leaves its socket behind.
+    await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       // Otherwise node:cluster would let the primary process listen.
-      this.#server.listen({ path: siblings.socketOf(siblings.number), exclusive: true }, resolve);
+      this.#server.listen({ path, exclusive: true }, resolve);
     });
   }
 
