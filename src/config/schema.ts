@@ -63,7 +63,7 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .enum(["auto", "on", "off"])
             .default("auto")
             .describe(
-              "The dashboard at `/admin` of the HTTP port. `auto` serves it when `password_hash` is set, and without signing in while `http` is a loopback address and no keys exist. `on` also lets keys with the action `admin` sign in.",
+              "The dashboard at `/admin` of the HTTP port. `auto` serves it when `password_hash` is set, and without signing in while `http` is a loopback address and neither keys nor `trusted_proxies` exist. `on` also lets keys with the action `admin` sign in.",
             ),
           password_hash: z
             .string()
@@ -92,7 +92,9 @@ export function createSchema(dialects: readonly DialectSettings[]) {
       page: z
         .enum(["auto", "on", "off"])
         .default("auto")
-        .describe("The try-it page at `/`. `auto` serves it when `http` is a loopback address."),
+        .describe(
+          "The try-it page at `/`. `auto` serves it when `http` is a loopback address and no `trusted_proxies` are set.",
+        ),
       brokers: z
         .record(brokerName, broker)
         .refine((brokers) => Object.keys(brokers).length > 0, "expected at least one broker")

@@ -42,6 +42,18 @@ describe("the dashboard is served", () => {
     expect((await postToDashboard(node, "sign-in", { key: "x" })).status).toBe(404);
   });
 
+  test("without keys behind a proxy on the same machine only by dashboard: on or a password", async () => {
+    const proxies = { trusted_proxies: ["127.0.0.1"] };
+    const quiet = await startNode(proxies);
+    expect(await statusOf(quiet, "/admin")).toBe(404);
+    expect((await postToDashboard(quiet, TOPICS)).status).toBe(404);
+    const open = await startNode({ ...proxies, admin: { dashboard: "on" } });
+    expect(await statusOf(open, "/admin")).toBe(200);
+    const guarded = await startNode({ ...proxies, admin: { password_hash: PASSWORD_HASH } });
+    expect(await statusOf(guarded, "/admin")).toBe(200);
+    expect((await postToDashboard(guarded, TOPICS)).status).toBe(401);
+  });
+
   test("with keys only by dashboard: on or a password, and never by dashboard: off", async () => {
     const vhosts = { "/": { keys: KEYS } };
     expect(await statusOf(await startNode({ vhosts }), "/admin")).toBe(404);

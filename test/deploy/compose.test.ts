@@ -77,8 +77,9 @@ test("builds the image that all nodes use, and checks them by the image's own pr
   }
 });
 
-test("has valid settings, which trust the proxy and name the NATS service", () => {
-  const { brokers, trusted_proxies: trusted } = settings();
+test("has valid settings, which trust the proxy, name the NATS service and hide the try-it page", () => {
+  const { brokers, page, trusted_proxies: trusted } = settings();
+  expect(page).toBe("off");
   expect(trusted).toEqual([services["nginx"]?.networks?.default.ipv4_address]);
   expect(brokers).toMatchObject({ nats: { servers: ["nats://nats:4222"] } });
   expect(services["nats"]?.command).toContain("--jetstream");

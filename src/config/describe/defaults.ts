@@ -29,7 +29,7 @@ insecure: false
 
 # Separate address for /healthz, /readyz and /metrics, which http then no longer serves:
 #   admin: { listen: 127.0.0.1:9090 }
-# Dashboard at /admin of http: on, off, or auto (on with a password, and on loopback while no keys exist).
+# Dashboard at /admin of http: on, off, or auto (on with a password, and on loopback without keys and proxies).
 #   admin: { password_hash: "scrypt:…" }   # carillon admin password
 # With dashboard: on, keys with the action admin can sign in, too. Without actions the dashboard only reads.
 admin:
@@ -53,7 +53,7 @@ origins:
   - https://[::1]
   - https://[::1]:*
 
-# The try-it page at "/": on, off, or auto (on when http listens on loopback).
+# The try-it page at "/": on, off, or auto (on when http listens on loopback without trusted_proxies).
 page: auto
 
 # Brokers by name, which carry messages between nodes. A NATS broker:

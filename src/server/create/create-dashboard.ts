@@ -7,8 +7,8 @@ import type { Config } from "../../config/schema.js";
 import type { Handler } from "../../net/http-handler.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
-import { isLoopback } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
+import { servesThisMachineOnly } from "../serves-page.js";
 
 export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "openLease" | "rpc"> {
   readonly keyring: Keyring;
@@ -18,14 +18,16 @@ export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "
 }
 
 /** Creates the routes of the dashboard; none where it is off. */
-export function createDashboard({ admin, http }: Config, context: DashboardContext): Map<string, Handler> {
+export function createDashboard(config: Config, context: DashboardContext): Map<string, Handler> {
+  const { admin } = config;
   if (admin.dashboard === "off") return new Map<string, Handler>();
   const { addressOf, keyring, limitedLog, log, openLease, rpc, sessions } = context;
   const { actions, password_hash: passwordHash, session: lifetime } = admin;
   const isOn = admin.dashboard === "on";
+  const isOpen = isOn || servesThisMachineOnly(config);
   const access: DashboardOptions["access"] = () => {
     if (passwordHash !== undefined) return "sign-in";
-    if (keyring.open) return isOn || isLoopback(http.host) ? "open" : "closed";
+    if (keyring.open) return isOpen ? "open" : "closed";
     return isOn ? "sign-in" : "closed";
   };
   const dashboard = new Dashboard({

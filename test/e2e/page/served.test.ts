@@ -39,6 +39,14 @@ test("serves the page on addresses other than loopback only with page: on", asyn
   expect((await fetch(onLoopback(open.http))).status).toBe(200);
 });
 
+test("serves the page behind a proxy on the same machine only with page: on", async () => {
+  const proxies = { trusted_proxies: ["127.0.0.1"] };
+  const quiet = await startNode(proxies);
+  expect((await fetch(`${quiet.http}/`)).status).toBe(404);
+  const open = await startNode({ ...proxies, page: "on" });
+  expect((await fetch(`${open.http}/`)).status).toBe(200);
+});
+
 function onLoopback(http: string): string {
   return http.replace("0.0.0.0", "127.0.0.1");
 }
