@@ -17,6 +17,7 @@ interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
   readonly spec?: {
     readonly replicas?: number;
+    readonly egress?: readonly { readonly ports: readonly { readonly port: number }[] }[];
     readonly template?: { readonly spec: { readonly terminationGracePeriodSeconds: number } };
   };
 }
@@ -107,6 +108,18 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
   test("leaves the number of pods to the autoscaler", () => {
     const deployment = manifests("everything").find(({ kind }) => kind === "Deployment");
     expect(deployment?.spec).not.toHaveProperty("replicas");
+  });
+
+  test.each([
+    ["nats.servers={nats://nats-1}", [4222]],
+    ["nats.servers={nats://10.0.0.1}", [4222]],
+    ["nats.servers={nats://[fd00::1]}", [4222]],
+    ["nats.servers={tls://nats-1:5222,nats://nats-2:5222,nats://nats-3}", [5222, 4222]],
+    ["config.brokers.main.driver=nats,config.brokers.main.servers={nats://x:6222}", [6222]],
+  ])("lets the nodes reach the ports of %s", (value, ports) => {
+    const rendered = manifests("minimal", "--set", "networkPolicy.enabled=true", "--set", value);
+    const [, nats] = rendered.find(({ kind }) => kind === "NetworkPolicy")?.spec?.egress ?? [];
+    expect(nats?.ports).toEqual(ports.map((port) => ({ port })));
   });
 
   test("has no object that was not asked for", () => {
