@@ -139,6 +139,25 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(text) });
   });
 
+  test.each([
+    ["config.vhosts./.jwt.secret", "secret_file to a file of secretFiles"],
+    ["config.vhosts./.tokens.secret", "secretFiles"],
+    ["config.vhosts./.hooks.key", "key_file"],
+    ["config.vhosts./.broadcaster.secret", "secretFiles"],
+    ["config.vhosts./.webrocket.access_token", "secretFiles"],
+    ["config.webrocket.admin.cookie", "cookie_file"],
+    ["config.brokers.main.password", "password_file"],
+    ["config.brokers.main.token", "token_file"],
+    ["config.brokers.main.servers", "creds_file", "{nats://u:hidden@h}"],
+    ["nats.servers", "nats.credsSecret", "{nats://u:hidden@h}"],
+  ])("refuses a secret in %s, which the ConfigMap would show", (path, remedy, value = "hidden") => {
+    const { status, stderr, stdout } = render("minimal", "--set", `${path}=${value}`);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain(`${path}: the ConfigMap would contain`);
+    expect(stderr).toContain(remedy);
+    expect(stderr).not.toContain("hidden");
+  });
+
   test("refuses to install nodes that would refuse to start without keys", () => {
     const { status, stderr } = render("minimal", "--set", "config.vhosts=null");
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("no vhost has keys") });

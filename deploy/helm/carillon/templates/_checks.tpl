@@ -1,0 +1,27 @@
+{{/* Settings below `path` that hold a secret, one on a line. A ConfigMap is readable to more people than a Secret. */}}
+{{- define "carillon.secretPaths" -}}
+{{- $names := list "secret" "password" "token" "access_token" "key" -}}
+{{- range $name, $value := .settings -}}
+{{- $path := printf "%s.%s" $.path $name -}}
+{{- if kindIs "map" $value -}}
+{{- include "carillon.secretPaths" (dict "path" $path "settings" $value) -}}
+{{- else if and $value (or (has $name $names) (hasSuffix ".webrocket.admin.cookie" $path)) -}}
+{{- printf "%s\n" $path -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses values whose secrets would be in the ConfigMap. */}}
+{{- define "carillon.checkSecrets" -}}
+{{- range compact (splitList "\n" (include "carillon.secretPaths" (dict "path" "config" "settings" .Values.config))) -}}
+{{- fail (printf "%s: the ConfigMap would contain the secret: set %s_file to a file of secretFiles, or the variable by secretVariables" . (splitList "." . | last)) -}}
+{{- end -}}
+{{- if contains "@" (join " " .Values.nats.servers) -}}
+{{- fail "nats.servers: the ConfigMap would contain the login: use nats.credsSecret" -}}
+{{- end -}}
+{{- range $name, $broker := .Values.config.brokers -}}
+{{- if contains "@" (join " " $broker.servers) -}}
+{{- fail (printf "config.brokers.%s.servers: the ConfigMap would contain the login: set creds_file, token_file or password_file to a file of secretFiles" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
