@@ -21,6 +21,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface ConfigSources<Input extends object = object> {
   /** Path of a YAML file. */
   readonly file?: string | undefined;
+  /** Refuses a file without settings: a reload may read it while it is being written. */
+  readonly refuseEmpty?: boolean;
   readonly environment?: NodeJS.ProcessEnv;
   /** Settings from flags, in the form of a configuration file. Flags override the environment, which overrides the file. */
   readonly flags?: Input;
@@ -85,8 +87,11 @@ export class ConfigReader {
   }
 
   /** Merges all sources. @throws CarillonError invalid_argument: an invalid file or variable */
-  merge({ broker, defaults = {}, environment = {}, file: path, flags = {} }: ConfigSources): MergedInput {
+  merge({ broker, defaults = {}, environment = {}, file: path, flags = {}, refuseEmpty }: ConfigSources): MergedInput {
     const file = path === undefined ? undefined : readYamlFile(path);
+    if (refuseEmpty === true && file?.isEmpty === true) {
+      throw new CarillonError("invalid_argument", `${path}: the file is empty; expected settings, or {} for none`);
+    }
     const shortForm = broker ?? environment["CARILLON_BROKER"];
     const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
     const base: Fields = { ...merge(defaults, file?.content ?? {}), ...brokers };

@@ -6,6 +6,8 @@ import { isObject } from "../util/json.js";
 /** Content of a configuration file. */
 export interface YamlFile {
   readonly content: Readonly<Record<string, unknown>>;
+  /** Whether the file holds nothing, or only comments. `{}` counts as something. */
+  readonly isEmpty: boolean;
   /** Returns the line of a setting's value, from 1 on; undefined where the file does not have the setting. */
   lineOf(path: readonly string[]): number | undefined;
 }
@@ -22,10 +24,12 @@ export function readYamlFile(file: string): YamlFile {
   const document = parseDocument(text, { prettyErrors: true, lineCounter: lines });
   const [fault] = document.errors;
   if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlFault(fault)}`);
-  const content = parseContent(document, file);
+  const parsed = parseContent(document, file);
+  const content = parsed ?? {};
   if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
   return {
     content,
+    isEmpty: parsed === null,
     lineOf: (path) => {
       const node = document.getIn(path, true);
       const [start] = (isNode(node) ? node.range : undefined) ?? [];
@@ -43,7 +47,7 @@ function yamlFault({ linePos, message }: YAMLParseError): string {
 
 function parseContent(document: Document.Parsed, file: string): unknown {
   try {
-    return document.toJS() ?? {};
+    return document.toJS();
   } catch {
     // The library's message names the alias, which may be an unquoted secret that begins with *.
     throw new CarillonError("invalid_argument", `${file}: values that begin with * must be quoted`);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKey } from "../../src/access/keys/key-secret.js";
 import { say } from "../support/backends/publish.js";
@@ -6,11 +6,11 @@ import { connect, refusedUpgrade } from "../support/clients/native.js";
 import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
 
-async function startFrom(yaml: string): Promise<{ node: RunningNode; write: (yaml: string) => void }> {
+async function startFrom(yaml: string) {
   const folder = temporaryFolder();
   const write = (text: string): void => writeFileSync(join(folder, "carillon.yaml"), text);
   write(yaml);
-  return { node: await startCarillon([], { folder }), write };
+  return { folder, node: await startCarillon([], { folder }), write };
 }
 
 function reload({ http }: RunningNode, environment: NodeJS.ProcessEnv = {}) {
@@ -49,6 +49,23 @@ test("C11: carillon reload exits with 2 for an invalid file, names every fault a
     expect(stderr).toContain(fault);
   }
   expect((await refusedUpgrade(`${node.ws}/ws/shop`)).status).toBe(404);
+});
+
+test("carillon reload refuses an empty file, and one that is gone", async () => {
+  const { folder, node, write } = await startFrom("vhosts: { /shop: {} }\n");
+  for (const yaml of ["", "# vhosts: {}\n"]) {
+    write(yaml);
+    const { code, stderr } = await reload(node);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining("the file is empty; expected settings, or {} for none"),
+    ]);
+  }
+  rmSync(join(folder, "carillon.yaml"));
+  expect(await reload(node)).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot read") });
+  await connect(`${node.ws}/ws/shop`);
+  write("{}\n");
+  expect(await reload(node)).toMatchObject({ code: 0, stdout: "changed: vhosts./shop\n" });
 });
 
 test("C11: carillon reload needs a key with the action vhosts, which CARILLON_KEY_FILE may hold", async () => {

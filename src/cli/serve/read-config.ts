@@ -1,3 +1,4 @@
+import type { ConfigSources } from "../../config/config-reader.js";
 import type { Config } from "../../config/schema.js";
 import { invalidArgument } from "../../errors.js";
 import { type ConfigInput, configReader, loadConfig } from "../../server/config.js";
@@ -21,6 +22,24 @@ export interface ServeFlags {
  * @throws CarillonError invalid_argument that names every fault, one per line
  */
 export function readConfig(given: ServeFlags, nats: string | undefined): Config {
+  return loadConfig(toSources(given, nats));
+}
+
+/**
+ * Reads the configuration of a running node again.
+ * @throws CarillonError invalid_argument: an empty file, too, because it may be half written
+ */
+export function rereadConfig(given: ServeFlags, nats: string | undefined): Config {
+  return loadConfig({ ...toSources(given, nats), refuseEmpty: true });
+}
+
+/** Names the configuration file in the flags, so that a reload misses it once it is gone. */
+export function nameConfigFile(flags: ServeFlags): ServeFlags {
+  const file = findConfigFile(flags.config);
+  return file === undefined ? flags : { ...flags, config: file };
+}
+
+function toSources(given: ServeFlags, nats: string | undefined): ConfigSources<ConfigInput> {
   const { broker = nats, config, grpc, http, insecure, processes } = given;
   const flags: ConfigInput = {
     ...(http === undefined ? {} : { http }),
@@ -30,7 +49,7 @@ export function readConfig(given: ServeFlags, nats: string | undefined): Config 
   };
   // A server that is there anyway keeps the run-time state, too.
   const defaults: ConfigInput = nats === undefined ? {} : { store: { driver: "nats" } };
-  return loadConfig({ file: findConfigFile(config), environment: process.env, flags, broker, defaults });
+  return { file: findConfigFile(config), environment: process.env, flags, broker, defaults };
 }
 
 /** Checks that `--with-nats` does not replace other brokers. @throws CarillonError invalid_argument */

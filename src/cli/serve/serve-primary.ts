@@ -8,7 +8,7 @@ import { type Address, formatAddress } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
 import { onSignals } from "./on-signals.js";
-import { readConfig } from "./read-config.js";
+import { rereadConfig } from "./read-config.js";
 import type { ServeContext } from "./serve.js";
 import { formatSuggestions } from "./suggestions.js";
 
@@ -39,7 +39,7 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     http,
     grpc,
     checkConfig: () => {
-      readConfig({ ...flags, http, grpc }, broker);
+      rereadConfig({ ...flags, http, grpc }, broker);
     },
   });
   onSignals(log, {

@@ -5,7 +5,7 @@ import { Siblings } from "../../processes/siblings.js";
 import { Server } from "../../server/server.js";
 import { ignore } from "../../util/ignore.js";
 import { EXIT, fail } from "../exit-code.js";
-import { readConfig, type ServeFlags } from "./read-config.js";
+import { readConfig, rereadConfig, type ServeFlags } from "./read-config.js";
 
 /**
  * Runs a node in one of several processes. The primary process stops it and has it reload. It also stops when the primary
@@ -29,10 +29,10 @@ export async function serveWorker(flags: ServeFlags): Promise<void> {
   });
   let config: Config;
   try {
-    const read = (): Config => readConfig({ ...flags, ...siblings.addresses }, siblings.broker);
-    config = read();
+    const given = { ...flags, ...siblings.addresses };
+    config = readConfig(given, siblings.broker);
     const log = createLog({ ...config.log, fields: { process: siblings.number } });
-    server = new Server(config, log, { readConfig: read, siblings });
+    server = new Server(config, log, { readConfig: () => rereadConfig(given, siblings.broker), siblings });
   } catch (error) {
     fail(error, EXIT.usage);
     process.exit();

@@ -8,7 +8,7 @@ import { Server } from "../../server/server.js";
 import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
 import { onSignals } from "./on-signals.js";
-import { checkBrokers, readConfig, type ServeFlags } from "./read-config.js";
+import { checkBrokers, nameConfigFile, readConfig, rereadConfig, type ServeFlags } from "./read-config.js";
 import { servePrimary } from "./serve-primary.js";
 import { serveWorker } from "./serve-worker.js";
 import { formatSuggestions } from "./suggestions.js";
@@ -28,11 +28,12 @@ export interface ServeContext {
 const PLACEHOLDER = "nats://127.0.0.1:4222";
 
 /** Runs a node, or several processes, until a signal arrives: the first one stops it gracefully, a second one exits at once. */
-export async function serveCommand(flags: ServeFlags): Promise<void> {
+export async function serveCommand(given: ServeFlags): Promise<void> {
   if (cluster.isWorker) {
-    await serveWorker(flags);
+    await serveWorker(given);
     return;
   }
+  const flags = nameConfigFile(given);
   let config: Config;
   try {
     if (flags.withNats === true) checkBrokers(flags);
@@ -82,7 +83,7 @@ function createNats(flags: ServeFlags, config: Config, log: Logger): NatsServerP
 async function serveNode({ broker, config, flags, log, nats }: ServeContext): Promise<void> {
   let server: Server;
   try {
-    server = new Server(config, log, { readConfig: () => readConfig(flags, broker) });
+    server = new Server(config, log, { readConfig: () => rereadConfig(flags, broker) });
   } catch (error) {
     await nats?.stop();
     fail(error, EXIT.usage);
