@@ -90,7 +90,13 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
       brokers: { nats: { creds_file: "/etc/carillon/nats/creds" } },
     });
     const own = settingsOf(
-      manifests("minimal", "--set-json", 'config.brokers={"memory":{"driver":"memory"}}', "--set", "config.store=null"),
+      manifests(
+        "minimal",
+        "--set-json",
+        'config.brokers={"memory":{"driver":"memory"}}',
+        "--set",
+        "config.store=null,replicas=1",
+      ),
     );
     expect(own.config.brokers).toEqual({ memory: { driver: "memory" } });
   });
@@ -156,6 +162,25 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     expect(stderr).toContain(`${path}: the ConfigMap would contain`);
     expect(stderr).toContain(remedy);
     expect(stderr).not.toContain("hidden");
+  });
+
+  const memory = 'config.brokers={"main":{"driver":"memory"}}';
+  test.each([
+    ["a memory broker", ["--set-json", memory], "config.brokers.main"],
+    [
+      "a memory broker with autoscaling",
+      ["--set-json", memory, "--set", "replicas=1,autoscaling.enabled=true"],
+      "config.brokers.main",
+    ],
+    ["a memory store", ["--set", "config.store.driver=memory"], "config.store"],
+    ["a file store", ["--set", "config.store.driver=file"], "config.store"],
+    ["no store", ["--set", "config.store=null"], "config.store"],
+  ])("refuses several pods with %s", (_, flags, path) => {
+    const { status, stderr } = render("minimal", ...flags);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(`${path}: several pods would not`),
+    });
   });
 
   test("refuses to install nodes that would refuse to start without keys", () => {

@@ -25,3 +25,18 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Refuses several pods whose messages or state would stay in one of them. */}}
+{{- define "carillon.checkShared" -}}
+{{- if or .values.autoscaling.enabled (gt (int .values.replicas) 1) -}}
+{{- $advice := "expected the driver nats, or replicas: 1 without autoscaling" -}}
+{{- range $name, $broker := .settings.brokers -}}
+{{- if ne (dig "driver" "" $broker) "nats" -}}
+{{- fail (printf "config.brokers.%s: several pods would not receive each other's messages: %s" $name $advice) -}}
+{{- end -}}
+{{- end -}}
+{{- if ne (dig "driver" "memory" (.settings.store | default dict)) "nats" -}}
+{{- fail (printf "config.store: several pods would not see each other's keys, vhosts and channels: %s" $advice) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

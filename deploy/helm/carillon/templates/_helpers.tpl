@@ -61,5 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if not (or $hasKeys $settings.insecure) -}}
 {{- fail "config.vhosts: no vhost has keys, and the nodes would refuse to start: add one that `carillon key create` makes" -}}
 {{- end -}}
-{{- toYaml (mustMergeOverwrite $settings $own) -}}
+{{- $settings = mustMergeOverwrite $settings $own -}}
+{{- include "carillon.checkShared" (dict "values" .Values "settings" $settings) -}}
+{{- toYaml $settings -}}
 {{- end -}}
