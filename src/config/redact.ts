@@ -3,18 +3,25 @@ import type { Json, JsonObject } from "../access/decide/principal.js";
 /** Settings that hold secrets or their hashes. */
 const SECRET = new Set(["secret", "key", "hash", "access_token", "password", "password_hash", "token"]);
 
+/** Settings that are URLs, whose queries may hold secrets. */
+const URLS: ReadonlySet<string> = new Set(["url", "jwks_url"]);
+
 /** Settings that name local files. Remote callers may not make a node read files. */
 const FILES: ReadonlySet<string> = new Set(["secret_file", "public_key_file", "access_token_file", "key_file"]);
 
-/** Settings that hold secrets or their hashes, and lists of URLs that may. */
+/** Replaces the value of a setting that holds a secret or its hash, and user names and passwords in URLs. */
 export function redactSetting(key: string, value: Json): Json {
   if (SECRET.has(key)) return "(not shown)";
-  if (key === "servers" && Array.isArray(value)) return value.map((url: Json) => hideUser(url));
   return redactValue(value, key);
 }
 
-function hideUser(url: Json): Json {
-  return typeof url === "string" ? url.replace(/\/\/[^/]*@/s, "//(not shown)@") : url;
+function redactText(text: string, key: string): string {
+  // The query may hold an issuer's key.
+  const shown = URLS.has(key) ? text.replace(/\?.*/s, "?(not shown)") : text;
+  if (!/^\s*[a-z][a-z\d+.-]*:\/\//i.test(shown)) return shown;
+  // The password of a malformed URL may contain any character.
+  const user = URL.canParse(shown) ? /\/\/[^/?#\\]*@/ : /\/\/.*@/s;
+  return shown.replace(user, "//(not shown)@");
 }
 
 /** Replaces secrets in settings, so that they can be shown. */
@@ -24,8 +31,7 @@ export function redactSecrets(settings: JsonObject): JsonObject {
 
 function redactValue(value: Json, key = ""): Json {
   if (Array.isArray(value)) return value.map((entry: Json) => redactValue(entry));
-  // The query may hold an issuer's key.
-  if (key === "jwks_url" && typeof value === "string") return value.replace(/\?.*/s, "?(not shown)");
+  if (typeof value === "string") return redactText(value, key);
   return typeof value === "object" && value !== null ? redactSecrets(value as JsonObject) : value;
 }
 

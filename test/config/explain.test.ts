@@ -73,6 +73,19 @@ webrocket: { admin: { listen: 127.0.0.1:0, cookie: ${SECRET} } }
 });
 
 test.each([
+  [`https://user:${SECRET}@h/x@y`, "https://(not shown)@h/x@y"],
+  [`https://user:${SECRET}/@h/x`, "https://(not shown)@h/x"],
+  [`grpc://h:1/?key=${SECRET}`, "grpc://h:1/?(not shown)"],
+  ["https://h/x@y", "https://h/x@y"],
+])("hides the user, password and query of a URL: %j", (url, shown) => {
+  const yaml = `vhosts: { /: { hooks: { url: "${url}" }, jwt: { jwks_url: "${url}" } } }`;
+  for (const key of ["vhosts", "vhosts./.hooks", "vhosts./.jwt"]) expect(explain(key, yaml)).not.toContain("s3cret");
+  for (const key of ["vhosts./.hooks.url", "vhosts./.jwt.jwks_url"]) {
+    expect(explain(key, yaml)).toContain(`value     ${JSON.stringify(shown)}\n`);
+  }
+});
+
+test.each([
   ["limits.outbx", "limits.outbx: unknown key; did you mean limits.outbox?"],
   ["limts.outbox", "limts: unknown key; did you mean limits?"],
   ["limits.outbox.x", "limits.outbox.x: unknown key; it has no keys"],
