@@ -32,7 +32,7 @@ const nodes = Object.entries(services).filter(([name]) => /^carillon-\d$/.test(n
 
 /** Settings of the nodes, with a key. */
 function settings() {
-  const text = readFileSync(join(FOLDER, "carillon.yaml"), "utf8").replace(
+  const text = readFileSync(join(FOLDER, "settings", "carillon.yaml"), "utf8").replace(
     "HASH_OF_YOUR_KEY",
     `sha256:${"0".repeat(64)}`,
   );
@@ -83,6 +83,15 @@ test("has valid settings, which trust the proxy, name the NATS service and hide 
   expect(trusted).toEqual([services["nginx"]?.networks?.default.ipv4_address]);
   expect(brokers).toMatchObject({ nats: { servers: ["nats://nats:4222"] } });
   expect(services["nats"]?.command).toContain("--jetstream");
+});
+
+test("mounts the folder of the settings, so that a reload reads a file that an editor has replaced", () => {
+  for (const [, { volumes: mounts = [] }] of nodes) {
+    expect(mounts).toEqual(["./settings:/etc/carillon:ro"]);
+    expect(statSync(join(FOLDER, "settings")).isDirectory()).toBe(true);
+  }
+  const final = readStages(readFileSync(join(FOLDER, "Dockerfile"), "utf8")).at(-1);
+  expect(JSON.stringify(final)).toContain('"/etc/carillon"');
 });
 
 test("waits longer for a node to stop than the node takes", () => {
