@@ -140,6 +140,10 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     ["ingress.enabled=true", "hosts"],
     ["httpRoute.enabled=true", "parentRefs"],
     ["drainSecond=5", "drainSecond"],
+    [
+      "autoscaling.enabled=true,autoscaling.minReplicas=5,autoscaling.maxReplicas=2",
+      "autoscaling.maxReplicas: expected",
+    ],
   ])("refuses %s", (value, text) => {
     const { status, stderr } = render("minimal", "--set", value);
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(text) });
