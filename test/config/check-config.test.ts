@@ -9,7 +9,7 @@ import { cleanUp } from "../support/clean-up.js";
 import { connectNats } from "../support/nats/client.js";
 import { startNats } from "../support/nats/server.js";
 import { TestAuthority } from "../support/net/certificates.js";
-import { temporaryFolder } from "../support/temporary-files.js";
+import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
 
 const log = createLog({ level: "silent", format: "json" });
 const PORTS = { http: "127.0.0.1:0", grpc: "127.0.0.1:0" };
@@ -72,6 +72,11 @@ test.each<[string, ConfigInput, RegExp]>([
 ])("reports configurations that prevent a start: %s", async (_, input, expected) => {
   expect(await faultsOf(input)).toMatch(expected);
   expect(await start(input)).toMatch(expected);
+});
+
+test.each(["jwt", "tokens"])("names the setting of a file when its secret is too short: %s", async (key) => {
+  const input = { vhosts: { "/shop": { [key]: { secret_file: temporaryFile("secret", "short") } } } };
+  expect(await faultsOf(input)).toMatch(`vhosts./shop.${key}.secret_file: HS`);
 });
 
 test("reports every fault on a line of its own", async () => {

@@ -72,7 +72,7 @@ export interface VhostAccess extends AccessTools {
  */
 export function createVhostAccess(vhost: string, settings: AccessSettings, resources: AccessResources): VhostAccess {
   const { clock, leases, onFailure, store } = resources;
-  const jwt = settings.jwt === undefined ? undefined : createJwtVerifier(toJwtOptions(settings.jwt), clock, onFailure);
+  const jwt = settings.jwt === undefined ? undefined : createJwtVerifier(settings.jwt, clock, onFailure);
   const secret = createTokenSecret(vhost, settings.tokens, store);
   const granted = Permissions.of(settings.anonymous.permissions);
   const issued = new TokenVerifier({ vhost, secret, store, leases, clock });
@@ -109,19 +109,29 @@ export function toJwtOptions(settings: JwtSettings): JwtOptions {
   };
 }
 
-function createJwtVerifier(options: JwtOptions, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
+function createJwtVerifier(settings: JwtSettings, clock: Clock, onFailure: AccessResources["onFailure"]): JwtVerifier {
+  const options = toJwtOptions(settings);
+  return withSettingsOf("jwt", settings, () => new JwtVerifier(options, clock, onFailure));
+}
+
+/** Runs a function whose errors begin with the key of a setting. Adds the object's name, and `_file` if a file holds the value. */
+function withSettingsOf<Made>(name: string, settings: object, make: () => Made): Made {
   try {
-    return new JwtVerifier(options, clock, onFailure);
+    return make();
   } catch (error) {
-    // The verifier's errors name the setting without its prefix.
     const { code, message } = CarillonError.from(error);
-    throw new CarillonError(code, `jwt.${message}`, { cause: error });
+    const [key = ""] = message.split(":", 1);
+    const fileKey = `${key}_file`;
+    const isFile = (settings as Readonly<Record<string, unknown>>)[fileKey] !== undefined;
+    const text = isFile ? `${fileKey}${message.slice(key.length)}` : message;
+    throw new CarillonError(code, `${name}.${text}`, { cause: error });
   }
 }
 
 function createTokenSecret(vhost: string, settings: SecretSettings, store: Store): TokenSecret {
   const secret = readSecretSetting("tokens", settings);
-  return secret === undefined ? TokenSecret.stored(store, vhost) : TokenSecret.configured(secret);
+  if (secret === undefined) return TokenSecret.stored(store, vhost);
+  return withSettingsOf("tokens", settings, () => TokenSecret.configured(secret));
 }
 
 /**
