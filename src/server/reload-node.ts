@@ -2,6 +2,7 @@ import type { ConfigReader } from "../config/config-reader.js";
 import type { Config } from "../config/schema.js";
 import type { DialectModule } from "../dialects/module.js";
 import type { Logger } from "../observe/log.js";
+import { errorText } from "../util/native-error.js";
 import { checkDialects } from "./create/create-dialects.js";
 import { readRate } from "./create/create-listeners.js";
 import { type NodeParts, readAnswerRate } from "./create/create-node.js";
@@ -54,6 +55,16 @@ export async function reloadNode(
   await applied;
   const files = [...vhosts.changedFiles, ...(useCertificates === undefined ? [] : ["tls.cert_file"])];
   return { config, report: { changed: [...new Set([...live, ...files])], restart } };
+}
+
+/** Logs why a reload was refused. @returns the given promise's outcome */
+export async function logRefusedReload<Report>(log: Logger, reloaded: Promise<Report>): Promise<Report> {
+  try {
+    return await reloaded;
+  } catch (error) {
+    log.error({ reason: errorText(error) }, "the configuration is invalid, nothing has changed");
+    throw error;
+  }
 }
 
 /** Applies the settings that parts do not read from the running configuration themselves. */

@@ -12,7 +12,7 @@ import type { Listeners } from "./create/create-listeners.js";
 import { createNode, type NodeParts } from "./create/create-node.js";
 import { DIALECTS } from "./dialects.js";
 import { drainNode, toStopClose } from "./drain-node.js";
-import { reloadNode } from "./reload-node.js";
+import { logRefusedReload, reloadNode } from "./reload-node.js";
 import type { ReloadReport } from "./reload-report.js";
 import { copyConfig } from "./running-config.js";
 import { stopNode } from "./stop-node.js";
@@ -60,7 +60,7 @@ export class Server {
       log,
       dialects,
       siblings,
-      reload: () => siblings?.reload() ?? this.reload(),
+      reload: () => logRefusedReload(log, siblings?.reload() ?? this.reload()),
       readiness: () => this.#readiness(),
       stopping: () => this.#stopping !== undefined,
       onChanged: () => {
@@ -102,7 +102,8 @@ export class Server {
 
   /**
    * Applies the live settings of another configuration, or reads the node's own one again. Reloads run one after the other.
-   * @throws CarillonError invalid_argument, failed_precondition, already_exists, resource_exhausted: nothing has changed
+   * @throws CarillonError unavailable (the node is starting or stopping), invalid_argument, failed_precondition,
+   * already_exists, resource_exhausted: nothing has changed
    */
   reload(next?: Config): Promise<ReloadReport> {
     const reloaded = this.#reloadAfter(this.#reloading, next);
@@ -113,7 +114,7 @@ export class Server {
   async #reloadAfter(before: Promise<unknown>, given: Config | undefined): Promise<ReloadReport> {
     await before;
     if (this.#addresses === undefined || this.#stopping !== undefined) {
-      throw new CarillonError("failed_precondition", "the node is starting or stopping");
+      throw new CarillonError("unavailable", "the node is starting or stopping");
     }
     const next = given ?? this.#readConfig?.();
     if (next === undefined) throw new CarillonError("failed_precondition", "the node was not started from a file");

@@ -48,7 +48,22 @@ test("C11: carillon reload exits with 2 for an invalid file, names every fault a
     expect(stderr).toContain("nothing has changed, because the configuration is invalid");
     expect(stderr).toContain(fault);
   }
+  expect(await node.logged("the configuration is invalid, nothing has changed")).toMatchObject({
+    reason: expect.stringContaining("limits.outbx: unknown key"),
+  });
   expect((await refusedUpgrade(`${node.ws}/ws/shop`)).status).toBe(404);
+});
+
+test("carillon reload exits with 2 when a secret's file is gone or too short", async () => {
+  const file = temporaryFile("tokens", "x".repeat(64));
+  const { node } = await startFrom(`vhosts: { /shop: { tokens: { secret_file: "${file}" } } }\n`);
+  writeFileSync(file, "short");
+  const [short, gone] = [await reload(node), (rmSync(file), await reload(node))];
+  for (const { code, stderr } of [short, gone]) {
+    expect([code, stderr]).toEqual([2, expect.stringContaining("nothing has changed")]);
+  }
+  expect(short.stderr).toContain("vhosts./shop.tokens.secret_file: HS512 requires at least 64 bytes");
+  expect(gone.stderr).toContain(`vhosts./shop.tokens.secret_file: ${file} cannot be read`);
 });
 
 test("carillon reload refuses an empty file, and one that is gone", async () => {

@@ -1,5 +1,6 @@
 import type { Logger } from "../../observe/log.js";
-import { errorText } from "../../util/native-error.js";
+import { logRefusedReload } from "../../server/reload-node.js";
+import { ignore } from "../../util/ignore.js";
 import { EXIT, fail } from "../exit-code.js";
 
 /**
@@ -39,9 +40,7 @@ export function onSignals(log: Logger, { kill, reload, stop }: SignalActions): v
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   const onReload = (): void => {
-    reload().catch((error: unknown) => {
-      log.error({ reason: errorText(error) }, "the configuration is invalid, nothing has changed");
-    });
+    logRefusedReload(log, reload()).catch(ignore);
   };
   // The end of a terminal ends the programs that it runs.
   process.on("SIGHUP", process.stdout.isTTY ? onSignal : onReload);
