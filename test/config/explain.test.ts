@@ -45,6 +45,8 @@ test("finds settings of vhosts, brokers and rules", () => {
 test("names the keys of the entries of a map", () => {
   expect(explain("vhosts./.history", "vhosts: { /: {} }")).toMatch(/^ {2}type +map of objects with messages, age, /m);
   expect(explain("vhosts./.anonymous.permissions")).toMatch(/^ {2}keys +/m);
+  expect(explain("brokers")).toMatch(/^ {2}type +map of objects with driver.* or objects with driver, servers/m);
+  expect(explain("vhosts./.topics")).toMatch(/^ {2}type +list of objects with match, access, /m);
 });
 
 test("does not show secrets", () => {

@@ -130,7 +130,7 @@ function readDriver(variant: SchemaNode): string {
 
 /** Describes the values of a setting, as Markdown. */
 export function describeType(node: SchemaNode): string {
-  const { anyOf, items, maximum, minimum, properties } = node;
+  const { items, maximum, minimum, oneOf, properties, anyOf = oneOf } = node;
   const quantity = node[QUANTITY];
   if (quantity !== undefined) return `${quantity.kind}, ${quantity.least} to ${quantity.most}`;
   if (node.const !== undefined) return `\`${node.const}\``;
