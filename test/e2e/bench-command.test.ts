@@ -120,7 +120,10 @@ test("counts messages that disconnected clients have lost, says why they were cl
     .map((line) => (JSON.parse(line) as { readonly id: string }).id);
   // The newest connections are the last ones.
   await runCarillon(["disconnect", "-s", node.http, ids.at(-1) ?? "", "--reason", "enough"]);
-  for (let count = 0; count < 5; count += 1) await client.next();
+  // Joined after the disconnect, so that it hears only messages that the closed client misses.
+  const late = await connect(`${node.ws}/ws`);
+  await late.join("load.0");
+  for (let count = 0; count < 5; count += 1) await late.next();
   const { code, result } = await interrupt(program);
   expect(code).toBe(1);
   expect(result.clients.closed).toEqual({ "4403 enough": 1 });
