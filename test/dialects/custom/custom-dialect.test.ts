@@ -70,5 +70,5 @@ test("adds a dialect's settings to the configuration, its variables, its default
   expect(() => reader.parseVhost("/shop", { lines: { publishes: 1 } })).toThrow("vhosts./shop.lines.publishes: ");
   expect(reader.writeDefaults()).toContain("\nlines:\n  base: /lines\n");
   expect(reader.writeDefaults()).toContain("\n    lines:\n      publishes: false\n");
-  expect(reader.writePage()).toContain("| `publishes` | boolean | `false` | Let clients publish. |");
+  expect(reader.writePage()).toContain("| `publishes` | boolean | `false` | yes | Let clients publish. |");
 });
