@@ -1,9 +1,11 @@
+import type { Frame } from "./types.js";
+
 /** Block of a stream of server-sent events. */
 export interface ServerEvent {
-  /** "" for a message. */
-  readonly name: string;
-  /** Undefined for a block that only has an id. */
-  readonly data: string | undefined;
+  /** That of a message, or one that begins with `carillon.`; undefined for a block that only has an id. */
+  readonly name: string | undefined;
+  /** Message, or positions with which a stream begins (rule V15), or why it ends. Empty in a block that only has an id. */
+  readonly data: Partial<Frame> & { readonly code: number; readonly reason: string };
 }
 
 /**
@@ -27,8 +29,7 @@ export async function readEvents(
       const lines = block.split("\n");
       const read = (field: string): string | undefined =>
         lines.find((line) => line.startsWith(field))?.slice(field.length);
-      const [name = "", data] = [read("event: "), read("data: ")];
-      onEvent(data !== undefined || read("id: ") !== undefined ? { name, data } : undefined);
+      onEvent(block[0] === ":" ? undefined : { name: read("event: "), data: JSON.parse(read("data: ") || "{}") });
     }
   }
 }

@@ -1,12 +1,15 @@
 import { createEmitter } from "./emitter.js";
 import { ClientError } from "./errors.js";
 import { readEvents, type ServerEvent } from "./event-reader.js";
-import type { Frame, JoinReason, WebSocketLike } from "./types.js";
+import type { Frame, WebSocketLike } from "./types.js";
 
 /** Time in which the server must answer, in milliseconds. */
 const OPEN_TIMEOUT = 10_000;
 /** Silence after which a ping opens the streams again, in milliseconds. The server sends a comment every 25 s by default. */
 const SILENCE = 30_000;
+
+/** Time for which a stream is read beside the one that replaces it, in milliseconds, while messages of the new one wait. */
+const HANDOVER = 300;
 
 const LOST = "connection lost";
 const UNIMPLEMENTED = new ClientError("unimplemented", "not available by server-sent events");
@@ -27,13 +30,6 @@ interface CommandFrame {
   readonly recover?: Readonly<Record<string, string>>;
 }
 
-/** Data of the event with which a stream begins (rule V15). */
-interface Positions {
-  readonly positions: Readonly<Record<string, string>>;
-  readonly recovered?: Readonly<Record<string, boolean>>;
-  readonly reasons?: Readonly<Record<string, JoinReason>>;
-}
-
 /** Whether a server of streams answers. It answers this request without a stream. */
 export async function isReachable(url: string): Promise<boolean> {
   try {
@@ -49,7 +45,7 @@ interface StreamGroup {
   topics: Map<string, string>;
   /** Joins that wait for the next stream. */
   joins: CommandFrame[];
-  /** Ids of messages that came while the next stream was being opened, which it may send again. */
+  /** Ids of messages that come while the next stream is being opened, which it may send again. */
   overlap?: Set<unknown> | undefined;
   /** Ends the stream. */
   end: () => void;
@@ -75,8 +71,8 @@ export function createEventSocket(
   });
   const ending = new AbortController();
   const groups = new Map<string, StreamGroup>();
+  /** Commands from the one that is being executed. */
   const commands: CommandFrame[] = [];
-  let isBusy = false;
   let receivedAt = Date.now();
 
   const receive = (frame: object): void => void events.emit("message", { data: JSON.stringify(frame) });
@@ -84,10 +80,9 @@ export function createEventSocket(
     receive({ topic: sign + command, payload: topics, id, ...fields });
   const refuse = (command: CommandFrame, { code, message }: ClientError): void =>
     answer(command, { error: { code, message } }, "#");
-  const close = (): void => ending.abort();
-  const lose = (code: number, reason: string): void => {
+  const lose = (code = 1006, reason = LOST): void => {
     if (ending.signal.aborted) return;
-    close();
+    ending.abort();
     events.emit("close", { code, reason });
   };
 
@@ -112,14 +107,14 @@ export function createEventSocket(
         throw new ClientError(code, message);
       }
       return await new Promise((resolve, reject) => {
-        const finish = (error: Error): void => {
-          reject(error);
-          if (!signal.aborted) lose(1006, error.message);
+        const finish = (): void => {
+          reject(new Error(LOST));
+          if (!signal.aborted) lose();
         };
         readEvents(response.body as ReadableStream<Uint8Array>, (event) => {
           receivedAt = Date.now();
           if (!signal.aborted && event && onEvent(event)) resolve(end);
-        }).then(() => finish(new Error(LOST)), finish);
+        }).then(finish, finish);
       });
     } finally {
       clearTimeout(timer);
@@ -127,19 +122,16 @@ export function createEventSocket(
   };
 
   /** Takes an event of a group's stream. */
-  const take = (group: StreamGroup, { data = "{}", name }: ServerEvent): void => {
-    const value = JSON.parse(data) as Frame & { readonly code: number; readonly reason: string };
-    const { id, missed, position, topic } = value;
-    if (name === "carillon.close") lose(value.code, value.reason);
-    else if (name === "carillon.joined") receive({ topic: "@join", payload: value });
-    else if (name === "carillon.left") receive({ topic: "@leave", payload: value });
+  const take = (group: StreamGroup, { name, data }: ServerEvent): void => {
+    const { id, missed, position, topic, code, reason } = data;
+    if (name === "carillon.close") lose(code, reason);
     else if (name === "carillon.lagged") receive({ topic: "#lagged", payload: [topic], missed });
     else if (topic) {
       if (position && group.topics.has(topic)) group.topics.set(topic, position);
       group.overlap?.add(id);
       // Each stream has the messages for the user.
-      if (topic[0] !== "$" || group === [...groups.values()][0]) receive(value);
-    }
+      if (topic[0] !== "$" || group === [...groups.values()][0]) receive(data);
+    } else if (name) receive({ topic: name === "carillon.left" ? "@leave" : "@join", payload: data });
   };
 
   /** Opens the stream of a group again, with the topics of the joins that wait. */
@@ -157,44 +149,54 @@ export function createEventSocket(
       query.append("recover", position);
     }
     try {
-      group.end = await open(query, (event) => {
-        const data = JSON.parse(event.data ?? "{}") as Frame & Positions;
-        const { positions, recovered } = data;
-        if (event.name !== "carillon.positions") return repeated.delete(data.id) || take(group, event);
-        group.end();
-        let isMissing = false;
-        for (const topic of topics.keys()) {
-          if (recovered?.[topic]) continue;
-          isMissing ||= Boolean(group.topics.get(topic));
-          topics.set(topic, positions[topic] ?? "");
+      let wait = 0;
+      let held: ServerEvent[] | undefined = [];
+      const pass = (event: ServerEvent): unknown => repeated.delete(event.data.id) || take(group, event);
+      const end = await open(query, (event) => {
+        const { positions, recovered } = event.data;
+        if (!positions) return held ? held.push(event) : pass(event);
+        for (const [topic, recover] of topics) {
+          // What the stream before has delivered in the meantime counts.
+          const position = group.topics.get(topic);
+          const isRecovered = recovered?.[topic];
+          if (position === "") wait = HANDOVER;
+          // The joins of the next connection tell why.
+          if (position && !isRecovered) lose();
+          topics.set(topic, (isRecovered ? position || recover : positions[topic]) ?? "");
         }
         group.topics = topics;
-        group.overlap = undefined;
-        for (const join of joins) answer(join, data);
-        // The joins of the next connection tell why.
-        if (isMissing) lose(1006, LOST);
+        for (const join of joins) answer(join, event.data);
         return true;
       });
+      // The stream before may still bring messages of topics that cannot be recovered.
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      group.end();
+      group.end = end;
+      group.overlap = undefined;
+      held.forEach(pass);
+      held = undefined;
     } catch (error) {
       group.overlap = undefined;
       if (!(joins[0] && error instanceof ClientError) || LOSSES.includes(error.code)) throw error;
       // A stream is all or nothing, and one topic may be the cause of the refusal.
       for (const join of joins) {
-        if (joins[1]) await reopen(Object.assign(group, { joins: [join] }), options);
-        else refuse(join, error);
+        if (!joins[1]) return refuse(join, error);
+        group.joins.push(join);
+        await reopen(group, options);
       }
     }
   };
 
-  const reopenAll = async (isNeeded: (group: StreamGroup) => unknown): Promise<void> => {
-    for (const [options, group] of groups) if (isNeeded(group)) await reopen(group, options);
+  /** Opens streams again: all, or those for which joins wait. */
+  const reopenSome = async (isAll?: boolean): Promise<void> => {
+    for (const [options, group] of groups) if (isAll || group.joins[0]) await reopen(group, options);
   };
 
   /** Takes a join, which waits for the others of its turn. */
   const prepareJoin = (command: CommandFrame): void => {
-    const { auth, broker, hidden, presence } = command;
+    const { auth, broker = "", hidden, presence } = command;
     if (presence) return refuse(command, UNIMPLEMENTED);
-    const options = { ...(broker && { broker }), ...(auth && { auth }), ...(hidden && { hidden: "1" }) };
+    const options = { broker, ...(auth && { auth }), ...(hidden && { hidden: "1" }) };
     const key = String(new URLSearchParams(options));
     const group: StreamGroup = groups.get(key) ?? { topics: new Map(), joins: [], end() {} };
     groups.set(key, group);
@@ -217,13 +219,12 @@ export function createEventSocket(
     let error = Object.keys(others)[0] ? UNIMPLEMENTED : undefined;
     try {
       const query = new URLSearchParams({ broker, hidden: "1", topic, recover: "", rewind: String(limit) });
-      const end = await open(query, ({ data }) => {
-        const value = JSON.parse(data ?? "{}") as Frame & Positions;
-        if (value.topic) messages.push(value);
-        else if (value.positions && !value.positions[topic]) {
-          error ??= new ClientError(value.reasons ? "unavailable" : "failed_precondition", "no history");
+      const end = await open(query, ({ data, name }) => {
+        if (data.topic) messages.push(data as Frame);
+        else if (data.positions && !data.positions[topic]) {
+          error ??= new ClientError(data.reasons ? "unavailable" : "failed_precondition", "no history");
         }
-        return error ?? !data;
+        return error ?? !(name || data.topic);
       });
       end();
     } catch (cause) {
@@ -237,7 +238,7 @@ export function createEventSocket(
     switch (command.command) {
       case "join":
         prepareJoin(command);
-        if (commands[0]?.command !== "join") await reopenAll(({ joins }) => joins[0]);
+        if (commands[1]?.command !== "join") await reopenSome();
         break;
       case "leave":
         leave(command);
@@ -246,12 +247,12 @@ export function createEventSocket(
         void readLatest(command);
         break;
       case "ping":
-        if (Date.now() - receivedAt > SILENCE) await reopenAll(() => true);
-        receive({ topic: "@pong", id: command.id });
+        if (Date.now() - receivedAt > SILENCE) await reopenSome(true);
+        answer(command, { topic: "@pong" });
         break;
       case "authenticate":
         protocols = ["carillon", `bearer.${command.payload as string}`];
-        await reopenAll(() => true);
+        await reopenSome(true);
         answer(command);
         break;
       default:
@@ -261,21 +262,20 @@ export function createEventSocket(
 
   const work = async (): Promise<void> => {
     try {
-      for (let next = commands.shift(); next && !ending.signal.aborted; next = commands.shift()) await execute(next);
+      for (; commands[0] && !ending.signal.aborted; commands.shift()) await execute(commands[0]);
     } catch (error) {
       const { code, message } = error as ClientError;
       lose(code === "unauthenticated" ? 4401 : 1006, message);
     }
-    isBusy = false;
   };
 
-  void isReachable(url).then((isOpen) => (isOpen ? events.emit("open", {}) : lose(1006, LOST)));
+  void isReachable(url).then((isOpen) => (isOpen ? events.emit("open", {}) : lose()));
   if (tryWebSocket) {
     let tried: WebSocketLike | undefined;
     const timer = setInterval(() => {
       tried?.close();
       tried = tryWebSocket(protocols);
-      tried.addEventListener("open", () => lose(1006, LOST));
+      tried.addEventListener("open", () => lose());
       // The close of a socket of `ws` that is not open yet is an error.
       tried.addEventListener("error", () => {});
     }, interval);
@@ -286,14 +286,11 @@ export function createEventSocket(
   }
 
   return {
-    addEventListener: (type, listener) => void events.on(type, listener),
-    close,
+    addEventListener: events.on as WebSocketLike["addEventListener"],
+    close: () => ending.abort(),
     send(text) {
-      commands.push(JSON.parse(text) as CommandFrame);
-      if (isBusy) return;
-      isBusy = true;
       // Joins of one turn share a stream.
-      setTimeout(work);
+      if (commands.push(JSON.parse(text) as CommandFrame) === 1) setTimeout(work);
     },
   };
 }

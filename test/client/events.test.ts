@@ -134,7 +134,7 @@ describe("fallback to server-sent events", () => {
       heard.stored.push(...(await stored.next(messages)));
       heard.plain.push(...(await plain.next(messages)));
     };
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 20; round += 1) {
       const added = listenTo(client.topic(`other.${round}`));
       const progress = { isAdded: false };
       const joined = added.outcomes.next().then(() => {

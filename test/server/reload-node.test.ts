@@ -190,7 +190,7 @@ test("refuses a reload while the node stops", async () => {
   const node = await startNode();
   const stopped = node.carillon.stop();
   await expect(reload(node, {})).rejects.toMatchObject({
-    code: "failed_precondition",
+    code: "unavailable",
   } satisfies Partial<CarillonError>);
   await stopped;
 });
