@@ -156,6 +156,12 @@ export interface WrittenMetrics {
   readonly text: string;
 }
 
+/** Returns the metrics of the process that replaces others. @param restarts - number of replaced processes */
+export function countRestarts(restarts: number): CollectedMetrics {
+  const values = [{ value: restarts, labels: {} }];
+  return [{ name: "carillon_process_restarts_total", help: "", type: "counter", aggregator: "sum", values }] as never;
+}
+
 /** Writes the metrics of several processes together, in Prometheus' text format. */
 export async function aggregateMetrics(processes: readonly CollectedMetrics[]): Promise<WrittenMetrics> {
   const registry = AggregatorRegistry.aggregate(processes.map((metrics) => [...metrics]));

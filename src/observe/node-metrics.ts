@@ -235,7 +235,8 @@ export const NODE_METRICS: readonly Row[] = [
     kind: "counter",
     name: "process_restarts_total",
     help: "Processes that ended unexpectedly and were replaced.",
-    read: (node) => node.processRestarts(),
+    // Counted by the process that replaces them.
+    read: () => 0,
   },
   ...CLIENTS,
   ...MESSAGES,

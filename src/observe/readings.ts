@@ -23,8 +23,6 @@ export interface Readings extends HistoryReadings {
   readonly connections: () => number;
   /** Largest number of connections. */
   readonly connectionLimit: () => number;
-  /** How many times a process with the number of this one was replaced. */
-  readonly processRestarts: () => number;
   /** Whether the node is stopping. */
   readonly draining: () => boolean;
   /** Number of handshakes by result: admitted to authentication, or refused because of the rate, a full or a stopping node. */

@@ -7,8 +7,6 @@ export interface ProcessStart {
   readonly count: number;
   /** Folder for the sockets between the processes. */
   readonly folder: string;
-  /** How many times a process with this number was replaced. */
-  readonly restarts: number;
   /** Addresses of the ports, HOST:PORT. Never port 0, so that a process finds the port again after all have ended. */
   readonly http: string;
   readonly grpc: string;
@@ -35,4 +33,4 @@ export const FROM_WORKER = {
   reload: "reload",
 } as const;
 
-export const FROM_PRIMARY = { collect: "collect", reload: "reload", stop: "stop" } as const;
+export const FROM_PRIMARY = { collect: "collect", heartbeat: "heartbeat", reload: "reload", stop: "stop" } as const;

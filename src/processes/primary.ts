@@ -1,10 +1,12 @@
 import cluster, { type Worker } from "node:cluster";
 import type { Clock } from "../core/ports.js";
 import type { Logger } from "../observe/log.js";
-import { aggregateMetrics, type CollectedMetrics, type WrittenMetrics } from "../observe/metrics.js";
+import { aggregateMetrics, type CollectedMetrics, countRestarts, type WrittenMetrics } from "../observe/metrics.js";
 import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Channel } from "./channel.js";
+import { Heartbeat } from "./heartbeat.js";
+import { closeLostConnection } from "./lost-connection.js";
 import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
 import { RestartDelays } from "./restart-delays.js";
 
@@ -43,7 +45,6 @@ interface Slot {
   worker: Worker | undefined;
   channel: Channel | undefined;
   state: ProcessState;
-  restarts: number;
 }
 
 /** The first process has ended before it listened, and has printed the reason. */
@@ -56,8 +57,8 @@ export class StartFailure extends Error {
 const STARTING: ProcessState = { reasons: ["starting"], addresses: undefined, requiresKeys: true };
 
 /**
- * Starts worker processes, each of which is a node, behind the same ports. Replaces those that end unexpectedly, and answers
- * for all of them: readiness, metrics and reloads.
+ * Starts worker processes, each of which is a node, behind the same ports. Replaces those that end unexpectedly or no longer
+ * answer, and answers for all of them: readiness, metrics and reloads.
  */
 export class Primary {
   readonly #options: PrimaryOptions;
@@ -66,6 +67,7 @@ export class Primary {
   readonly #ended = withResolvers<void>();
   #stopping = false;
   #announced = false;
+  #restarts = 0;
   #reloading: Promise<unknown> = Promise.resolve();
 
   constructor(options: PrimaryOptions) {
@@ -77,7 +79,6 @@ export class Primary {
       worker: undefined,
       channel: undefined,
       state: STARTING,
-      restarts: 0,
     }));
     this.#started.promise.catch(ignore);
   }
@@ -145,7 +146,8 @@ export class Primary {
 
   async #metrics(): Promise<WrittenMetrics> {
     const collected = await Promise.all(this.#slots.map(({ channel }) => this.#collect(channel)));
-    return aggregateMetrics(collected.flatMap((metrics) => (metrics === undefined ? [] : [metrics])));
+    const answers = collected.flatMap((metrics) => (metrics === undefined ? [] : [metrics]));
+    return aggregateMetrics([...answers, countRestarts(this.#restarts)]);
   }
 
   async #collect(channel: Channel | undefined): Promise<CollectedMetrics | undefined> {
@@ -160,8 +162,9 @@ export class Primary {
   }
 
   #fork(slot: Slot): void {
-    const { broker, folder, grpc, http } = this.#options;
+    const { broker, clock, folder, grpc, http, log } = this.#options;
     const worker = cluster.fork();
+    closeLostConnection(worker);
     slot.worker = worker;
     slot.delays.begin();
     const channel = new Channel(worker, {
@@ -169,22 +172,31 @@ export class Primary {
         number: slot.number,
         count: this.#slots.length,
         folder,
-        restarts: slot.restarts,
         http,
         grpc,
         broker,
       }),
       [FROM_WORKER.state]: (state: ProcessState) => {
+        heartbeat.start();
         this.#changeState(slot, state);
       },
       [FROM_WORKER.readiness]: () => this.#readiness(),
       [FROM_WORKER.metrics]: () => this.#metrics(),
       [FROM_WORKER.reload]: () => this.reload(),
     });
+    const heartbeat = new Heartbeat(
+      clock,
+      () => channel.ask(FROM_PRIMARY.heartbeat),
+      () => {
+        log.error({ process: slot.number }, "a process does not answer, ending it");
+        worker.process.kill("SIGKILL");
+      },
+    );
     slot.channel = channel;
     worker.on("error", ignore);
     worker.on("exit", (code: number | null, signal: string | null) => {
       channel.close();
+      heartbeat.stop();
       slot.worker = undefined;
       slot.channel = undefined;
       this.#afterExit(slot, { code, signal });
@@ -213,7 +225,7 @@ export class Primary {
     } else if (wasListening) {
       const delay = slot.delays.next();
       log.error({ process: slot.number, code, signal, delay }, "a process ended unexpectedly, starting another one");
-      slot.restarts += 1;
+      this.#restarts += 1;
       slot.delays.wait(delay, () => {
         this.#fork(slot);
       });

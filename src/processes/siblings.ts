@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { CollectedMetrics, WrittenMetrics } from "../observe/metrics.js";
+import { ignore } from "../util/ignore.js";
 import { Channel, type ChannelPeer } from "./channel.js";
 import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
 import type { ProcessReload } from "./primary.js";
@@ -25,6 +26,7 @@ export class Siblings {
   static async join(peer: ChannelPeer, handlers: ProcessHandlers): Promise<Siblings> {
     const channel = new Channel(peer, {
       [FROM_PRIMARY.collect]: () => handlers.collect(),
+      [FROM_PRIMARY.heartbeat]: ignore,
       [FROM_PRIMARY.reload]: () => handlers.reload(),
       [FROM_PRIMARY.stop]: () => {
         handlers.stop();
@@ -36,11 +38,6 @@ export class Siblings {
   /** Number of this process, from 1 on. */
   get number(): number {
     return this.#start.number;
-  }
-
-  /** How many times a process with this number was replaced. */
-  get restarts(): number {
-    return this.#start.restarts;
   }
 
   /** Addresses of the ports, HOST:PORT. */

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -92,6 +93,19 @@ test("reports every fault on a line of its own", async () => {
     "tls",
   ]);
 });
+
+test.each(["tokens", "broadcaster", "jwt"] as const)(
+  "names the setting of %s whose file has an unsuitable secret",
+  async (name) => {
+    const file = temporaryFile(
+      "key.pem",
+      generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }),
+    );
+    expect(await faultsOf({ vhosts: { "/": { [name]: { secret_file: file } } } })).toMatch(
+      new RegExp(`^vhosts\\./\\.${name}\\.secret_file: this is a public key`),
+    );
+  },
+);
 
 test("accepts a valid configuration without network access", async () => {
   let asked = 0;

@@ -168,6 +168,19 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     expect(stderr).not.toContain("hidden");
   });
 
+  test.each([
+    ["config.http=0.0.0.0:80", "config.http: the chart sets this"],
+    ["config.grpc=0.0.0.0:80", "config.grpc: the chart sets this"],
+    ["config.stop_timeout=1s", "config.stop_timeout: the chart sets this"],
+    ["config.admin.listen=0.0.0.0:80", "config.admin.listen: the chart sets this"],
+    ["config.drain.delay=1s", "config.drain.delay: the chart sets this"],
+    ["config.drain.timeout=1s", "config.drain.timeout: use drainSeconds"],
+    ["tlsSecret=a,config.tls.cert_file=b", "config.tls: use either this or tlsSecret"],
+  ])("refuses %s, which would have no effect", (value, text) => {
+    const { status, stderr } = render("minimal", "--set", value);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(text) });
+  });
+
   const memory = 'config.brokers={"main":{"driver":"memory"}}';
   test.each([
     ["a memory broker", ["--set-json", memory], "config.brokers.main"],

@@ -1,8 +1,11 @@
+import type { ChildProcess } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKey } from "../../src/access/keys/key-secret.js";
 import { say } from "../support/backends/publish.js";
 import { connect, refusedUpgrade } from "../support/clients/native.js";
+import { startNats } from "../support/nats/server.js";
+import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
 
@@ -98,6 +101,22 @@ test("C11: carillon reload needs a key with the action vhosts, which CARILLON_KE
     code: 2,
     stderr: expect.stringContaining("CARILLON_KEY_FILE: "),
   });
+});
+
+test("SIGHUP does not end a node that starts", async () => {
+  const nats = await startNats();
+  let starting: ChildProcess | undefined;
+  const proxy = await startTcpProxy(nats.port, (client, server) => {
+    starting?.kill("SIGHUP");
+    client.pipe(server).pipe(client);
+  });
+  const file = temporaryFile("carillon.yaml", `brokers: { nats: { driver: nats, servers: ["${proxy.natsUrl}"] } }\n`);
+  const node = await startCarillon(["--config", file], {
+    onSpawn: (child) => {
+      starting = child;
+    },
+  });
+  expect((await fetch(`${node.http}/readyz`)).status).toBe(200);
 });
 
 test("SIGHUP reloads, and logs the faults of an invalid file, which changes nothing", async () => {

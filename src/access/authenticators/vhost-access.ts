@@ -115,7 +115,7 @@ function createJwtVerifier(settings: JwtSettings, clock: Clock, onFailure: Acces
 }
 
 /** Runs a function whose errors begin with the key of a setting. Adds the object's name, and `_file` if a file holds the value. */
-function withSettingsOf<Made>(name: string, settings: object, make: () => Made): Made {
+export function withSettingsOf<Made>(name: string, settings: object, make: () => Made): Made {
   try {
     return make();
   } catch (error) {

@@ -45,7 +45,8 @@ export class BroadcasterAuthenticator implements Authenticator {
    */
   constructor(secret: string | undefined, clock: Clock) {
     this.#clock = clock;
-    this.#key = secret === undefined ? undefined : readKey(secret);
+    // Short secrets are accepted, because existing systems may use them.
+    this.#key = secret === undefined ? undefined : readSecret(secret, ALGORITHMS, true).key;
   }
 
   /**
@@ -66,16 +67,6 @@ export class BroadcasterAuthenticator implements Authenticator {
 
   async checkChannelToken(): Promise<void> {
     throw tokenRefusal("Broadcaster has no channel tokens");
-  }
-}
-
-/** Reads the secret. Short secrets are accepted, because existing systems may use them. */
-function readKey(secret: string): VerificationKey {
-  try {
-    return readSecret(secret, ALGORITHMS, true).key;
-  } catch (error) {
-    const { code, message } = CarillonError.from(error);
-    throw new CarillonError(code, `broadcaster.${message}`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readSecretSetting } from "../../access/authenticators/vhost-access.js";
+import { readSecretSetting, withSettingsOf } from "../../access/authenticators/vhost-access.js";
 import { atMostOne, pathPrefix, secret, z } from "../../config/schema-builder.js";
 import { defineDialect } from "../module.js";
 import { vhostPaths } from "../routes.js";
@@ -41,7 +41,11 @@ export const broadcaster = defineDialect({
   },
   hasPage: true,
   createAccess: (settings, { clock }) => ({
-    authenticator: new BroadcasterAuthenticator(readSecretSetting("broadcaster", settings), clock),
+    authenticator: withSettingsOf(
+      "broadcaster",
+      settings,
+      () => new BroadcasterAuthenticator(readSecretSetting("broadcaster", settings), clock),
+    ),
   }),
   create: ({ base }, context) => ({
     webSockets: vhostPaths(`${base}/websocket`, new BroadcasterDialect(), context.clients.exists),

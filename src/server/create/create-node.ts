@@ -189,7 +189,6 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     connections: () => listeners.connections(),
     inflatedBytes: () => listeners.inflations.bytes,
     handshakes: () => listeners.handshakes.counts,
-    processRestarts: () => siblings?.restarts ?? 0,
   });
   const metrics: Metrics = new Metrics(readings, { exemplars: tracing !== undefined });
   const { outbox, publisher } = messaging;

@@ -11,8 +11,7 @@ import type { ClusterRuntime } from "./create-cluster.js";
 import type { Messaging } from "./create-messaging.js";
 import { countOpenBreakers, type VhostRuntime } from "./create-vhosts.js";
 
-export interface ReadingsContext
-  extends Pick<Readings, "connectionLimit" | "connections" | "draining" | "handshakes" | "processRestarts"> {
+export interface ReadingsContext extends Pick<Readings, "connectionLimit" | "connections" | "draining" | "handshakes"> {
   readonly node: string;
   readonly messaging: Messaging;
   readonly vhostRuntime: VhostRuntime;
@@ -31,7 +30,6 @@ export interface ReadingsContext
 export function createReadings(context: ReadingsContext): Readings {
   const { brokers, budget, clients, clusterRuntime, dispatch, inflatedBytes, messaging } = context;
   const { connectionLimit, connections, draining, handshakes, historyPreparation, node, recoveries, store } = context;
-  const { processRestarts } = context;
   const { fanOut, index, lost, outbox, publisher, traffic } = messaging;
   const { hookCounts, vhosts } = context.vhostRuntime;
   const { bus, cluster } = clusterRuntime;
@@ -46,7 +44,6 @@ export function createReadings(context: ReadingsContext): Readings {
     connectionLimit,
     draining,
     handshakes,
-    processRestarts,
     publishesFailed: () => publisher.failed.all(),
     topics: () => index.size,
     messagesIn: () => ({ backend: publisher.accepted.backend, client: publisher.accepted.client }),

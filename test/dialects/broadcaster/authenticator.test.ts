@@ -88,9 +88,7 @@ test("B17: accepts HS256 only, whatever the token's header says", async () => {
   expect(await told(authenticator.authenticate(`${none}.AA`))).toMatch(/^unauthenticated/);
   const rsa = await signed(pair("rsa").privateKey, "RS256", GOOD);
   expect(await told(authenticator.authenticate(rsa))).toMatch(/^unauthenticated/);
-  expect(() => new BroadcasterAuthenticator(pem("rsa"), clockAt())).toThrow(
-    /^broadcaster\.secret: this is a public key/,
-  );
+  expect(() => new BroadcasterAuthenticator(pem("rsa"), clockAt())).toThrow(/^secret: this is a public key/);
 });
 
 test("B17: refuses tokens signed with another secret", async () => {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
+import { ignore } from "../../../src/util/ignore.js";
 import { publish } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { listenTo, openClient, recordSockets } from "../../support/client/world.js";
@@ -85,6 +86,48 @@ test("has one readiness and the metrics of all processes together", async () => 
   expect(await readiness(node)).toBe(
     "503 0 of 2 processes are ready, at least 1 must be\nbroker nats is not connected\nthe store is unavailable\n",
   );
+});
+
+test("replaces a process that no longer answers, and counts it", async () => {
+  const { node } = await startProcesses(2);
+  const [pid = 0] = await listWorkers(node);
+  process.kill(pid, "SIGSTOP");
+  expect(await node.logged("a process does not answer, ending it")).toMatchObject({ process: expect.any(Number) });
+  while ((await countProcesses(node)) < 2);
+  expect(await listWorkers(node)).not.toContain(pid);
+  expect(await metric(node, "carillon_process_restarts_total")).toBe(1);
+});
+
+test("serves on the same ports again when all processes are killed at once", async () => {
+  const { node } = await startProcesses(2);
+  const killed = await listWorkers(node);
+  for (const pid of killed) process.kill(pid, "SIGKILL");
+  while ((await countProcesses(node)) < 2);
+  const workers = await listWorkers(node);
+  expect(workers.filter((pid) => killed.includes(pid))).toEqual([]);
+  await (await connect(`${node.ws}/ws`)).join("foo");
+  expect(await metric(node, "carillon_process_restarts_total")).toBe(2);
+  expect(await readiness(node)).toMatch(/^200 /);
+});
+
+test("closes connections that were handed to processes which had ended", async () => {
+  const { node } = await startProcesses(2);
+  const workers = await listWorkers(node);
+  // The first process sees the connections before it sees that the others have ended.
+  node.child.kill("SIGSTOP");
+  const { hostname, port } = new URL(node.http);
+  const sockets = Array.from({ length: 4 }, () => createConnection({ host: hostname, port: Number(port) }));
+  const closed = sockets.map(
+    (socket) =>
+      new Promise((resolve) => {
+        socket.on("error", ignore).on("close", resolve).resume();
+      }),
+  );
+  for (const socket of sockets) await once(socket, "connect");
+  for (const pid of workers) process.kill(pid, "SIGKILL");
+  while ((await listWorkers(node)).length > 0);
+  node.child.kill("SIGCONT");
+  await Promise.all(closed);
 });
 
 test("drains all processes at SIGTERM, and reloads all of them", async () => {

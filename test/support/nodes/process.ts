@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly openFiles?: number;
   /** Executable of another version. */
   readonly program?: string;
+  /** Receives the process of a node that starts. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 /** Runs the built executable until it ends. */
@@ -54,6 +56,7 @@ export interface RunningNode {
 /** Starts the built executable as a node on free ports and waits for its "ready" record. */
 export async function startCarillon(args: readonly string[] = [], options: RunOptions = {}): Promise<RunningNode> {
   const child = spawnCarillon(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", ...args], options);
+  options.onSpawn?.(child);
   const exited = once(child, "exit").then(([code]) => code as number | null);
   cleanUp(async () => {
     child.kill("SIGKILL");

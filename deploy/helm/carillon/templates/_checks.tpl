@@ -26,6 +26,18 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Refuses settings that the chart determines, instead of ignoring them. */}}
+{{- define "carillon.checkOwn" -}}
+{{- $config := .Values.config -}}
+{{- range $name := list "http" "grpc" "stop_timeout" -}}
+{{- if hasKey $config $name -}}{{- fail (printf "config.%s: the chart sets this" $name) -}}{{- end -}}
+{{- end -}}
+{{- if hasKey ($config.admin | default dict) "listen" -}}{{- fail "config.admin.listen: the chart sets this" -}}{{- end -}}
+{{- if hasKey ($config.drain | default dict) "delay" -}}{{- fail "config.drain.delay: the chart sets this" -}}{{- end -}}
+{{- if hasKey ($config.drain | default dict) "timeout" -}}{{- fail "config.drain.timeout: use drainSeconds" -}}{{- end -}}
+{{- if and .Values.tlsSecret (hasKey $config "tls") -}}{{- fail "config.tls: use either this or tlsSecret" -}}{{- end -}}
+{{- end -}}
+
 {{/* Refuses several pods whose messages or state would stay in one of them. */}}
 {{- define "carillon.checkShared" -}}
 {{- if or .values.autoscaling.enabled (gt (int .values.replicas) 1) -}}

@@ -37,6 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* Settings of a node: those of the values, with what the chart determines. */}}
 {{- define "carillon.settings" -}}
 {{- include "carillon.checkSecrets" . -}}
+{{- include "carillon.checkOwn" . -}}
 {{- $settings := deepCopy .Values.config -}}
 {{- $drain := dict "delay" (printf "%ss" (include "carillon.delaySeconds" .)) "timeout" (printf "%ds" (int .Values.drainSeconds)) -}}
 {{- $own := dict
