@@ -2,7 +2,7 @@ import type { Frame } from "./types.js";
 
 /** Block of a stream of server-sent events. */
 export interface ServerEvent {
-  /** That of a message, or one that begins with `carillon.`; undefined for a block that only has an id. */
+  /** Event name of a message, or one that begins with `carillon.`; undefined for a block that only has an id. */
   readonly name: string | undefined;
   /** Message, or positions with which a stream begins (rule V15), or why it ends. Empty in a block that only has an id. */
   readonly data: Partial<Frame> & { readonly code: number; readonly reason: string };

@@ -156,7 +156,7 @@ export function createEventSocket(
         const { positions, recovered } = event.data;
         if (!positions) return held ? held.push(event) : pass(event);
         for (const [topic, recover] of topics) {
-          // What the stream before has delivered in the meantime counts.
+          // The stream before may have delivered more in the meantime.
           const position = group.topics.get(topic);
           const isRecovered = recovered?.[topic];
           if (position === "") wait = HANDOVER;
@@ -286,7 +286,7 @@ export function createEventSocket(
   }
 
   return {
-    addEventListener: events.on as WebSocketLike["addEventListener"],
+    addEventListener: events.on,
     close: () => ending.abort(),
     send(text) {
       // Joins of one turn share a stream.

@@ -33,4 +33,4 @@ export const FROM_WORKER = {
   reload: "reload",
 } as const;
 
-export const FROM_PRIMARY = { collect: "collect", heartbeat: "heartbeat", reload: "reload", stop: "stop" } as const;
+export const FROM_PRIMARY = { collect: "collect", live: "live", reload: "reload", stop: "stop" } as const;

@@ -5,8 +5,7 @@ import { aggregateMetrics, type CollectedMetrics, countRestarts, type WrittenMet
 import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Channel } from "./channel.js";
-import { Heartbeat } from "./heartbeat.js";
-import { closeLostConnection } from "./lost-connection.js";
+import { LivenessCheck } from "./liveness-check.js";
 import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
 import { RestartDelays } from "./restart-delays.js";
 
@@ -177,16 +176,16 @@ export class Primary {
         broker,
       }),
       [FROM_WORKER.state]: (state: ProcessState) => {
-        heartbeat.start();
+        liveness.start();
         this.#changeState(slot, state);
       },
       [FROM_WORKER.readiness]: () => this.#readiness(),
       [FROM_WORKER.metrics]: () => this.#metrics(),
       [FROM_WORKER.reload]: () => this.reload(),
     });
-    const heartbeat = new Heartbeat(
+    const liveness = new LivenessCheck(
       clock,
-      () => channel.ask(FROM_PRIMARY.heartbeat),
+      () => channel.ask(FROM_PRIMARY.live),
       () => {
         log.error({ process: slot.number }, "a process does not answer, ending it");
         worker.process.kill("SIGKILL");
@@ -196,7 +195,7 @@ export class Primary {
     worker.on("error", ignore);
     worker.on("exit", (code: number | null, signal: string | null) => {
       channel.close();
-      heartbeat.stop();
+      liveness.stop();
       slot.worker = undefined;
       slot.channel = undefined;
       this.#afterExit(slot, { code, signal });
@@ -241,4 +240,21 @@ export class Primary {
 
 function ignoreEnded(): undefined {
   return undefined;
+}
+
+/**
+ * Closes the connection that was on its way to a worker process when that ended. Node.js hands over one connection at a time,
+ * and forgets one that the process did not take: its client would wait for ever.
+ */
+function closeLostConnection(worker: Worker): void {
+  const { process } = worker;
+  const send = process.send.bind(process) as (...args: unknown[]) => boolean;
+  let last: { readonly close: () => void } | null | undefined;
+  process.send = (...args: unknown[]): boolean => {
+    const handle = args[1] as typeof last;
+    last = handle ?? last;
+    return send(...args);
+  };
+  // A connection that the process has taken is closed here already, which makes this a second close without effect.
+  worker.on("exit", () => last?.close());
 }

@@ -26,7 +26,7 @@ export class Siblings {
   static async join(peer: ChannelPeer, handlers: ProcessHandlers): Promise<Siblings> {
     const channel = new Channel(peer, {
       [FROM_PRIMARY.collect]: () => handlers.collect(),
-      [FROM_PRIMARY.heartbeat]: ignore,
+      [FROM_PRIMARY.live]: ignore,
       [FROM_PRIMARY.reload]: () => handlers.reload(),
       [FROM_PRIMARY.stop]: () => {
         handlers.stop();

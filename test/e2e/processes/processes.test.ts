@@ -127,7 +127,7 @@ test("closes connections that were handed to processes which had ended", async (
   for (const pid of workers) process.kill(pid, "SIGKILL");
   while ((await listWorkers(node)).length > 0);
   node.child.kill("SIGCONT");
-  await Promise.all(closed);
+  expect(await Promise.all(closed)).toHaveLength(4);
 });
 
 test("drains all processes at SIGTERM, and reloads all of them", async () => {

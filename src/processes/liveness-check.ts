@@ -10,7 +10,7 @@ const LIMIT = 6;
  * Finds out that a process no longer answers although it has not ended: something has stopped it, or its event loop is blocked.
  * Counts intervals instead of comparing times, so that a pause of this process or of the machine does not look like silence.
  */
-export class Heartbeat {
+export class LivenessCheck {
   readonly #clock: Clock;
   readonly #ask: () => Promise<unknown>;
   readonly #onSilent: () => void;
