@@ -65,7 +65,7 @@ test("lists topics with their sessions, by prefix, as a table and as JSON", asyn
   const listed = await run("topics", "prices.", "--limit", "1", "--json");
   expect(parseLines(listed.stdout)).toEqual([{ topic: "prices.eur", sessions: 2, broker: "memory" }]);
   expect(listed.stderr).toBe("carillon: there are more: --limit 10\n");
-  expect(await run("topics", "none")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await run("topics", "none")).toEqual({ code: 0, stdout: "", stderr: "carillon: no topics\n" });
 });
 
 test("lists clients by topic, prints one with its topics, and disconnects it", async () => {
@@ -140,7 +140,7 @@ test("calls a worker with a payload from the command line or stdin, and triggers
 
 test("lists workers with their events and tasks, as a table and as JSON", async () => {
   const { node, run } = await start();
-  expect(await run("workers")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await run("workers")).toEqual({ code: 0, stdout: "", stderr: "carillon: no workers\n" });
   const worker = createWorker({ url: `grpc://${node.grpc}`, name: "sums", capacity: 3 });
   cleanUp(() => worker.stop({ timeout: 0 }));
   const finish = withResolvers<void>();

@@ -24,6 +24,15 @@ test("names the examples when the name is unknown or missing", async () => {
   expect(await outputOf(SCRIPT)).toEqual({ code: 1, printed: `carillon: no example: ${names}` });
 });
 
+test("prints the examples and the options with --help", async () => {
+  const { code, printed } = await outputOf(SCRIPT, "--help");
+  expect(code).toBe(0);
+  expect(printed).toMatch(/^Usage: npm run example NAME/);
+  for (const name of ["chat", "cursors", "price-board", "--site", "--http", "--grpc", "--nats", "--broker"]) {
+    expect(printed).toContain(name);
+  }
+});
+
 test("names the options when one is unknown", async () => {
   const { code, printed } = await outputOf(CHAT, "--port=1");
   expect(code).toBe(1);

@@ -14,6 +14,7 @@ export interface ConnectionsFlags extends BackendFlags, ListFlags {
 }
 
 const FORMAT = {
+  what: "connections",
   head: ["CONNECTION", "USER", "DIALECT", "ADDRESS", "TOPICS", "CONNECTED", "NODE"],
   toRow: ({ address, connected, dialect, id, node, topicCount, user }: Connection) => [
     id,

@@ -18,6 +18,8 @@ export interface ListPage<Entry> {
 }
 
 export interface ListFormat<Entry> {
+  /** Names the entries, for the note that there are none: "topics". Without it there is no such note. */
+  readonly what?: string;
   /** Titles of the columns. */
   readonly head: readonly string[];
   /** Returns the cells of an entry, one for each column. */
@@ -31,7 +33,7 @@ const PAGE_SIZE = 1_000;
 
 /**
  * Prints the entries of a list: a table for people, or with `--json` one value in each line. Notes on stderr say whether there are
- * more, and which nodes did not answer.
+ * none or more, and which nodes did not answer.
  * @throws CarillonError the node's refusal
  */
 export async function printList<Entry>(
@@ -50,6 +52,7 @@ export async function printList<Entry>(
   } while (pageToken !== "" && entries.length < limit);
   if (json === true) for (const entry of entries) printJson(format.toJson(entry));
   else if (entries.length > 0) process.stdout.write(formatTable(format.head, entries.map(format.toRow)));
+  if (entries.length === 0 && json !== true && format.what !== undefined) note(`no ${format.what}`);
   noteMissing([...missing]);
   if (pageToken !== "") note(`there are more: --limit ${limit * 10}`);
 }

@@ -6,6 +6,7 @@ import { type ListFlags, printList } from "./print-list.js";
 /** Prints the topics that have sessions, on all nodes. @param prefix - beginning of their names */
 export async function topicsCommand(prefix: string | undefined, flags: BackendFlags & ListFlags): Promise<void> {
   const format = {
+    what: "topics",
     head: ["TOPIC", "SESSIONS", "BROKER"],
     toRow: ({ broker, name, sessions }: ListedTopic) => [name, String(sessions), broker],
     toJson: ({ broker, name, sessions }: ListedTopic) => ({ topic: name, sessions, broker }),

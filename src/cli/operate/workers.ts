@@ -17,6 +17,7 @@ export async function workersCommand(flags: WorkersFlags): Promise<void> {
     if (flags.json === true) for (const worker of workers) printJson(describe(worker));
     else if (workers.length > 0)
       process.stdout.write(formatTable(["WORKER", "NAME", "TASKS", "CAPACITY", "NODE", "EVENTS"], workers.map(toRow)));
+    else note("no workers");
     noteMissing(missingNodes);
     if (more) note("there are more: a list has at most 1000 workers of each node");
   });
