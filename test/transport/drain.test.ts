@@ -2,8 +2,8 @@ import { TestStream } from "../rpc/support/subscribe-stream.js";
 import { callersOf } from "../support/backends/mounts.js";
 import { say } from "../support/backends/publish.js";
 import { startWorker } from "../support/backends/worker.js";
+import { ENTRY_POINTS } from "../support/clients/entry-points.js";
 import { connect, type TestClient } from "../support/clients/native.js";
-import { WAYS_IN } from "../support/clients/ways-in.js";
 import { metric, untilMetric } from "../support/nodes/metrics.js";
 import { startNode } from "../support/nodes/node.js";
 
@@ -45,13 +45,13 @@ test("L7: refuses new clients of all dialects with Retry-After while it drains",
   const { first, leave } = await connectAll(node.ws);
   const stopped = node.carillon.stop();
   await first.closed;
-  for (const [name, knock] of WAYS_IN) {
-    const { retryAfter = 0, status } = await knock(node);
+  for (const [name, tryConnect] of ENTRY_POINTS) {
+    const { retryAfter = 0, status } = await tryConnect(node);
     expect([name, status]).toEqual([name, 503]);
     expect(retryAfter).toBeGreaterThanOrEqual(1);
     expect(retryAfter).toBeLessThanOrEqual(20);
   }
-  expect(await metric(node, 'carillon_handshakes_total{result="stopping"}')).toBe(WAYS_IN.length);
+  expect(await metric(node, 'carillon_handshakes_total{result="stopping"}')).toBe(ENTRY_POINTS.length);
   leave();
   await stopped;
 });
@@ -79,16 +79,19 @@ test("L7: closes all remaining clients at the end of drain.timeout", async () =>
   for (const { closed } of clients) expect(await closed).toEqual(CLOSED);
 });
 
-test.each(WAYS_IN)("L22: refuses clients beyond admission.rate with Retry-After: %s", async (_name, knock) => {
-  const node = await startNode({ admission: { rate: 1 } });
-  const first = await knock(node);
-  expect([101, 200]).toContain(first.status);
-  let next = first;
-  while (next.status !== 503) next = await knock(node);
-  expect(next.retryAfter).toBeGreaterThanOrEqual(1);
-  expect(next.retryAfter).toBeLessThanOrEqual(6);
-  expect(await metric(node, 'carillon_handshakes_total{result="rate"}')).toBe(1);
-  expect(await metric(node, 'carillon_handshakes_total{result="admitted"}')).toBeGreaterThanOrEqual(1);
-  // Backends are not limited.
-  await say(node, "foo", "hello");
-});
+test.each(ENTRY_POINTS)(
+  "L22: refuses clients beyond admission.rate with Retry-After: %s",
+  async (_name, tryConnect) => {
+    const node = await startNode({ admission: { rate: 1 } });
+    const first = await tryConnect(node);
+    expect([101, 200]).toContain(first.status);
+    let next = first;
+    while (next.status !== 503) next = await tryConnect(node);
+    expect(next.retryAfter).toBeGreaterThanOrEqual(1);
+    expect(next.retryAfter).toBeLessThanOrEqual(6);
+    expect(await metric(node, 'carillon_handshakes_total{result="rate"}')).toBe(1);
+    expect(await metric(node, 'carillon_handshakes_total{result="admitted"}')).toBeGreaterThanOrEqual(1);
+    // Backends are not limited.
+    await say(node, "foo", "hello");
+  },
+);

@@ -12,27 +12,30 @@ import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";
 import { proxyHeader } from "../support/net/proxy-header.js";
 import { connectTls, MountedSecret, WatchedCertificates } from "../support/net/tls.js";
-import { TestDoor } from "../support/nodes/door.js";
 import { passUntilCut, takeSome } from "../support/nodes/slow-reader.js";
+import { TestAdmission } from "../support/nodes/test-admission.js";
 import { upgradeRequest } from "../support/raw/client.js";
 
-interface TlsDoor {
-  readonly door: TestDoor;
+interface TlsServer {
+  readonly server: TestAdmission;
   readonly port: number;
   readonly ca: Buffer;
   readonly watched: WatchedCertificates;
   replace(subject: string): Promise<void>;
 }
 
-async function startTls(options: ConstructorParameters<typeof TestDoor>[0] = {}): Promise<TlsDoor> {
+async function startTls(options: ConstructorParameters<typeof TestAdmission>[0] = {}): Promise<TlsServer> {
   const authority = await TestAuthority.create();
   const secret = new MountedSecret(await authority.issueTo("CN=first", "localhost"));
   const watched = new WatchedCertificates({ certFile: secret.certFile, keyFile: secret.keyFile });
   await watched.certificates.start();
-  const door = await new TestDoor({ tls: { certificates: watched.certificates, clients: "none" }, ...options }).start();
+  const server = await new TestAdmission({
+    tls: { certificates: watched.certificates, clients: "none" },
+    ...options,
+  }).start();
   return {
-    door,
-    port: Number(new URL(door.url).port),
+    server,
+    port: Number(new URL(server.url).port),
     ca: readFileSync(authority.caFile),
     watched,
     async replace(subject) {
@@ -42,7 +45,7 @@ async function startTls(options: ConstructorParameters<typeof TestDoor>[0] = {})
   };
 }
 
-async function get({ ca, port }: TlsDoor, path = "/"): Promise<{ status: number; body: string; subject: string }> {
+async function get({ ca, port }: TlsServer, path = "/"): Promise<{ status: number; body: string; subject: string }> {
   const outgoing = request({ host: "127.0.0.1", servername: "localhost", port, path, ca, agent: false }).end();
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const { subject } = (response.socket as TLSSocket).getPeerCertificate();
@@ -51,7 +54,7 @@ async function get({ ca, port }: TlsDoor, path = "/"): Promise<{ status: number;
   return { status: response.statusCode ?? 0, body, subject: String(subject.CN) };
 }
 
-async function openWebSocket({ ca, port }: TlsDoor): Promise<WebSocket> {
+async function openWebSocket({ ca, port }: TlsServer): Promise<WebSocket> {
   const webSocket = new WebSocket(`wss://localhost:${port}/ws`, { ca, perMessageDeflate: false });
   cleanUp(() => webSocket.terminate());
   await once(webSocket, "open");
@@ -85,7 +88,7 @@ test("keeps a WebSocket when the certificate changes, and uses the new one for n
 
 test("O8: closes the connection on plain HTTP to a TLS port, and serves others", async () => {
   const tls = await startTls();
-  await expect(fetch(tls.door.url)).rejects.toThrow("fetch failed");
+  await expect(fetch(tls.server.url)).rejects.toThrow("fetch failed");
   expect((await get(tls)).status).toBe(200);
 });
 
@@ -100,7 +103,7 @@ test("A12: takes the client's address from a PROXY header before TLS", async () 
   socket.write(upgradeRequest());
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 101 /);
-  expect((await tls.door.admissionRequests.next()).origin.address).toBe("203.0.113.7");
+  expect((await tls.server.admissionRequests.next()).origin.address).toBe("203.0.113.7");
 });
 
 test("O8: ignores an upgrade to another protocol over TLS", async () => {
@@ -118,7 +121,7 @@ test("L7: does not wait for unused TLS connections when it stops", async () => {
   const behind = once(silent, "close");
   // After a round trip the server has completed the handshake.
   await get(tls);
-  await tls.door.http.close();
+  await tls.server.http.close();
   await behind;
   expect(silent.bytesRead).toBe(0);
 });
@@ -137,7 +140,7 @@ test("L7: waits for a pending request over TLS when it stops", async () => {
   });
   const response = get(tls, "/slow");
   const outgoing = await pending.promise;
-  const closed = tls.door.http.close();
+  const closed = tls.server.http.close();
   outgoing.end("slow");
   expect((await response).body).toBe("slow");
   await closed;
@@ -153,7 +156,7 @@ async function requestLargePage() {
   const page = (_request: IncomingMessage, response: ServerResponse): void => {
     answered.resolve(response.end(LARGE));
   };
-  const { ca, door, port } = await startTls({ times: { answer: 1_000 }, routes: new Map([["/", page]]) });
+  const { ca, server, port } = await startTls({ times: { answer: 1_000 }, routes: new Map([["/", page]]) });
   const socket = await connectTls(port, { ca });
   const received = { bytes: 0, ended: once(socket, "close") };
   socket.on("data", (chunk: Buffer) => {
@@ -161,20 +164,20 @@ async function requestLargePage() {
   });
   socket.pause();
   socket.write(GET);
-  return { door, received, response: await answered.promise, socket };
+  return { server, received, response: await answered.promise, socket };
 }
 
 test("L12: cuts a peer that does not read its response", async () => {
-  const { door, received, response, socket } = await requestLargePage();
-  await passUntilCut(door, response);
+  const { server, received, response, socket } = await requestLargePage();
+  await passUntilCut(server, response);
   socket.resume();
   await received.ended;
   expect(received.bytes).toBeLessThan(LARGE.length);
 });
 
 test("L12: sends the whole response to a peer that reads slowly", async () => {
-  const { door, received, response, socket } = await requestLargePage();
-  while (!response.writableFinished) await takeSome(door, response, socket);
+  const { server, received, response, socket } = await requestLargePage();
+  while (!response.writableFinished) await takeSome(server, response, socket);
   socket.resume();
   await received.ended;
   expect(received.bytes).toBeGreaterThan(LARGE.length);

@@ -2,14 +2,14 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { countAcceptedBytes } from "../../../src/transport/http/unread-answers.js";
-import type { TestDoor } from "./door.js";
+import type { TestAdmission } from "./test-admission.js";
 
 /** A bit less than the interval of two checks of an answer that may stand still for a second. */
 const REST = 999;
 
 /** A peer takes some of an answer, which the system notices, and then nothing for nearly the second that it has. */
 export async function takeSome(
-  { answerClock: clock }: TestDoor,
+  { answerClock: clock }: TestAdmission,
   response: ServerResponse,
   peer: Socket,
 ): Promise<void> {
@@ -22,7 +22,7 @@ export async function takeSome(
 }
 
 /** Lets time pass in steps, each with a turn of the event loop, until the answer's connection is cut. */
-export async function passUntilCut({ answerClock: clock }: TestDoor, response: ServerResponse): Promise<void> {
+export async function passUntilCut({ answerClock: clock }: TestAdmission, response: ServerResponse): Promise<void> {
   while (!response.closed) {
     clock.advance(100);
     await nextTurn();

@@ -2,15 +2,15 @@ import { Networks } from "../../../src/net/networks.js";
 import { createLoopbackHostCheck } from "../../../src/transport/http/host.js";
 import { createOriginCheck } from "../../../src/transport/http/origin.js";
 import { proxyHeader } from "../../support/net/proxy-header.js";
-import { TestDoor } from "../../support/nodes/door.js";
+import { TestAdmission } from "../../support/nodes/test-admission.js";
 import { connectRaw, upgradeRequest } from "../../support/raw/client.js";
 
 const GET = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 
 test("L11: answers 421 when Host is the name of another site, and checks upgrades by their origin only", async () => {
   const origins = createOriginCheck({ allowed: ["https://app.example.com"], sameOrigin: false });
-  const door = await new TestDoor({ hostAllowed: createLoopbackHostCheck(origins) }).start();
-  const client = await connectRaw(door.url);
+  const server = await new TestAdmission({ hostAllowed: createLoopbackHostCheck(origins) }).start();
+  const client = await connectRaw(server.url);
   client.send(GET("rebound.example:8080"));
   const { body, status } = await client.response();
   expect(status).toBe(421);
@@ -27,19 +27,19 @@ test("L11: answers 421 when Host is the name of another site, and checks upgrade
 });
 
 test("L7: does not wait for unused connections of a proxy when it stops", async () => {
-  const door = await new TestDoor({ proxies: new Networks(["127.0.0.1"]) }).start();
-  const silent = await connectRaw(door.url);
+  const server = await new TestAdmission({ proxies: new Networks(["127.0.0.1"]) }).start();
+  const silent = await connectRaw(server.url);
   silent.send(proxyHeader());
-  const asking = await connectRaw(door.url);
+  const asking = await connectRaw(server.url);
   asking.send(proxyHeader(), GET("test"));
   expect((await asking.response()).status).toBe(200);
-  await door.http.close();
+  await server.http.close();
   await silent.gone;
 });
 
 test("L12: limits the time of a request's head", async () => {
-  const door = await new TestDoor({ times: { head: 100 } }).start();
-  const client = await connectRaw(door.url);
+  const server = await new TestAdmission({ times: { head: 100 } }).start();
+  const client = await connectRaw(server.url);
   client.send("GET / HTTP/1.1\r\nHost: te");
   expect((await client.response()).status).toBe(408);
   await client.gone;

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
-import { TestDoor } from "../../support/nodes/door.js";
 import { startNode } from "../../support/nodes/node.js";
 import { passUntilCut, takeSome } from "../../support/nodes/slow-reader.js";
+import { TestAdmission } from "../../support/nodes/test-admission.js";
 import { connectRaw } from "../../support/raw/client.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -12,15 +12,15 @@ const LARGE = Buffer.alloc(24 * 1_024 * 1_024, "x");
 
 /** Starts a listener with one page. */
 function listenerOf(times: TestTimes, page: (request: IncomingMessage, response: ServerResponse) => void) {
-  return new TestDoor({ times, routes: new Map([["/", page]]) }).start();
+  return new TestAdmission({ times, routes: new Map([["/", page]]) }).start();
 }
 
-type TestTimes = NonNullable<NonNullable<ConstructorParameters<typeof TestDoor>[0]>["times"]>;
+type TestTimes = NonNullable<NonNullable<ConstructorParameters<typeof TestAdmission>[0]>["times"]>;
 
 test("L12: answers a slow head with 408 when its timeout has passed", async () => {
   const head = 2_000;
-  const door = await listenerOf({ head }, (_request, response) => response.end("page"));
-  const slow = await connectRaw(door.url);
+  const server = await listenerOf({ head }, (_request, response) => response.end("page"));
+  const slow = await connectRaw(server.url);
   slow.send("GET / HTTP/1.1\r\nHost: te");
   const begun = performance.now();
   const answered = slow.response().then(({ status }) => ({ status, took: performance.now() - begun }));
@@ -28,7 +28,7 @@ test("L12: answers a slow head with 408 when its timeout has passed", async () =
   const late = new Promise((resolve) => {
     setTimeout(resolve, head * 1.25);
   });
-  const witness = await connectRaw(door.url);
+  const witness = await connectRaw(server.url);
   const first = await Promise.race([
     answered,
     late.then(async () => {
@@ -42,11 +42,11 @@ test("L12: answers a slow head with 408 when its timeout has passed", async () =
 });
 
 test("L12: does not apply the head timeout to a connection that waits for its next request", async () => {
-  const door = await listenerOf({ head: 300, keepAlive: 60_000 }, (_request, response) => response.end("page"));
-  const kept = await connectRaw(door.url);
+  const server = await listenerOf({ head: 300, keepAlive: 60_000 }, (_request, response) => response.end("page"));
+  const kept = await connectRaw(server.url);
   kept.send(GET);
   expect((await kept.response()).status).toBe(200);
-  const slow = await connectRaw(door.url);
+  const slow = await connectRaw(server.url);
   slow.send("GET / HTTP/1.1\r\nHost: te");
   expect((await slow.response()).status).toBe(408);
   kept.send(GET);
@@ -86,31 +86,31 @@ test("L12: answers a slow body with 408 on every port, whichever handler reads i
 test("L12: cuts a peer that does not read its response, but not a peer that waits for one", async () => {
   const answered = withResolvers<ServerResponse>();
   const waiting = withResolvers<ServerResponse>();
-  const door = await listenerOf({ answer: 1_000 }, (request, response) => {
+  const server = await listenerOf({ answer: 1_000 }, (request, response) => {
     if (request.headers["x-large"] === undefined) {
       waiting.resolve(response);
       return;
     }
     answered.resolve(response.end(LARGE));
   });
-  const poll = await connectRaw(door.url);
+  const poll = await connectRaw(server.url);
   poll.send(GET);
   const response = await waiting.promise;
-  const deaf = await connectRaw(door.url);
+  const deaf = await connectRaw(server.url);
   deaf.socket.pause();
   deaf.send("GET / HTTP/1.1\r\nHost: test\r\nX-Large: 1\r\n\r\n");
-  await passUntilCut(door, await answered.promise);
+  await passUntilCut(server, await answered.promise);
   response.end("at last");
   expect((await poll.response()).status).toBe(200);
 });
 
 test("L12: sends the whole response to a peer that reads slowly", async () => {
   const answered = withResolvers<ServerResponse>();
-  const door = await listenerOf({ answer: 1_000 }, (_request, response) => answered.resolve(response.end(LARGE)));
-  const client = await connectRaw(door.url);
+  const server = await listenerOf({ answer: 1_000 }, (_request, response) => answered.resolve(response.end(LARGE)));
+  const client = await connectRaw(server.url);
   client.send(GET);
   const response = await answered.promise;
-  while (!response.writableFinished) await takeSome(door, response, client.socket);
+  while (!response.writableFinished) await takeSome(server, response, client.socket);
   client.socket.resume();
   const { body } = await client.response();
   expect(body.length).toBe(LARGE.length);

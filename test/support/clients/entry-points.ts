@@ -2,14 +2,17 @@ import type { TestNode } from "../nodes/node.js";
 import { connectRaw, upgradeRequest } from "../raw/client.js";
 
 /** Answer to a client that connects. */
-export interface Knock {
+export interface ConnectAnswer {
   readonly status: number;
   /** Value of Retry-After in seconds; undefined where there is none. */
   readonly retryAfter: number | undefined;
 }
 
-/** Every way in which a client can connect to a node, with a request that the node answers at once. */
-export const WAYS_IN: readonly (readonly [name: string, knock: (node: Pick<TestNode, "http">) => Promise<Knock>])[] = [
+/** Every entry point of a node for clients, with a request that the node answers at once. */
+export const ENTRY_POINTS: readonly (readonly [
+  name: string,
+  tryConnect: (node: Pick<TestNode, "http">) => Promise<ConnectAnswer>,
+])[] = [
   ["native", upgrade("/ws")],
   ["broadcaster", upgrade("/broadcaster/websocket")],
   ["webrocket", upgrade("/webrocket")],
@@ -20,7 +23,7 @@ export const WAYS_IN: readonly (readonly [name: string, knock: (node: Pick<TestN
 ];
 
 function upgrade(path: string) {
-  return async ({ http }: Pick<TestNode, "http">): Promise<Knock> => {
+  return async ({ http }: Pick<TestNode, "http">): Promise<ConnectAnswer> => {
     const client = await connectRaw(http);
     client.send(upgradeRequest(path));
     const { headers, status } = await client.response();
@@ -30,7 +33,7 @@ function upgrade(path: string) {
 }
 
 function get(path: string) {
-  return async ({ http }: Pick<TestNode, "http">): Promise<Knock> => {
+  return async ({ http }: Pick<TestNode, "http">): Promise<ConnectAnswer> => {
     const end = new AbortController();
     const { headers, status } = await fetch(http + path, { signal: end.signal });
     end.abort();

@@ -23,8 +23,7 @@ export interface Decision {
   readonly refuse: (cause: unknown) => void;
 }
 
-/** A port with a door, behind which everybody hears what they say. */
-export interface TestDoorOptions extends Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> {
+export interface TestAdmissionOptions extends Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> {
   readonly policy?: Partial<UpgradePolicy>;
   /** Largest number of clients. */
   readonly limit?: number;
@@ -32,8 +31,9 @@ export interface TestDoorOptions extends Partial<UpgradeAdmissionOptions & PortO
   readonly rate?: number;
 }
 
-export class TestDoor {
-  readonly door: UpgradeAdmission;
+/** An HTTP listener whose admitted clients receive an echo of what they send. */
+export class TestAdmission {
+  readonly admission: UpgradeAdmission;
   readonly http: HttpListener;
   /** The time of admissions. */
   readonly clock = new ManualClock();
@@ -49,9 +49,9 @@ export class TestDoor {
   #ids = 0;
   #url = "";
 
-  constructor({ limit = 100, policy, rate, ...options }: TestDoorOptions = {}) {
+  constructor({ limit = 100, policy, rate, ...options }: TestAdmissionOptions = {}) {
     const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols: chooseProtocol });
-    this.door = new UpgradeAdmission({
+    this.admission = new UpgradeAdmission({
       routeAt: vhostPaths("/ws", new NativeDialect(), (vhost) => ["/", "/shop", "/shop/eu"].includes(vhost)),
       admission: {
         admit: (admissionRequest) => this.admitted(admissionRequest),
@@ -92,7 +92,7 @@ export class TestDoor {
       originAllowed: () => true,
       routes: new Map([["/", (_request, response) => response.end("page")]]),
       rpc: { prefixes: [], handler: () => {} },
-      upgrades: { upgrade: (request, url, socket, head) => this.door.handle(request, url, socket, head) },
+      upgrades: { upgrade: (request, url, socket, head) => this.admission.handle(request, url, socket, head) },
       clock: this.answerClock,
       ...options,
     });
@@ -112,7 +112,7 @@ export class TestDoor {
 
   async stop(): Promise<void> {
     const closed = this.http.close();
-    this.door.close();
+    this.admission.close();
     for (const webSocket of this.clients) webSocket.terminate();
     this.http.terminate();
     await closed;
@@ -133,17 +133,17 @@ export class TestDoor {
   }
 }
 
-/** A door at which everybody waits until the test decides. */
-export function waitingDoor(
-  options: Partial<UpgradeAdmissionOptions & PortOptions> & Pick<TestDoorOptions, "limit"> = {},
-): Promise<TestDoor> {
-  const door: TestDoor = new TestDoor({
+/** Starts a listener whose clients wait until the test decides on them. */
+export function startWaitingAdmission(
+  options: Partial<UpgradeAdmissionOptions & PortOptions> & Pick<TestAdmissionOptions, "limit"> = {},
+): Promise<TestAdmission> {
+  const server: TestAdmission = new TestAdmission({
     policy: {
       admit: (admissionRequest) => {
         const { promise, reject, resolve } = withResolvers<AdmittedClient>();
-        door.decisions.push({
+        server.decisions.push({
           admissionRequest,
-          admit: (topics) => resolve(door.admitted(admissionRequest, topics)),
+          admit: (topics) => resolve(server.admitted(admissionRequest, topics)),
           refuse: reject,
         });
         return promise;
@@ -151,5 +151,5 @@ export function waitingDoor(
     },
     ...options,
   });
-  return door.start();
+  return server.start();
 }
