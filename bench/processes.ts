@@ -16,7 +16,7 @@ const BYTES = 100;
 const BURST = 16;
 const COUNTS = [1, 2] as const;
 /** Least gain of the second process, as deliveries that the CPU time of two cores allows. */
-const LEAST_GAIN = 1.7;
+const MIN_GAIN = 1.7;
 /** Shortest duration of a measurement. */
 const MILLISECONDS = 3_000;
 
@@ -76,8 +76,8 @@ export const processes: Benchmark = async ({ rounds, toy }) => {
         ],
         bars: [
           {
-            what: `CPU per delivery, 2 processes vs 1; at most 2 / ${LEAST_GAIN}, so that two cores deliver ${LEAST_GAIN} × as much`,
-            limit: COUNTS.length / LEAST_GAIN,
+            what: `CPU per delivery, 2 processes vs 1; at most 2 / ${MIN_GAIN}, so that two cores deliver ${MIN_GAIN} × as much`,
+            limit: COUNTS.length / MIN_GAIN,
             found: two / one,
             unit: "×",
             digits: 2,

@@ -3,7 +3,7 @@ import { commandFrame, PING, readFrame } from "./wire.js";
 
 /** Longest delay before the first retry, in milliseconds. */
 const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 30_000;
+const MAX_DELAY_MS = 30_000;
 // Only a connection that lasts this long resets the back-off, because a server may accept and close at once.
 const STABLE_AFTER_MS = 5_000;
 const OPEN_TIMEOUT_MS = 10_000;
@@ -14,7 +14,7 @@ const POLICY_VIOLATION = 1008;
  * The whole delay is random, so that the clients of a restarted server reconnect spread out, the first of them at once.
  */
 export function backoffDelay(failures, random = Math.random) {
-  return random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
+  return random() * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
 }
 
 /**

@@ -30,8 +30,8 @@ const DIALECTS = { broadcaster, rootsocket, webrocket, socketio };
 
 const STATES = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" };
 const ANNOUNCED = { connected: "Connected.", disconnected: "Disconnected." };
-const LONGEST_DUMP_BYTES = 64;
-const LONGEST_NOTE = 200;
+const MAX_DUMP_BYTES = 64;
+const MAX_NOTE = 200;
 
 const dialect = DIALECTS[location.pathname.split("/").at(-1)];
 const frames = new Feed("frames", frameRow, "frames", "frame");
@@ -44,7 +44,7 @@ const publishing = new Publishing();
 
 /** Adds a note between two frames. It is truncated, because tokens are long, and shown in full in the frames that carry them. */
 function note(text) {
-  feeds.addFrame(frames, "note", shortened(text, LONGEST_NOTE));
+  feeds.addFrame(frames, "note", shortened(text, MAX_NOTE));
 }
 
 function onState(state, url) {
@@ -76,9 +76,9 @@ function onFailed(error) {
 }
 
 function describeBytes(buffer) {
-  const bytes = new Uint8Array(buffer.slice(0, LONGEST_DUMP_BYTES));
+  const bytes = new Uint8Array(buffer.slice(0, MAX_DUMP_BYTES));
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  const more = buffer.byteLength > LONGEST_DUMP_BYTES ? " …" : "";
+  const more = buffer.byteLength > MAX_DUMP_BYTES ? " …" : "";
   return `(binary frame, ${buffer.byteLength.toLocaleString("en")} bytes) ${hex}${more}`;
 }
 

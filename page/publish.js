@@ -3,7 +3,7 @@
 import { post, refusal } from "./post.js";
 
 const PATH = "/websockets.v1.BroadcastService/Publish";
-const LONGEST_SNIPPET_PAYLOAD = 10_000;
+const MAX_SNIPPET_PAYLOAD = 10_000;
 
 /**
  * Publishes one message. Resolves to its receipts; rejects with an Error whose message can be shown to the user.
@@ -27,7 +27,7 @@ export function describeReceipts([receipt], milliseconds) {
 /** Creates code from the form: `curl` and `publish` send the message, `listen` receives it. */
 export function snippets({ topic, payload, event }, origin) {
   const url = origin + PATH;
-  const long = payload.length > LONGEST_SNIPPET_PAYLOAD;
+  const long = payload.length > MAX_SNIPPET_PAYLOAD;
   const carried = long ? "" : payload;
   const note = (sign) => (long ? `${sign} The payload is too long to show here.\n` : "");
   const body = JSON.stringify(requestBody(topic, carried, event));

@@ -1,6 +1,6 @@
 // Limits in rows and in characters, because 500 payloads of a megabyte each would exceed a tab's memory.
-const MOST_ROWS = 500;
-const MOST_CHARACTERS = 8_000_000;
+const MAX_ROWS = 500;
+const MAX_CHARACTERS = 8_000_000;
 // After drawing this many rows at once, the list rests REST times as long as that took, so that the page stays responsive.
 const MANY_ROWS = 50;
 const REST = 3;
@@ -31,7 +31,7 @@ export class RollingList {
     this.#waiting.push({ entry, size });
     this.#waitingSize += size;
     // Trimmed only at twice the limits, so that the cost of trimming is spread over many entries.
-    if (this.#waiting.length > 2 * MOST_ROWS || this.#waitingSize > 2 * MOST_CHARACTERS) this.#cutWaiting();
+    if (this.#waiting.length > 2 * MAX_ROWS || this.#waitingSize > 2 * MAX_CHARACTERS) this.#cutWaiting();
     this.#schedule();
   }
 
@@ -76,7 +76,7 @@ export class RollingList {
       this.#rowsSize += size;
     }
     this.#list.prepend(fragment);
-    while (this.#rows.length > MOST_ROWS || (this.#rowsSize > MOST_CHARACTERS && this.#rows.length > 1)) {
+    while (this.#rows.length > MAX_ROWS || (this.#rowsSize > MAX_CHARACTERS && this.#rows.length > 1)) {
       const { row, size } = this.#rows.shift();
       row.remove();
       this.#rowsSize -= size;
@@ -93,9 +93,9 @@ export class RollingList {
   #cutWaiting() {
     let first = this.#waiting.length;
     let size = 0;
-    while (first > 0 && this.#waiting.length - first < MOST_ROWS) {
+    while (first > 0 && this.#waiting.length - first < MAX_ROWS) {
       const next = size + this.#waiting[first - 1].size;
-      if (next > MOST_CHARACTERS && size > 0) break;
+      if (next > MAX_CHARACTERS && size > 0) break;
       size = next;
       first--;
     }

@@ -4,7 +4,7 @@ import { shortened, showTime } from "./row-parts.js";
 import { toneOf } from "./tones.js";
 
 const SHORT_PAYLOAD = 300;
-const LONGEST_DUMP_BYTES = 1_024;
+const MAX_DUMP_BYTES = 1_024;
 
 const messageTemplate = document.querySelector("#message-template").content.firstElementChild;
 const messagesOfRows = new WeakMap();
@@ -94,7 +94,7 @@ function isJson(text) {
 }
 
 function hexDump(base64) {
-  const bytes = Array.from(atob(base64).slice(0, LONGEST_DUMP_BYTES), (character) => character.charCodeAt(0));
+  const bytes = Array.from(atob(base64).slice(0, MAX_DUMP_BYTES), (character) => character.charCodeAt(0));
   const lines = [];
   for (let start = 0; start < bytes.length; start += 16) {
     const part = bytes.slice(start, start + 16);

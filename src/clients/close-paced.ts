@@ -10,7 +10,7 @@ import { DISCONNECT_STEPS, LEAVE_STEPS } from "./clients.js";
 const STEP = 50;
 
 /** Largest number of steps whose sessions are closed at once, after the event loop was busy. */
-const MOST_STEPS = 4;
+const MAX_STEPS = 4;
 
 /** Key of the queue for long work. Not a valid vhost path, so it collides with no vhost's queue. */
 const PACED = "paced closing";
@@ -33,7 +33,7 @@ export interface PacedClosing {
  */
 export async function closePaced({ clock, hub, pick, rate, reason, signal }: PacedClosing): Promise<number> {
   const perStep = (rate * STEP) / 1_000;
-  const most = Math.max(1, perStep * MOST_STEPS);
+  const most = Math.max(1, perStep * MAX_STEPS);
   let allowed = Math.max(1, perStep);
   let closed = 0;
   for (let last = clock.monotonic(); !signal.aborted; ) {

@@ -6,9 +6,9 @@ import { TokenBucket } from "./limits/token-bucket.js";
 export type HandshakeResult = "admitted" | "rate" | "full" | "stopping";
 
 /** Shortest and longest advice to a client that exceeds the rate, in milliseconds. */
-const LEAST_DELAY = 1_000;
-const LEAST_SPREAD = 4_000;
-const MOST_SPREAD = 60_000;
+const MIN_DELAY = 1_000;
+const MIN_SPREAD = 4_000;
+const MAX_SPREAD = 60_000;
 
 export interface HandshakesOptions {
   readonly clock: Clock;
@@ -105,9 +105,9 @@ export class Handshakes {
     const rate = this.#rate ?? Number.POSITIVE_INFINITY;
     const now = clock.monotonic();
     const latest = Math.max(now, this.#admittedBy) + 1_000 / rate;
-    this.#admittedBy = Math.min(latest, now + MOST_SPREAD);
-    const spread = Math.max(LEAST_SPREAD, this.#admittedBy - now);
-    const retryDelay = chooseDelay({ from: LEAST_DELAY, to: LEAST_DELAY + spread }, this.#random);
+    this.#admittedBy = Math.min(latest, now + MAX_SPREAD);
+    const spread = Math.max(MIN_SPREAD, this.#admittedBy - now);
+    const retryDelay = chooseDelay({ from: MIN_DELAY, to: MIN_DELAY + spread }, this.#random);
     return new CarillonError("unavailable", "this node admits no more clients at the moment", { retryDelay });
   }
 }

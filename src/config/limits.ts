@@ -6,7 +6,7 @@ import { bytes } from "./units.js";
  * is received. A client without a key may use a quarter of `receiving`, and a backend half. A compressed message counts in both
  * its forms. A request may also be in base64, and its decompressor counts as 256 KiB.
  */
-const LEAST_RECEIVING = { frame: 8, request: 6 } as const;
+const MIN_RECEIVING = { frame: 8, request: 6 } as const;
 
 /** Schema of a node's limits. */
 export const limits = z
@@ -63,10 +63,10 @@ export const limits = z
   .refine(({ expanded_request, payload }) => payload < expanded_request, {
     message: "payload: expected less than expanded_request",
   })
-  .refine(({ frame, receiving }) => receiving >= LEAST_RECEIVING.frame * frame, {
-    message: `receiving: expected at least ${LEAST_RECEIVING.frame} times frame`,
+  .refine(({ frame, receiving }) => receiving >= MIN_RECEIVING.frame * frame, {
+    message: `receiving: expected at least ${MIN_RECEIVING.frame} times frame`,
   })
-  .refine(({ receiving, request }) => receiving >= LEAST_RECEIVING.request * request, {
-    message: `receiving: expected at least ${LEAST_RECEIVING.request} times request`,
+  .refine(({ receiving, request }) => receiving >= MIN_RECEIVING.request * request, {
+    message: `receiving: expected at least ${MIN_RECEIVING.request} times request`,
   })
   .prefault({});

@@ -4,7 +4,7 @@ import type { Encoding, Sink } from "./ports.js";
 import type { Drops } from "./topic-rules.js";
 
 /** Largest number of bytes written to a connection beyond those it has accepted. */
-const LARGEST_WINDOW = 64 * 1024;
+const MAX_WINDOW = 64 * 1024;
 
 /** State shared by all outboxes of a node. */
 export class OutboxContext {
@@ -27,7 +27,7 @@ export class OutboxContext {
 
   /** Changes the limit, also for sessions that exist. */
   changeLimit(limit: number): void {
-    this.window = Math.min(LARGEST_WINDOW, Math.floor(limit / 2));
+    this.window = Math.min(MAX_WINDOW, Math.floor(limit / 2));
     this.room = limit - this.window;
   }
 }

@@ -10,7 +10,7 @@ export interface MapBounds {
 export const ENTRY_SIZE = 128;
 
 /** Most entries that one call removes, so that lowered bounds do not block the event loop. */
-const MOST_REMOVED = 32;
+const MAX_REMOVED = 32;
 
 /** Returns the most bytes that a text takes in memory. */
 export function computeTextSize(text: string): number {
@@ -42,7 +42,7 @@ export class BoundedMap<Value> {
     let removed = 0;
     for (const [oldest, each] of this.#entries) {
       const isWithin = this.#entries.size <= bounds.entries && this.#bytes <= bounds.bytes;
-      if (isWithin || removed === MOST_REMOVED) return;
+      if (isWithin || removed === MAX_REMOVED) return;
       this.delete(oldest);
       onRemove?.(each);
       removed += 1;

@@ -4,7 +4,7 @@ import { performance } from "node:perf_hooks";
 const INTERVAL = 100;
 
 /** Largest number of samples for one delay: of 10 seconds. */
-const MOST_SAMPLES = 100;
+const MAX_SAMPLES = 100;
 
 /**
  * Samples the delay of the event loop: how much later than planned a timer runs. A long delay counts as many times as it took
@@ -20,7 +20,7 @@ export class EventLoopDelay {
       const now = performance.now();
       let delay = Math.max(0, now - this.#last - INTERVAL);
       this.#last = now;
-      for (let samples = 0; samples === 0 || (delay > 0 && samples < MOST_SAMPLES); samples += 1) {
+      for (let samples = 0; samples === 0 || (delay > 0 && samples < MAX_SAMPLES); samples += 1) {
         onSample(delay / 1_000);
         delay -= INTERVAL;
       }

@@ -3,7 +3,7 @@ import type { Member } from "./presence.js";
 import type { PresenceEntry } from "./presence-entry.js";
 
 /** Number of pending steps above which sorting a new list is cheaper. */
-const MOST_STEPS = 100;
+const MAX_STEPS = 100;
 
 /**
  * The members of a topic, ordered by connection. Changes are applied when the list is read, so a join takes constant time,
@@ -19,7 +19,7 @@ export class PresenceListing {
   }
 
   get outdated(): boolean {
-    return this.#steps.length > MOST_STEPS;
+    return this.#steps.length > MAX_STEPS;
   }
 
   note(step: PresenceStep): void {

@@ -13,7 +13,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 import { RestartDelays } from "./restart-delays.js";
 
 /** Number of short runs in a row after which the server is not started again. */
-const MOST_FAILURES = 5;
+const MAX_FAILURES = 5;
 /** Time that the server has to stop before it is killed, in milliseconds. */
 const STOP_TIMEOUT = 30_000;
 /** Interval of checks whether a process has ended, in milliseconds. */
@@ -21,8 +21,8 @@ const CHECK_INTERVAL = 50;
 
 const MIB = 1_024 * 1_024;
 /** Range of NATS's `max_payload`, in bytes. */
-const LEAST_PAYLOAD = 8 * MIB;
-const MOST_PAYLOAD = 64 * MIB;
+const MIN_PAYLOAD = 8 * MIB;
+const MAX_PAYLOAD = 64 * MIB;
 
 export interface NatsServerOptions {
   /** Path or name of the program. */
@@ -145,7 +145,7 @@ export class NatsServerProcess {
     const { log, onFailed } = this.#options;
     if (this.#stopping) return;
     const delay = this.#delays.next();
-    if (this.#delays.failures > MOST_FAILURES) {
+    if (this.#delays.failures > MAX_FAILURES) {
       onFailed(error);
       return;
     }
@@ -165,12 +165,12 @@ export class NatsServerProcess {
   }
 
   #formatConfig(): string {
-    const payload = Math.min(MOST_PAYLOAD, Math.max(LEAST_PAYLOAD, this.#options.payload + MIB));
+    const payload = Math.min(MAX_PAYLOAD, Math.max(MIN_PAYLOAD, this.#options.payload + MIB));
     return [
       `listen: "127.0.0.1:${this.#port}"`,
       `authorization { token: "${this.#token}" }`,
       `max_payload: ${payload}`,
-      `max_pending: ${2 * MOST_PAYLOAD}`,
+      `max_pending: ${2 * MAX_PAYLOAD}`,
       `pid_file: ${JSON.stringify(this.#pidFile)}`,
       `jetstream { store_dir: ${JSON.stringify(this.#folder)} }`,
       "",

@@ -4,7 +4,7 @@ import type { Clock } from "../core/ports.js";
 const GOOD_RUN = 10_000;
 /** Delays of the second restart and of later ones, in milliseconds. */
 const FIRST_DELAY = 500;
-const LONGEST_DELAY = 30_000;
+const MAX_DELAY = 30_000;
 
 /** Delays between the restarts of a process: none after a long run, and twice as long after each short one. */
 export class RestartDelays {
@@ -31,7 +31,7 @@ export class RestartDelays {
   next(): number {
     if (this.#clock.monotonic() - this.#startedAt >= GOOD_RUN) this.#failures = 0;
     this.#failures += 1;
-    return this.#failures === 1 ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 2));
+    return this.#failures === 1 ? 0 : Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (this.#failures - 2));
   }
 
   /** Starts the process after a delay, unless it is cancelled. */

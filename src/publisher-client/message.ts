@@ -60,11 +60,11 @@ function readPayload({
 /** Estimates the bytes of a message in a request. */
 export function estimateBytes({ event = "", id = "", payload, text = "", topics = [] }: PublishedMessage): number {
   const names = topics.reduce((sum, topic) => sum + topic.length, 0);
-  return names + event.length + id.length + text.length * MOST_BYTES_PER_UNIT + (payload?.length ?? 0);
+  return names + event.length + id.length + text.length * MAX_BYTES_PER_UNIT + (payload?.length ?? 0);
 }
 
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */
-const MOST_BYTES_PER_UNIT = 3;
+const MAX_BYTES_PER_UNIT = 3;
 
 export function toReceipt({ duplicate, id, position, stage, topics }: ConfirmedMessage): PublisherReceipt {
   return {

@@ -5,7 +5,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 import type { NodeParts } from "./create/create-node.js";
 
 /** Minimum time that a bus or broker gets to stop, in milliseconds, even after the node's timeout. */
-const LEAST_TIME = 100;
+const MIN_TIME = 100;
 
 /**
  * Stops the parts of a node, some of which may not have started: tasks and publishes first, then connections, then their
@@ -84,7 +84,7 @@ function cutConnections(parts: NodeParts): void {
 
 async function stopRuntimes(parts: NodeParts, end: number, log: Logger): Promise<void> {
   const { brokers, clusterRuntime, clusterServices, store, vhostRuntime } = parts;
-  const timeLeft = (): number => Math.max(LEAST_TIME, end - systemClock.monotonic());
+  const timeLeft = (): number => Math.max(MIN_TIME, end - systemClock.monotonic());
   await withDeadline(end, vhostRuntime.leases.stop());
   const told = await withDeadline(end, vhostRuntime.vhosts.drained());
   if (!told) log.warn("backends were not notified of all disconnects in time");

@@ -31,8 +31,8 @@ import type { KeyDescription, NewVhostKey, VhostAdmin, VhostDescription } from "
 import type { Vhosts } from "./vhosts.js";
 
 /** Maximum numbers of channels and keys of a vhost. They are bounded because every node keeps all of them in memory. */
-const MOST_CHANNELS = 100_000;
-const MOST_KEYS = 1_000;
+const MAX_CHANNELS = 100_000;
+const MAX_KEYS = 1_000;
 /** Number of entries deleted concurrently. */
 const CONCURRENT_DELETIONS = 100;
 
@@ -124,8 +124,8 @@ export class Administration implements VhostAdmin {
     const vhost = vhosts.require(path);
     checkChannel(channel);
     if (vhost.channels.has(channel)) return false;
-    if (vhost.channels.size >= MOST_CHANNELS) {
-      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MOST_CHANNELS} channels`);
+    if (vhost.channels.size >= MAX_CHANNELS) {
+      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MAX_CHANNELS} channels`);
     }
     const key = channelKey(path, channel);
     try {
@@ -157,8 +157,8 @@ export class Administration implements VhostAdmin {
     if (names.includes(name)) {
       throw new CarillonError("already_exists", `the vhost has a key named ${JSON.stringify(name)}`);
     }
-    if (names.length >= MOST_KEYS) {
-      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MOST_KEYS} keys`);
+    if (names.length >= MAX_KEYS) {
+      throw new CarillonError("resource_exhausted", `the vhost has reached its limit of ${MAX_KEYS} keys`);
     }
     const excess = findExpressionExcess([...[...vhosts.keysOf(path)].map((key) => key.topics), topics]);
     if (excess !== undefined) throw new CarillonError("resource_exhausted", `the vhost's keys: ${excess}`);

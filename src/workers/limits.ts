@@ -94,4 +94,4 @@ export class Budget {
 }
 
 /** Longest delay of a timer of Node.js, in milliseconds. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
+export const MAX_TIMER = 2 ** 31 - 1;

@@ -5,7 +5,7 @@ import { packageRoot } from "../../src/util/package-root.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
 /** Largest exposure that `systemd-analyze security` may report, in tenths: below 2.0 is "OK". */
-const MOST_EXPOSED = 19;
+const MAX_EXPOSED = 19;
 
 const UNIT = join(packageRoot, "deploy", "systemd", "carillon.service");
 const text = readFileSync(UNIT, "utf8");
@@ -42,7 +42,7 @@ withSystemd(`with systemd-analyze${isThere ? "" : " (skipped: it is not installe
   });
 
   test("is hardened", () => {
-    const threshold = `--threshold=${MOST_EXPOSED}`;
+    const threshold = `--threshold=${MAX_EXPOSED}`;
     const { status, stdout } = spawnSync("systemd-analyze", ["security", "--offline=true", threshold, UNIT], {
       encoding: "utf8",
     });

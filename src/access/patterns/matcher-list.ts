@@ -10,7 +10,7 @@ import { PrefixIndex } from "./prefix-index.js";
 const answers = new LruMap<string, number>(65_536);
 
 /** Longest name of a topic or event, in bytes. */
-const LONGEST_NAME = 255;
+const MAX_NAME = 255;
 
 let lastId = 0;
 
@@ -28,7 +28,7 @@ export class MatcherList {
     this.#matchers = matchers;
     this.#index = new PrefixIndex(matchers);
     this.weight = matchers.reduce((sum, matcher) => sum + matcher.weight, 0);
-    this.isCheap = this.weight * (LONGEST_NAME + NAME_STEPS) < CHEAP_STEPS;
+    this.isCheap = this.weight * (MAX_NAME + NAME_STEPS) < CHEAP_STEPS;
     lastId += 1;
     this.#id = lastId;
   }

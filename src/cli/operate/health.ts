@@ -28,7 +28,7 @@ const ANSWER_TIMEOUT = 4_000;
 const PAUSE = 500;
 
 /** Most bytes of an answer that are printed: reasons for not being ready. */
-const MOST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 
 /** Addresses that stand for all interfaces, each with the one to connect to. */
 const ALL_INTERFACES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
@@ -110,7 +110,7 @@ function get(url: URL, options: RequestOptions): Promise<{ readonly status: numb
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (text: string) => {
-        body = (body + text).slice(0, MOST_BYTES);
+        body = (body + text).slice(0, MAX_BYTES);
       });
       response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));

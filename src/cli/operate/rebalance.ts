@@ -25,7 +25,7 @@ const EVEN_STEPS = 3;
 const RETURN_STEPS = 2;
 
 /** Least number of closed clients from which the progress is judged. */
-const LEAST_CLOSED = 20;
+const MIN_CLOSED = 20;
 
 /** Closes clients of overloaded nodes until the nodes are even. The exit code is 1 where they are not. */
 export async function rebalanceCommand(flags: RebalanceFlags): Promise<void> {
@@ -89,9 +89,9 @@ class Progress {
     if (ready.length < 2) return "there is no other node that is ready";
     if (dryRun) return even ? "even" : "uneven";
     if (this.#evenSteps >= EVEN_STEPS) return "even";
-    const isJudged = back >= Math.max(LEAST_CLOSED, before);
+    const isJudged = back >= Math.max(MIN_CLOSED, before);
     // A load balancer that chooses at random moves one of so many closed clients as there are nodes.
-    const isStuck = before - surplus < back / (4 * ready.length) || back > 2 * total + LEAST_CLOSED;
+    const isStuck = before - surplus < back / (4 * ready.length) || back > 2 * total + MIN_CLOSED;
     if (!even && isJudged && isStuck) {
       return "closed clients came back to the same nodes: check that the load balancer spreads new connections over all nodes";
     }

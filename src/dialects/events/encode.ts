@@ -19,7 +19,7 @@ export const BASE64_BEGIN = "data:application/octet-stream;base64,";
 const RESERVED = /^(?:open|error|message|carillon\..*)$|\p{Cc}/su;
 
 /** Most line ends of a payload that is sent as text. Each becomes a line with a field name of its own. */
-const MOST_LINE_ENDS = 65_536;
+const MAX_LINE_ENDS = 65_536;
 
 /** Time after which a client reconnects, in milliseconds, until the node sends another one. */
 const RETRY_LINE = "retry: 3000\n";
@@ -124,13 +124,13 @@ function toBase64(bytes: Buffer): string {
 }
 
 function hasTooManyLines(text: string): boolean {
-  if (text.length <= MOST_LINE_ENDS) return false;
+  if (text.length <= MAX_LINE_ENDS) return false;
   let ends = 0;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
     if (unit !== LINE_FEED && unit !== CARRIAGE_RETURN) continue;
     ends += 1;
-    if (ends > MOST_LINE_ENDS) return true;
+    if (ends > MAX_LINE_ENDS) return true;
   }
   return false;
 }

@@ -126,7 +126,7 @@ function metadataText({ event, id, position, time }: Message): string {
 }
 
 /** Longest text that is cached, in characters. */
-const LONGEST_KEPT = 256 * 1_024;
+const MAX_KEPT = 256 * 1_024;
 
 /** Cached texts of lists of members, at most 16 Mi characters. A list is replaced when a member joins or leaves. */
 const texts = new LruMap<readonly Present[], string>(64);
@@ -136,7 +136,7 @@ function sharedPresentText(members: readonly Present[]): string {
   let text = texts.get(members);
   if (text === undefined) {
     text = presentText(members);
-    if (text.length <= LONGEST_KEPT) texts.set(members, text);
+    if (text.length <= MAX_KEPT) texts.set(members, text);
   }
   return text;
 }

@@ -15,7 +15,7 @@ export type Decoded =
 type Build = (fields: Fields, written: () => string) => Command | WebrocketCode;
 
 /** Largest info of a member, in bytes of JSON, the same as in a token. All nodes keep it while the member is present. */
-const MOST_INFO = 4_096;
+const MAX_INFO = 4_096;
 
 const EVENTS: ReadonlyMap<string, Build> = new Map<string, Build>([
   ["auth", ({ token }) => (isText(token) ? { kind: "authenticate", token } : 400)],
@@ -107,7 +107,7 @@ function toPayload(data: unknown, written: () => string): Uint8Array {
 function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
   const text = written() ?? "{}";
-  return Buffer.byteLength(text) > MOST_INFO || findJsonFault(data) !== undefined ? undefined : text;
+  return Buffer.byteLength(text) > MAX_INFO || findJsonFault(data) !== undefined ? undefined : text;
 }
 
 function isText(value: unknown): value is string {

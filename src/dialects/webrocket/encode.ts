@@ -50,7 +50,7 @@ export function subscribedTexts(command: JoinCommand, uid: string, outcome: Outc
 }
 
 /** Largest list of members in an answer, in bytes of JSON. */
-const MOST_SUBSCRIBERS = 256 << 10;
+const MAX_SUBSCRIBERS = 256 << 10;
 
 interface EncodedMember {
   readonly text: string;
@@ -67,7 +67,7 @@ function subscribersText({ members, more }: { readonly members: readonly Present
   for (const member of members) {
     const made = toSubscriber(member);
     bytes += made.bytes + 1;
-    if (bytes > MOST_SUBSCRIBERS) break;
+    if (bytes > MAX_SUBSCRIBERS) break;
     texts.push(made.text);
   }
   const rest = more || texts.length < members.length ? ',"more":true' : "";

@@ -17,7 +17,7 @@ const RETRY_TIME = 2_000;
 const RETRY_PAUSE = 100;
 
 /** Number of other replays that a replay waits for. Then it reads by itself, so that invalid positions of others do not delay it. */
-const MOST_WAITS = 4;
+const MAX_WAITS = 4;
 
 /** Objects that the logs of a broker's topics share. */
 export interface TopicLogContext extends ReplayReaders {
@@ -75,7 +75,7 @@ export class NatsTopicLog implements TopicLog {
         counts.replays.ring += 1;
         return fromRing;
       }
-      if (this.#reading === undefined || waits === MOST_WAITS) break;
+      if (this.#reading === undefined || waits === MAX_WAITS) break;
       await this.#reading;
     }
     counts.replays.store += 1;

@@ -47,7 +47,7 @@ export interface HttpTimes {
 export const HTTP_TIMES: HttpTimes = { head: 60_000, request: 120_000, keepAlive: 75_000, answer: 60_000 };
 
 /** Longest interval between checks of the head and request timeouts, in milliseconds. A timeout fires late by at most that. */
-const LONGEST_CHECK = 1_000;
+const MAX_CHECK = 1_000;
 const CHECKS_OF_HEAD = 20;
 
 /** Status "Misdirected Request": the request is meant for another server (RFC 9110 §15.5.20). */
@@ -265,7 +265,7 @@ function toServerOptions({ head, keepAlive, request }: HttpTimes): ServerOptions
     headersTimeout,
     requestTimeout: request,
     keepAliveTimeout: keepAlive,
-    connectionsCheckingInterval: Math.min(LONGEST_CHECK, headersTimeout / CHECKS_OF_HEAD),
+    connectionsCheckingInterval: Math.min(MAX_CHECK, headersTimeout / CHECKS_OF_HEAD),
   };
 }
 

@@ -6,7 +6,7 @@ import { compact, PIECE_COST } from "./receiver-parts.js";
 /** Cost of a message in addition to its inflated size, in bytes. Each message needs a new zlib stream. */
 export const MESSAGE_COST = 4 << 10;
 /** Largest number of bytes that one compressed byte inflates to. Source: zlib's technical details. */
-const LARGEST_RATIO = 1_032;
+const MAX_RATIO = 1_032;
 
 /** Bytes that a peer omits at the end of each message. Source: RFC 7692 §7.2.2. */
 const TRAILER = Buffer.from([0x00, 0x00, 0xff, 0xff]);
@@ -63,7 +63,7 @@ export class Inflater {
     }
     const compressed = this.#pieces.reduce((sum, { length }) => sum + length, 0);
     this.#piecesBytes = 0;
-    this.estimate = MESSAGE_COST + Math.min(this.#options.most, compressed * LARGEST_RATIO);
+    this.estimate = MESSAGE_COST + Math.min(this.#options.most, compressed * MAX_RATIO);
     this.#job = { data: Buffer.concat([...this.#pieces, TRAILER]), onInflated, size: 0 };
     this.#pieces = [];
     this.#options.onWaiting(this);

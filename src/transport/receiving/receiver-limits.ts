@@ -10,7 +10,7 @@ const BYTES_PER_FRAGMENT = 1_024;
  */
 const BYTES_PER_CHUNK = 64;
 /** Number of fragments, and of buffered chunks, that are allowed with any frame limit. */
-const LEAST_PIECES = 256;
+const MIN_PIECES = 256;
 
 /** Limits of the WebSocket library for one incomplete message; its type definitions lack the last two. */
 export interface ReceiverLimits {
@@ -23,7 +23,7 @@ export interface ReceiverLimits {
 export function createReceiverLimits(frameBytes: number): ReceiverLimits {
   return {
     maxPayload: frameBytes,
-    maxFragments: Math.max(LEAST_PIECES, Math.ceil(frameBytes / BYTES_PER_FRAGMENT)),
-    maxBufferedChunks: Math.max(LEAST_PIECES, Math.ceil(frameBytes / BYTES_PER_CHUNK)),
+    maxFragments: Math.max(MIN_PIECES, Math.ceil(frameBytes / BYTES_PER_FRAGMENT)),
+    maxBufferedChunks: Math.max(MIN_PIECES, Math.ceil(frameBytes / BYTES_PER_CHUNK)),
   };
 }

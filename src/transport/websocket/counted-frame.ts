@@ -93,7 +93,7 @@ function encodeLengths(first: number, counts: number): number {
     }
     sum += length;
   }
-  return sum * MOST_DIGITS + head;
+  return sum * MAX_DIGITS + head;
 }
 
 function countDigits(count: number): number {
@@ -104,7 +104,7 @@ function countDigits(count: number): number {
 
 const ZERO = 48;
 /** Largest number of digits of a safe integer. */
-const MOST_DIGITS = 16;
+const MAX_DIGITS = 16;
 
 function createPieces(template: Uint8Array, count: number): readonly Uint8Array[] {
   const digits = String(count);

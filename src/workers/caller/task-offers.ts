@@ -3,7 +3,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import type { DirectoryEntry, WorkerDirectory } from "../directory/directory.js";
 import type { TaskNeeds } from "../executor/worker-handle.js";
-import { LONGEST_TIMER } from "../limits.js";
+import { MAX_TIMER } from "../limits.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { OutgoingTask } from "./outgoing-task.js";
 import { chooseRoute } from "./route.js";
@@ -57,7 +57,7 @@ export class TaskOffers {
 
   /** Milliseconds until the deadline, at most the longest delay of a timer. */
   timeLeft({ ends }: OutgoingTask): number {
-    return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), LONGEST_TIMER);
+    return Math.min(Math.max(0, ends - this.#options.clock.monotonic()), MAX_TIMER);
   }
 
   #offerToFirst(task: OutgoingTask): void {

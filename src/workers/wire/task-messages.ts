@@ -1,7 +1,7 @@
 import { formatTraceparent, parseTraceContext } from "../../core/tracing/trace-context.js";
 import { type ErrorCode, GRPC_STATUS } from "../../errors.js";
 import type { TaskRequest } from "../dispatch.js";
-import { LONGEST_TIMER } from "../limits.js";
+import { MAX_TIMER } from "../limits.js";
 
 /**
  * A message between nodes about tasks. The calling node numbers its tasks, and the offers of each task. The offer's
@@ -240,7 +240,7 @@ function decodeOffer(header: readonly unknown[], payload: Uint8Array): Omit<Offe
   const excludedWorkers = header[7];
   if (!Array.isArray(excludedWorkers)) throw new TypeError("expected a list of excluded workers");
   return {
-    left: Math.min(readNumber(header[3]), LONGEST_TIMER),
+    left: Math.min(readNumber(header[3]), MAX_TIMER),
     attempt: Math.floor(readNumber(header[4])),
     pattern: readString(header[5]),
     mayWait: header[6] === true,

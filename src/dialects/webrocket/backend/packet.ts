@@ -4,13 +4,13 @@ const END = Buffer.from("\r\n\r\n");
 const LINE_END = 0x0a;
 
 /** Largest identity, in bytes: the longest vhost, the fields of fixed length, and the separators. */
-const MOST_IDENTITY = 512;
+const MAX_IDENTITY = 512;
 
 /** Largest buffer that is kept for the next packet, in bytes. */
-const MOST_KEPT = 65_536;
+const MAX_KEPT = 65_536;
 
 /** Largest number of lines of a packet. The longest packet of the protocol has six. */
-const MOST_LINES = 16;
+const MAX_LINES = 16;
 
 export interface Packet {
   /** Line before the empty line; undefined for a bare packet, which begins with its command. */
@@ -55,9 +55,9 @@ export class PacketReader {
    * @returns undefined while the line is incomplete
    */
   firstLine(): string | undefined {
-    const head = this.#bytes.subarray(this.#begin, Math.min(this.#end, this.#begin + MOST_IDENTITY));
+    const head = this.#bytes.subarray(this.#begin, Math.min(this.#end, this.#begin + MAX_IDENTITY));
     const end = head.indexOf(LINE_END);
-    if (end === -1 && head.length < MOST_IDENTITY) return undefined;
+    if (end === -1 && head.length < MAX_IDENTITY) return undefined;
     return head.toString("latin1", 0, end === -1 ? head.length : end);
   }
 
@@ -79,7 +79,7 @@ export class PacketReader {
     this.#begin = 0;
     this.#end = 0;
     this.#searched = 0;
-    if (this.#bytes.length > MOST_KEPT) this.#bytes = Buffer.alloc(0);
+    if (this.#bytes.length > MAX_KEPT) this.#bytes = Buffer.alloc(0);
   }
 
   /** Grows the buffer to at least twice its size, so that small chunks of a large packet are not copied repeatedly. */
@@ -99,8 +99,8 @@ export class PacketReader {
 function parsePacket(bytes: Uint8Array): Packet {
   const text = decodeText(bytes);
   // The last line should end before the packet does. A missing line end is accepted, because it is unambiguous.
-  const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n", MOST_LINES + 1);
-  if (lines.length > MOST_LINES) throw new MalformedPacket("too many lines");
+  const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n", MAX_LINES + 1);
+  if (lines.length > MAX_LINES) throw new MalformedPacket("too many lines");
   const [first = "", empty, command = "", ...frames] = lines;
   const packet =
     empty === "" && lines.length > 2
