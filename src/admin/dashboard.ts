@@ -15,8 +15,8 @@ import { allowReads, refuseMethod } from "../transport/http/methods.js";
 import { isObject } from "../util/json.js";
 import { DASHBOARD_PATH } from "./dashboard-files.js";
 import { ACTING, READING } from "./dashboard-methods.js";
+import type { DashboardSessions, SessionSecrets, SignedIn } from "./dashboard-sessions.js";
 import { checkFromDashboard } from "./request-checks.js";
-import type { SessionSecrets, Sessions, SignedIn } from "./sessions.js";
 import type { SignInLimit } from "./sign-in-limit.js";
 
 const COOKIE = "carillon_admin";
@@ -28,7 +28,7 @@ const SECRET_HEADER = "carillon-dashboard-secret";
 const SIGN_IN_BYTES = 4_096;
 
 export interface DashboardOptions {
-  readonly sessions: Sessions;
+  readonly sessions: DashboardSessions;
   readonly limit: SignInLimit;
   readonly keyring: Pick<Keyring, "identifyHash" | "open">;
   /** Hash of the password; undefined where only keys can sign in. */

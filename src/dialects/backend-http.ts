@@ -10,7 +10,7 @@ import { nextTurn } from "../util/next-turn.js";
 /** Helpers that the dialects' HTTP interfaces for backends share. */
 
 /** Decides which backend may call which operation, in any protocol. */
-export interface RequestGate {
+export interface RequestAuthorizer {
   /** @throws CarillonError unauthenticated, permission_denied, not_found (the vhost), unavailable */
   admit(credentials: BackendCredentials, action: BackendAction): Backend;
 }

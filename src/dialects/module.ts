@@ -21,7 +21,7 @@ import type { Handler } from "../net/http-handler.js";
 import type { LocalListenerLimits } from "../net/local-listener.js";
 import type { PortOptions } from "../net/port-listener.js";
 import type { AnswerBudget } from "../rpc/answer-budget.js";
-import type { Gatekeeper } from "../rpc/gatekeeper.js";
+import type { CallAuthorizer } from "../rpc/call-authorizer.js";
 import type { Address } from "../util/address.js";
 import type { VhostAdmin } from "../vhosts/vhost-admin.js";
 import type { Vhosts } from "../vhosts/vhosts.js";
@@ -137,7 +137,7 @@ export interface DialectContext {
   readonly control: Control;
   readonly dispatch: Dispatch;
   readonly keyring: Keyring;
-  readonly gate: Gatekeeper;
+  readonly authorizer: CallAuthorizer;
   readonly answers: AnswerBudget;
   readonly budget: ByteBudget;
   readonly openLease: OpenRequestLease;

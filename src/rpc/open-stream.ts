@@ -1,7 +1,7 @@
 import type { BackendAction } from "../access/decide/actions.js";
 import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import type { CarillonError } from "../errors.js";
-import type { Gatekeeper } from "./gatekeeper.js";
+import type { CallAuthorizer } from "./call-authorizer.js";
 import type { RpcCall } from "./service.js";
 
 /** Backend that opens a stream, and the action that it needs. */
@@ -20,13 +20,13 @@ export class OpenStream implements RpcCall {
   readonly #controller = new AbortController();
   readonly #unwatch: () => void;
 
-  constructor(gatekeeper: Gatekeeper, { action, backend, credentials, deadline }: StreamOpener) {
+  constructor(authorizer: CallAuthorizer, { action, backend, credentials, deadline }: StreamOpener) {
     this.backend = backend;
     this.deadline = deadline;
     const onLost = (refusal: CarillonError): void => {
       this.#controller.abort(refusal);
     };
-    this.#unwatch = gatekeeper.watch({ backend, credentials, action, onLost });
+    this.#unwatch = authorizer.watch({ backend, credentials, action, onLost });
   }
 
   get signal(): AbortSignal {

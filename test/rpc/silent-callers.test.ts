@@ -4,7 +4,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { Networks } from "../../src/net/networks.js";
 import type { PortOptions } from "../../src/net/port-listener.js";
-import { Gatekeeper } from "../../src/rpc/gatekeeper.js";
+import { CallAuthorizer } from "../../src/rpc/call-authorizer.js";
 import { GrpcMount, type GrpcMountOptions } from "../../src/rpc/grpc/grpc-mount.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { cleanUp } from "../support/clean-up.js";
@@ -23,7 +23,7 @@ async function startMount(port: Partial<PortOptions>, options: Partial<GrpcMount
   const mount = new GrpcMount({
     port: { address: { host: "127.0.0.1", port: 0 }, handshakeTimeout: AGES, ...port },
     services: [],
-    gatekeeper: new Gatekeeper(everybody(), systemClock),
+    authorizer: new CallAuthorizer(everybody(), systemClock),
     requestBytes: 1_024,
     budget: ampleBudget(),
     onFault: () => {},

@@ -5,8 +5,8 @@ import type { Backend, BackendCredentials } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { AnswerLease } from "../answer-budget.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
 import { toAbortError } from "../call-errors.js";
-import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import type { RpcCall, RpcMethod } from "../service.js";
 
@@ -41,8 +41,8 @@ export interface ConnectCaller extends AdmittedCaller {
 export const CALLER = createContextKey<ConnectCaller | undefined>(undefined);
 
 /** Converts a method to a Connect handler. */
-export function toConnectHandler(method: RpcMethod, gatekeeper: Gatekeeper) {
-  return method.desc.methodKind === "server_streaming" ? streamingHandler(method, gatekeeper) : unaryHandler(method);
+export function toConnectHandler(method: RpcMethod, authorizer: CallAuthorizer) {
+  return method.desc.methodKind === "server_streaming" ? streamingHandler(method, authorizer) : unaryHandler(method);
 }
 
 function unaryHandler({ desc, handle }: RpcMethod) {
@@ -81,11 +81,11 @@ async function countAnswer(output: DescMessage, answer: unknown, lease: AnswerLe
   return message;
 }
 
-function streamingHandler({ action, desc, handle }: RpcMethod, gatekeeper: Gatekeeper) {
+function streamingHandler({ action, desc, handle }: RpcMethod, authorizer: CallAuthorizer) {
   return async function* (request: object, context: HandlerContext): AsyncGenerator {
     const { answerLease, backend, complete, credentials, lease } = findCaller(context);
     lease.release();
-    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(context) });
+    const open = new OpenStream(authorizer, { backend, credentials, action, deadline: readDeadline(context) });
     const abort = (): void => {
       const { reason } = context.signal;
       // Connect's own reason says that the caller's deadline has passed.

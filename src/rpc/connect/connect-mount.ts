@@ -12,10 +12,10 @@ import { CarillonError } from "../../errors.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { Handler } from "../../net/http-handler.js";
 import { receiveBody } from "../../net/receive-body.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
 import { requestTooLarge } from "../call-errors.js";
 import { READ_OPTIONS } from "../decode.js";
 import type { OnFault } from "../faults.js";
-import type { Gatekeeper } from "../gatekeeper.js";
 import { listMethods, type RpcMethod, type ServiceImplementations } from "../service.js";
 import { checkWebTimeouts } from "../timeout-headers.js";
 import { openConnectBody, sentLimit } from "./connect-body.js";
@@ -44,7 +44,7 @@ const UNAUTHORIZED = 401;
 
 export interface ConnectMountOptions {
   readonly services: ServiceImplementations;
-  readonly gatekeeper: Gatekeeper;
+  readonly authorizer: CallAuthorizer;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   readonly openLease: OpenRequestLease;
@@ -69,7 +69,7 @@ export interface ConnectMount {
  * request as INTERNAL, answers an unknown method with a bare 404, and throws on an invalid Host header.
  */
 export function connectMount(options: ConnectMountOptions): ConnectMount {
-  const { gatekeeper, onFault, openLease, requestBytes, services } = options;
+  const { authorizer, onFault, openLease, requestBytes, services } = options;
   const router = createConnectRouter({
     readMaxBytes: requestBytes,
     acceptCompression: COMPRESSIONS,
@@ -81,15 +81,15 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
   for (const service of services) {
     for (const method of listMethods(service)) {
       methods.set(method.path, method);
-      router.rpc(method.desc, toConnectHandler(method, gatekeeper) as Parameters<typeof router.rpc>[1]);
+      router.rpc(method.desc, toConnectHandler(method, authorizer) as Parameters<typeof router.rpc>[1]);
     }
   }
   /** Admits the caller before its body is read. */
   const admit: Admit = ({ action }, request) => {
     const { authorization, [VHOST_HEADER]: vhost } = request.headers;
     const credentials = { authorization, certificate: undefined, vhost: typeof vhost === "string" ? vhost : undefined };
-    const backend = gatekeeper.admit(credentials, action);
-    const answerLease = gatekeeper.openAnswer(backend, action);
+    const backend = authorizer.admit(credentials, action);
+    const answerLease = authorizer.openAnswer(backend, action);
     const lease = openLease(request, backendId(backend));
     return { backend, credentials, lease, answerLease };
   };

@@ -11,7 +11,7 @@ export const COMPRESSED_FROM = 1_024;
 
 /**
  * Admits the caller of a method.
- * @throws CarillonError as Gatekeeper.admit does
+ * @throws CarillonError as CallAuthorizer.admit does
  */
 export type Admit = (method: RpcMethod, request: IncomingMessage) => AdmittedCaller;
 

@@ -2,8 +2,8 @@ import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@
 import type { BackendAction } from "../../access/decide/actions.js";
 import { type Backend, type BackendCredentials, backendId, VHOST_HEADER } from "../../access/keys/backend.js";
 import { getCertificateSubject } from "../../net/certificate-subject.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
 import { type OnFault, toCallerError } from "../faults.js";
-import type { Gatekeeper } from "../gatekeeper.js";
 import type { GrpcGate } from "./grpc-gate.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
@@ -31,15 +31,15 @@ type Listener = Parameters<NextCall["start"]>[0];
  * everyone.
  */
 export class GrpcCallers {
-  readonly #gatekeeper: Gatekeeper;
+  readonly #authorizer: CallAuthorizer;
   readonly #gate: GrpcGate;
   readonly #tls: boolean;
   readonly #onFault: OnFault;
   readonly #actions = new Map<string, BackendAction>();
 
   /** @param tls - whether callers can present certificates, which are costly to look up for each call */
-  constructor(gatekeeper: Gatekeeper, gate: GrpcGate, tls: boolean, onFault: OnFault) {
-    this.#gatekeeper = gatekeeper;
+  constructor(authorizer: CallAuthorizer, gate: GrpcGate, tls: boolean, onFault: OnFault) {
+    this.#authorizer = authorizer;
     this.#gate = gate;
     this.#tls = tls;
     this.#onFault = onFault;
@@ -75,7 +75,7 @@ export class GrpcCallers {
       vhost: readText(metadata, VHOST_HEADER),
     };
     try {
-      const backend = this.#gatekeeper.admit(credentials, action);
+      const backend = this.#authorizer.admit(credentials, action);
       request.admit(backendId(backend));
       metadata[CALLER] = { backend, credentials, request };
       return true;

@@ -13,10 +13,10 @@ import type {
 import { CarillonError } from "../../errors.js";
 import type { ContinueTrace } from "../../net/http-handler.js";
 import type { AnswerLease } from "../answer-budget.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
 import { peerDisconnected } from "../call-errors.js";
 import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
 import { type OnFault, toCallerError } from "../faults.js";
-import type { Gatekeeper } from "../gatekeeper.js";
 import { OpenStream } from "../open-stream.js";
 import { findMessageExcess } from "../request-weight.js";
 import { type Codec, listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
@@ -36,7 +36,7 @@ export interface GrpcMethods {
 
 export interface GrpcMethodsContext {
   readonly callers: GrpcCallers;
-  readonly gatekeeper: Gatekeeper;
+  readonly authorizer: CallAuthorizer;
   readonly onFault: OnFault;
   /** Undefined where traces are not recorded. */
   readonly continueTrace: ContinueTrace | undefined;
@@ -107,7 +107,7 @@ export function unused(): never {
   throw new Error("a server neither encodes requests nor decodes answers");
 }
 
-function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function unaryHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answerLater = async (
     answered: unknown,
@@ -132,7 +132,7 @@ function unaryHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcM
     try {
       checkDeadline(call);
       const { backend } = callers.of(call.metadata);
-      lease = gatekeeper.openAnswer(backend, action);
+      lease = authorizer.openAnswer(backend, action);
       answered = handle(throwIfError(call.request), new GrpcCall(backend, call));
     } catch (cause) {
       answered = Promise.reject(cause);
@@ -154,13 +154,13 @@ function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
 
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
-function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: GrpcMethodsContext) {
+function streamingHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
       ? readRequests(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
       : throwIfError((call as ServerWritableStream<Decoded, unknown>).request);
-    const lease = gatekeeper.openAnswer(open.backend, action);
+    const lease = authorizer.openAnswer(open.backend, action);
     try {
       for await (const response of handle(request, open) as AsyncIterable<unknown>) {
         if (call.cancelled) return;
@@ -182,7 +182,7 @@ function streamingHandler(method: RpcMethod, { callers, gatekeeper, onFault }: G
   };
   return (call: Stream): void => {
     const { backend, credentials } = callers.of(call.metadata);
-    const open = new OpenStream(gatekeeper, { backend, credentials, action, deadline: readDeadline(call) });
+    const open = new OpenStream(authorizer, { backend, credentials, action, deadline: readDeadline(call) });
     call.once("cancelled", () => {
       open.abort(peerDisconnected());
     });

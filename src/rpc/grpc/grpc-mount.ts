@@ -5,8 +5,8 @@ import type { ByteBudget } from "../../net/byte-budget.js";
 import type { ContinueTrace } from "../../net/http-handler.js";
 import { PortListener, type PortOptions } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
 import type { OnFault } from "../faults.js";
-import type { Gatekeeper } from "../gatekeeper.js";
 import type { ServiceImplementations } from "../service.js";
 import { GrpcCallers } from "./grpc-callers.js";
 import { GrpcGate } from "./grpc-gate.js";
@@ -46,7 +46,7 @@ export interface GrpcMountOptions {
   readonly onFirstBytes?: (bytes: Buffer) => void;
   readonly port: PortOptions;
   readonly services: ServiceImplementations;
-  readonly gatekeeper: Gatekeeper;
+  readonly authorizer: CallAuthorizer;
   /** Largest request, in bytes, as sent and as inflated. */
   readonly requestBytes: number;
   readonly budget: ByteBudget;
@@ -71,7 +71,7 @@ export class GrpcMount {
   readonly #health: GrpcHealth;
   readonly #idle = new IdleStreams();
 
-  constructor({ budget, gatekeeper, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
+  constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
     const {
       idleTimeout = IDLE_TIMEOUT,
       keepalive = KEEPALIVE,
@@ -79,7 +79,7 @@ export class GrpcMount {
       answerTimeout = ANSWER_TIMEOUT,
     } = options;
     const gate = new GrpcGate({ budget, requestTimeout, answerTimeout, onFault });
-    const callers = new GrpcCallers(gatekeeper, gate, port.tls !== undefined, onFault);
+    const callers = new GrpcCallers(authorizer, gate, port.tls !== undefined, onFault);
     this.#server = new Server({
       "grpc.max_receive_message_length": requestBytes,
       // Each incoming call may hold a request of the largest size.
@@ -113,7 +113,7 @@ export class GrpcMount {
     for (const service of services) {
       const { definition, handlers } = toGrpcMethods(service, {
         callers,
-        gatekeeper,
+        authorizer,
         onFault,
         continueTrace: options.continueTrace,
       });
@@ -130,7 +130,7 @@ export class GrpcMount {
     );
     addReflection(
       this.#idle.wrap({ addService: addLibrary }, (metadata, onLost) => {
-        return gatekeeper.watch({ ...callers.of(metadata), action: undefined, onLost });
+        return authorizer.watch({ ...callers.of(metadata), action: undefined, onLost });
       }),
       services.map(({ service }) => service),
     );

@@ -1,7 +1,7 @@
 import type { Keyring } from "../../access/keys/keyring.js";
 import { Dashboard, type DashboardOptions } from "../../admin/dashboard.js";
 import { createDashboardFiles } from "../../admin/dashboard-files.js";
-import type { Sessions } from "../../admin/sessions.js";
+import type { DashboardSessions } from "../../admin/dashboard-sessions.js";
 import { SignInLimit } from "../../admin/sign-in-limit.js";
 import type { Config } from "../../config/schema.js";
 import type { Handler } from "../../net/http-handler.js";
@@ -12,7 +12,7 @@ import { servesThisMachineOnly } from "../serves-page.js";
 
 export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "openLease" | "rpc"> {
   readonly keyring: Keyring;
-  readonly sessions: Sessions;
+  readonly sessions: DashboardSessions;
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
 }

@@ -1,5 +1,5 @@
 import { DASHBOARD_PATH } from "../../admin/dashboard-files.js";
-import type { Sessions } from "../../admin/sessions.js";
+import type { DashboardSessions } from "../../admin/dashboard-sessions.js";
 import { Handshakes } from "../../clients/handshakes.js";
 import type { Config } from "../../config/schema.js";
 import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
@@ -19,8 +19,8 @@ import type { Logger } from "../../observe/log.js";
 import { PENDING } from "../../observe/metrics.js";
 import { Forwarder, type ForwarderOptions } from "../../processes/forwarder.js";
 import type { Siblings } from "../../processes/siblings.js";
+import type { CallAuthorizer } from "../../rpc/call-authorizer.js";
 import { connectMount } from "../../rpc/connect/connect-mount.js";
-import type { Gatekeeper } from "../../rpc/gatekeeper.js";
 import { GrpcMount } from "../../rpc/grpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../rpc/service.js";
 import { isWebSocketPath } from "../../transport/admission/upgrade-required.js";
@@ -51,9 +51,9 @@ export interface ListenersContext
   readonly log: Logger;
   readonly limitedLog: LimitedLog;
   readonly rpc: ServiceImplementations;
-  readonly gatekeeper: Gatekeeper;
+  readonly authorizer: CallAuthorizer;
   /** Sessions of the dashboard. */
-  readonly sessions: Sessions;
+  readonly sessions: DashboardSessions;
   /** Undefined where traces are not recorded. */
   readonly continueTrace: ContinueTrace | undefined;
   /** Pages of the HTTP port. */
@@ -87,7 +87,7 @@ export interface Listeners {
 
 /** @throws CarillonError invalid_argument, failed_precondition: settings that cannot be used */
 export function createListeners(config: Config, context: ListenersContext): Listeners {
-  const { budget, continueTrace, gatekeeper, limitedLog, log, metrics, operations, pages, rpc: services } = context;
+  const { authorizer, budget, continueTrace, limitedLog, log, metrics, operations, pages, rpc: services } = context;
   const onFault = (cause: unknown): void => {
     limitedLog.error({ err: cause }, "a request failed with an internal error");
   };
@@ -150,7 +150,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     process: context.siblings?.number,
     clock: systemClock,
     clients,
-    gate: gatekeeper,
+    authorizer,
     openLease,
     bounds: { files, pending },
     originAllowed,
@@ -165,7 +165,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     heartbeat,
     inflations,
   });
-  const rpc = { services, gatekeeper, requestBytes: config.limits.request, onFault };
+  const rpc = { services, authorizer, requestBytes: config.limits.request, onFault };
   const connect = connectMount({ ...rpc, openLease });
   const forwarder = createForwarder(context.siblings, dialects, (socket) => {
     http.accept(socket);

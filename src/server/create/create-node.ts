@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Sessions } from "../../admin/sessions.js";
+import { DashboardSessions } from "../../admin/dashboard-sessions.js";
 import type { BrokerRegistry } from "../../brokers/registry.js";
 import { Clients } from "../../clients/clients.js";
 import { ConnectionAges } from "../../clients/connection-ages.js";
@@ -23,7 +23,7 @@ import { createMetricsHandler, Metrics, type WrittenMetrics } from "../../observ
 import { ProcessLoad } from "../../observe/process-load.js";
 import type { Siblings } from "../../processes/siblings.js";
 import { AnswerBudget } from "../../rpc/answer-budget.js";
-import { Gatekeeper } from "../../rpc/gatekeeper.js";
+import { CallAuthorizer } from "../../rpc/call-authorizer.js";
 import type { Store } from "../../store/store.js";
 import { createTracing, type Tracing } from "../../tracing/tracing.js";
 import { allowReads } from "../../transport/http/methods.js";
@@ -192,7 +192,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
   });
   const metrics: Metrics = new Metrics(readings, { exemplars: tracing !== undefined });
   const { outbox, publisher } = messaging;
-  const sessions = new Sessions({
+  const sessions = new DashboardSessions({
     clock: systemClock,
     lifetime: config.admin.session,
     keyring,
@@ -212,7 +212,7 @@ export function createNode(config: Config, context: NodeContext): NodeParts {
     commandContext: commands,
     administration,
     rpc: rpc.services,
-    gatekeeper: new Gatekeeper(sessions, systemClock, answers),
+    authorizer: new CallAuthorizer(sessions, systemClock, answers),
     sessions,
     answers,
     budget,

@@ -5,8 +5,8 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { BroadcastService, RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
+import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
 import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
-import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount } from "../../../src/rpc/grpc/grpc-mount.js";
 import { BROADCAST_ACTIONS } from "../../../src/rpc/services/publish/broadcast.js";
 import { systemClock } from "../../../src/util/system-clock.js";
@@ -160,7 +160,7 @@ const fault: ErrorCase = async (row) => {
   };
   const options = {
     services: [{ service: BroadcastService, implementation, actions: BROADCAST_ACTIONS }],
-    gatekeeper: new Gatekeeper(everybody(), systemClock),
+    authorizer: new CallAuthorizer(everybody(), systemClock),
     requestBytes: LIMIT,
     onFault: (cause: unknown) => faults.push(cause),
   };

@@ -15,8 +15,8 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
+import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
 import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
-import { Gatekeeper } from "../../../src/rpc/gatekeeper.js";
 import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../../src/rpc/service.js";
 import { systemClock } from "../../../src/util/system-clock.js";
@@ -55,7 +55,7 @@ export async function startMounts({
   const faults: unknown[] = [];
   const options = {
     services,
-    gatekeeper: new Gatekeeper(directory, clock),
+    authorizer: new CallAuthorizer(directory, clock),
     requestBytes: 4 * 1_024 * 1_024,
     onFault: (cause: unknown) => faults.push(cause),
   };

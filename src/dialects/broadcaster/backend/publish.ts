@@ -4,7 +4,7 @@ import type { Source } from "../../../core/publishing/publication-draft.js";
 import type { Publisher } from "../../../core/publishing/publisher.js";
 import { CarillonError } from "../../../errors.js";
 import type { OpenRequestLease } from "../../../net/byte-budget.js";
-import { type RequestGate, readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
+import { type RequestAuthorizer, readRequestText, setRetryAfter, toHttpStatus } from "../../backend-http.js";
 import { findHistoryAhead } from "../../find-history-ahead.js";
 import { checkChannel, readPublication } from "../decode.js";
 import { messageText } from "../encode.js";
@@ -12,7 +12,7 @@ import { answer, answerError, answerWrongMethod } from "./answer.js";
 import { allowPages, type PageRules } from "./pages.js";
 
 export interface PublishOptions extends PageRules {
-  readonly gate: RequestGate;
+  readonly authorizer: RequestAuthorizer;
   readonly publisher: Publisher;
   /** Largest body, in bytes. */
   readonly requestBytes: number;
@@ -65,10 +65,10 @@ async function publish(request: IncomingMessage, options: PublishOptions): Promi
 }
 
 /** Admits the backend. If the request names a vhost, it must be the key's. */
-function admit({ headers }: IncomingMessage, { gate }: PublishOptions): Backend {
+function admit({ headers }: IncomingMessage, { authorizer }: PublishOptions): Backend {
   const { authorization, [VHOST_HEADER]: vhost } = headers;
   const named = typeof vhost === "string" ? vhost : undefined;
-  return gate.admit({ authorization, certificate: undefined, vhost: named }, "publish");
+  return authorizer.admit({ authorization, certificate: undefined, vhost: named }, "publish");
 }
 
 function toSource(backend: Backend, findHistory: Source["findHistory"]): Source {

@@ -5,7 +5,7 @@ import type { ByteLease, OpenRequestLease } from "../../../net/byte-budget.js";
 import { answerPreflight } from "../../../net/http-handler.js";
 import type { AnswerLease } from "../../../rpc/answer-budget.js";
 import { answerJson, setRetryAfter, toHttpStatus } from "../../backend-http.js";
-import { type AdmittedBackend, admit, type RevalidatingGate } from "./gate.js";
+import { type AdmittedBackend, admit, type StreamAuthorizer } from "./admit.js";
 
 /** Request of an admitted backend. */
 export interface RestCall extends AdmittedBackend {
@@ -24,7 +24,7 @@ export interface RestMethod {
 }
 
 export interface RestCallOptions {
-  readonly gate: RevalidatingGate;
+  readonly authorizer: StreamAuthorizer;
   readonly openLease: OpenRequestLease;
   readonly originAllowed: (origin: string | undefined, host: string | undefined) => boolean;
   /** Receives errors that are faults of this server, not refusals. */
@@ -34,7 +34,7 @@ export interface RestCallOptions {
 /** Creates the handler of one path. Refusals are answered with `{"detail":…}`. */
 export function createMethodsHandler(
   methods: ReadonlyMap<string, RestMethod>,
-  { gate, onFault, openLease, originAllowed }: RestCallOptions,
+  { authorizer, onFault, openLease, originAllowed }: RestCallOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const names = [...methods.keys()].join(", ");
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -51,8 +51,8 @@ export function createMethodsHandler(
       });
       return;
     }
-    const admitted = admit(gate, request, method.action);
-    const answerLease = gate.openAnswer(admitted.backend, method.action);
+    const admitted = admit(authorizer, request, method.action);
+    const answerLease = authorizer.openAnswer(admitted.backend, method.action);
     const lease = openLease(request, backendId(admitted.backend));
     try {
       await method.handle({ request, response, lease, answerLease, ...admitted });

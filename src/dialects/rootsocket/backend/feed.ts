@@ -2,9 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { WatchEvent, Watches } from "../../../control/watches.js";
 import type { Clock } from "../../../core/ports.js";
 import { CarillonError } from "../../../errors.js";
+import type { StreamAuthorizer } from "./admit.js";
 import type { RestCall } from "./call.js";
 import { toConnectionEntry } from "./connection.js";
-import type { RevalidatingGate } from "./gate.js";
 import { write } from "./writing.js";
 
 /** Media type of server-sent events. Source: WHATWG HTML §9.2. */
@@ -15,7 +15,7 @@ const COMMENT_INTERVAL = 20_000;
 
 export interface FeedOptions {
   readonly watches: Pick<Watches, "watch">;
-  readonly gate: RevalidatingGate;
+  readonly authorizer: StreamAuthorizer;
   readonly clock: Clock;
 }
 
@@ -23,13 +23,13 @@ export interface FeedOptions {
  * Streams a vhost's connections until the reader disconnects: `present` for each open one, `caught_up`, then `opened` and
  * `closed` for changes. If the node ends the stream, `ended` gives the reason.
  */
-export async function feedConnections({ clock, gate, watches }: FeedOptions, call: RestCall): Promise<void> {
+export async function feedConnections({ authorizer, clock, watches }: FeedOptions, call: RestCall): Promise<void> {
   const { action, answerLease, backend, credentials, response } = call;
   const ending = new AbortController();
   const end = (why: CarillonError): void => {
     ending.abort(why);
   };
-  const leave = gate.watch({ backend, credentials, action, onLost: end });
+  const leave = authorizer.watch({ backend, credentials, action, onLost: end });
   response.once("close", () => {
     end(new CarillonError("cancelled", "the reader has disconnected"));
   });

@@ -21,12 +21,12 @@ export interface RootsocketOptions extends RestCallOptions, MessagesOptions {
  * Creates the HTTP interface for RootSocket's backends (the S rules): handlers by exact path, with and without a final slash.
  */
 export function createRootsocketRoutes(options: RootsocketOptions): ReadonlyMap<string, Handler> {
-  const { base, clock, control, gate, issuerFor } = options;
+  const { authorizer, base, clock, control, issuerFor } = options;
   const connections: RestMethod = {
     action: "connections",
     handle: (call) =>
       wantsFeed(call.request)
-        ? feedConnections({ watches: control.watches, gate, clock }, call)
+        ? feedConnections({ watches: control.watches, authorizer, clock }, call)
         : listConnections(control.connections, call),
   };
   const paths = new Map<string, ReadonlyMap<string, RestMethod>>([

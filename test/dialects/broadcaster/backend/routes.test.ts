@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { hashKey } from "../../../../src/access/keys/key-secret.js";
 import { Keyring, type KeyScope } from "../../../../src/access/keys/keyring.js";
 import { createBroadcasterRoutes } from "../../../../src/dialects/broadcaster/backend/routes.js";
-import { Gatekeeper } from "../../../../src/rpc/gatekeeper.js";
+import { CallAuthorizer } from "../../../../src/rpc/call-authorizer.js";
 import { createOriginCheck } from "../../../../src/transport/http/origin.js";
 import { systemClock } from "../../../../src/util/system-clock.js";
 import { TestPublisher } from "../../../rpc/support/publisher.js";
@@ -40,7 +40,7 @@ async function start(keys = KEYS): Promise<Stage> {
   const routes = createBroadcasterRoutes({
     base: "/base",
     keys: ring,
-    gate: new Gatekeeper(ring, systemClock),
+    authorizer: new CallAuthorizer(ring, systemClock),
     publisher: publisher.publisher,
     originAllowed: createOriginCheck({ allowed: ["https://good.example"], sameOrigin: false }),
     requestBytes: 1_000,

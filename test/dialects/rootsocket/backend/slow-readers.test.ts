@@ -7,7 +7,7 @@ import type { RestCall } from "../../../../src/dialects/rootsocket/backend/call.
 import { feedConnections } from "../../../../src/dialects/rootsocket/backend/feed.js";
 import { listConnections } from "../../../../src/dialects/rootsocket/backend/list.js";
 import { CarillonError } from "../../../../src/errors.js";
-import { Gatekeeper } from "../../../../src/rpc/gatekeeper.js";
+import { CallAuthorizer } from "../../../../src/rpc/call-authorizer.js";
 import { systemClock } from "../../../../src/util/system-clock.js";
 import { everybody } from "../../../rpc/support/keys.js";
 import { cleanUp } from "../../../support/clean-up.js";
@@ -15,9 +15,9 @@ import { ManualClock } from "../../../support/manual-clock.js";
 import { ampleBudget } from "../../../support/nodes/byte-budget.js";
 import { Queue } from "../../../support/queue.js";
 
-const gate = new Gatekeeper(everybody(), systemClock);
+const authorizer = new CallAuthorizer(everybody(), systemClock);
 const credentials = { authorization: undefined, certificate: undefined, vhost: undefined };
-const backend = gate.admit(credentials, "connections");
+const backend = authorizer.admit(credentials, "connections");
 
 type Handle = (call: RestCall) => Promise<void>;
 
@@ -123,7 +123,7 @@ class Changes {
 
 test("S9: sends comments on an idle feed", async () => {
   const clock = new ManualClock();
-  const { port } = await serve((call) => feedConnections({ watches: new Changes(), gate, clock }, call));
+  const { port } = await serve((call) => feedConnections({ watches: new Changes(), authorizer, clock }, call));
   const socket = await reader(port);
   await readUntil(socket, "\r\n\r\n");
   expect(clock.timers).toBe(1);
@@ -136,7 +136,7 @@ test("S9: sends comments on an idle feed", async () => {
 test("S9: stops watching and its timers when the reader has gone", async () => {
   const clock = new ManualClock();
   const changes = new Changes();
-  const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, gate, clock }, call));
+  const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, authorizer, clock }, call));
   const socket = await reader(port);
   changes.push("n1.1");
   await readUntil(socket, "n1.1");
@@ -149,7 +149,7 @@ test("S9: stops watching and its timers when the reader has gone", async () => {
 test("S9, O6: bounds the backlog of a reader that does not read, and cuts it off", async () => {
   const clock = new ManualClock();
   const changes = new Changes();
-  const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, gate, clock }, call));
+  const { outcomes, port } = await serve((call) => feedConnections({ watches: changes, authorizer, clock }, call));
   const socket = await reader(port);
   const count = 1_000;
   for (let number = 0; number < count; number += 1) changes.push(`n1.${number}`, "x".repeat(100_000));

@@ -1,5 +1,5 @@
 import { Keyring } from "../../src/access/keys/keyring.js";
-import { Sessions } from "../../src/admin/sessions.js";
+import { DashboardSessions } from "../../src/admin/dashboard-sessions.js";
 import { SignInLimit } from "../../src/admin/sign-in-limit.js";
 import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { LocalBus } from "../../src/cluster/local-bus.js";
@@ -9,10 +9,10 @@ import { ManualClock } from "../support/manual-clock.js";
 const ignoreErrors = (): void => {};
 
 /** Sessions of a node whose cluster has no others. */
-function createSessions(clock: ManualClock): Sessions {
+function createSessions(clock: ManualClock): DashboardSessions {
   const keyring = new Keyring({ clock, open: false, hasVhost: () => true });
   const cluster = new ClusterNode({ node: "one", bus: new LocalBus(ignoreErrors), clock, onError: ignoreErrors });
-  return new Sessions({ clock, lifetime: 60_000, keyring, cluster, hasVhost: () => true });
+  return new DashboardSessions({ clock, lifetime: 60_000, keyring, cluster, hasVhost: () => true });
 }
 
 test("ends a session after its lifetime", async () => {

@@ -21,7 +21,7 @@ export interface StreamGrant {
  * Decides which backend may call which method, on both mounts. Each call is checked before its request is read. An open
  * stream is checked repeatedly, so that revoking a key ends its streams within a second.
  */
-export class Gatekeeper {
+export class CallAuthorizer {
   readonly #directory: BackendDirectory;
   readonly #clock: Clock;
   readonly #answers: AnswerBudget | undefined;

@@ -48,7 +48,7 @@ export interface DashboardSession extends SessionRecord {
   readonly authorization: string;
 }
 
-export interface SessionsOptions {
+export interface DashboardSessionsOptions {
   readonly clock: Clock;
   /** Lifetime of a session in milliseconds. */
   readonly lifetime: number;
@@ -61,8 +61,8 @@ export interface SessionsOptions {
  * Sessions of the dashboard, and the directory that identifies their calls among those of other backends. A node that does
  * not know a cookie asks the others, because a load balancer may send each request to another node.
  */
-export class Sessions implements BackendDirectory {
-  readonly #options: SessionsOptions;
+export class DashboardSessions implements BackendDirectory {
+  readonly #options: DashboardSessionsOptions;
   /** By hash of the secrets, so that timing reveals nothing about other sessions. */
   readonly #byHash = new LruMap<string, DashboardSession>(MAX_SESSIONS);
   /** By hash of the internal credentials. */
@@ -70,7 +70,7 @@ export class Sessions implements BackendDirectory {
   #questions = 0;
 
   /** Must be created before the cluster starts, because it also answers other nodes. */
-  constructor(options: SessionsOptions) {
+  constructor(options: DashboardSessionsOptions) {
     this.#options = options;
     options.cluster.handle(FIND, (hash) => {
       const session = this.#findLive(this.#byHash, typeof hash === "string" ? hash : "");
