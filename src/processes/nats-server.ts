@@ -12,7 +12,7 @@ import { errorText } from "../util/native-error.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { RestartDelays } from "./restart-delays.js";
 
-/** Number of short runs in a row after which the server is not started again. */
+/** Number of restarts in a row with short runs, after which the server is not started again. */
 const MAX_FAILURES = 5;
 /** Time that the server has to stop before it is killed, in milliseconds. */
 const STOP_TIMEOUT = 30_000;
@@ -158,7 +158,7 @@ export class NatsServerProcess {
   async #spawnAgain(): Promise<void> {
     try {
       await this.#spawn();
-      this.#options.log.info("nats-server runs again");
+      this.#options.log.info("nats-server restarted");
     } catch (cause) {
       this.#afterExit(CarillonError.from(cause));
     }

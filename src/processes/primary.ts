@@ -244,7 +244,7 @@ function ignoreEnded(): undefined {
 
 /**
  * Closes the connection that was on its way to a worker process when that ended. Node.js hands over one connection at a time,
- * and forgets one that the process did not take: its client would wait for ever.
+ * and forgets one that the process did not take: its client would wait forever.
  */
 function closeLostConnection(worker: Worker): void {
   const { process } = worker;

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/ports.js";
 
-/** A process that has run for so long has not failed because of its start, in milliseconds. */
+/** Run time after which an exit no longer counts as a failed start, in milliseconds. */
 const GOOD_RUN = 10_000;
 /** Delays of the second restart and of later ones, in milliseconds. */
 const FIRST_DELAY = 500;
@@ -17,7 +17,7 @@ export class RestartDelays {
     this.#clock = clock;
   }
 
-  /** Number of short runs in a row. */
+  /** Number of runs since the last long one, including it. */
   get failures(): number {
     return this.#failures;
   }
