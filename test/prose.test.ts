@@ -5,6 +5,7 @@ import { join } from "node:path";
 const RULED_OUT: readonly RegExp[] = [
   /^\s*(?:\/\*\*|\*|\/\/) (?:Of|What|Who|Whoever|Whose|That|Those)\b/,
   /^\s*(?:\/\*\*|\*|\/\/).*\b(?:whose time is up|none that there is|that there is none|so-manieth|is no longer heard)\b/,
+  /^\s*(?:\/\*\*|\*|\/\/).*\b[Uu]ndefined where\b/,
 ];
 
 const root = join(__dirname, "..");

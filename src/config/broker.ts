@@ -53,7 +53,7 @@ const natsBroker = z
   })
   .refine(onePassword.check, { message: onePassword.message })
   .refine(({ password, password_file, user }) => (user === undefined) === ((password ?? password_file) === undefined), {
-    message: "user and password require each other",
+    message: "user and password must be set together",
   })
   .refine(oneLogin.check, { message: oneLogin.message });
 

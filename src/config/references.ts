@@ -81,7 +81,7 @@ function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
       const location = ["vhosts", path, ...within];
       const first = known.get(text);
       if (first === undefined) known.set(text, location);
-      else yield { path: location, message: `the same as ${first.join(".")}` };
+      else yield { path: location, message: `duplicate of ${first.join(".")}` };
     }
   }
 }

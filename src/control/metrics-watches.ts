@@ -32,7 +32,7 @@ const MIN_INTERVAL = 250;
 const MAX_INTERVAL = 60_000;
 /** Age up to which watches share a reading, in milliseconds: many watches cost a node little more than one. */
 const SHARED_AGE = 100;
-/** Largest number of watches at a time on one node. */
+/** Maximum number of watches at a time on one node. */
 const MAX_WATCHES = 256;
 
 /** Watches the load and state of all nodes (rule C8). */
@@ -64,7 +64,10 @@ export class MetricsWatches {
       throw invalidArgument(`interval: expected 0.25 to 60 seconds, got ${interval / 1_000}`);
     }
     if (this.#ends.size >= MAX_WATCHES) {
-      throw new CarillonError("resource_exhausted", `this node has ${MAX_WATCHES} watches of metrics, the limit`);
+      throw new CarillonError(
+        "resource_exhausted",
+        `this node has reached its limit of ${MAX_WATCHES} metrics watches`,
+      );
     }
     const end = new AbortController();
     const onAbort = (): void => {

@@ -22,7 +22,7 @@ export function topicFault(name: string): string | undefined {
   if (Buffer.byteLength(name) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`;
   if (RESERVED_FIRST.test(name)) return "begins with a reserved character (@, # or $)";
   if (LONE_SURROGATE.test(name)) return "is not valid Unicode";
-  if (UNSEEN.test(name)) return "holds white space or a control character";
+  if (UNSEEN.test(name)) return "contains whitespace or a control character";
   return undefined;
 }
 
@@ -35,7 +35,7 @@ export function labelFault(label: string): string | undefined {
   if (label === "") return undefined;
   if (Buffer.byteLength(label) > MAX_LABEL_BYTES) return `is longer than ${MAX_LABEL_BYTES} bytes`;
   if (LONE_SURROGATE.test(label)) return "is not valid Unicode";
-  if (CONTROL.test(label)) return "holds a control character";
-  if (label !== label.trim()) return "begins or ends with white space";
+  if (CONTROL.test(label)) return "contains a control character";
+  if (label !== label.trim()) return "begins or ends with whitespace";
   return undefined;
 }

@@ -20,7 +20,7 @@ describe("tokens", () => {
     ]);
   });
 
-  test("stops when there will be no token, and fails what waits", async () => {
+  test("stops and fails pending commands when no token is available", async () => {
     const error = new Unauthorized("signed out");
     const { client, clock, sockets } = openDouble({ token: () => Promise.reject(error), offline: "queue" });
     const publish = client.topic("plain").publish("x");

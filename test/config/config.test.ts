@@ -134,7 +134,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   [
     "half a login",
     { brokers: { a: { driver: "nats", servers: ["nats://h:1"], user: "u" } } },
-    "user and password require each other",
+    "user and password must be set together",
   ],
   ["two stars", { origins: ["https://*.*.example"] }, "at most one *"],
   [
@@ -155,7 +155,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   [
     "one key of two vhosts",
     { vhosts: { "/": { keys: [keyNamed("a", "1")] }, "/shop": { keys: [keyNamed("b", "2"), keyNamed("c", "1")] } } },
-    "vhosts./shop.keys.1.hash: the same as vhosts./.keys.0.hash",
+    "vhosts./shop.keys.1.hash: duplicate of vhosts./.keys.0.hash",
   ],
   [
     "one certificate of two vhosts, written in two ways",
@@ -166,7 +166,7 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
         "/shop": { certificates: [{ ...CERTIFICATE, subject: "cn = shop , O=Example" }] },
       },
     },
-    "vhosts./shop.certificates.0.subject: the same as vhosts./.certificates.0.subject",
+    "vhosts./shop.certificates.0.subject: duplicate of vhosts./.certificates.0.subject",
   ],
 ])("reports the fault: %s", (_what, flags, expected) => {
   expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);

@@ -34,7 +34,7 @@ export function clientCommandsContract(name: string, start: () => Promise<Client
         await expect(first).rejects.toMatchObject({ code: "cancelled" });
       });
 
-      test("publishes once what is published again with the same id", async () => {
+      test("publishes a message once when it is repeated with the same id", async () => {
         const world = await start();
         const client = openClient(world);
         const topic = client.topic("room");

@@ -14,13 +14,13 @@ test.each([
   ["@join", "begins with a reserved character (@, # or $)"],
   ["#error", "begins with a reserved character (@, # or $)"],
   ["$user", "begins with a reserved character (@, # or $)"],
-  ["a b", "holds white space or a control character"],
-  ["a\tb", "holds white space or a control character"],
-  ["a\u00a0b", "holds white space or a control character"],
-  ["a\u2028b", "holds white space or a control character"],
-  ["a\u0000", "holds white space or a control character"],
-  ["a\u007f", "holds white space or a control character"],
-  ["a\u0085", "holds white space or a control character"],
+  ["a b", "contains whitespace or a control character"],
+  ["a\tb", "contains whitespace or a control character"],
+  ["a\u00a0b", "contains whitespace or a control character"],
+  ["a\u2028b", "contains whitespace or a control character"],
+  ["a\u0000", "contains whitespace or a control character"],
+  ["a\u007f", "contains whitespace or a control character"],
+  ["a\u0085", "contains whitespace or a control character"],
   ["\ud83d", "is not valid Unicode"],
 ])("T1: checks the topic name %j", (name, fault) => {
   expect(topicFault(name)).toBe(fault);
@@ -31,9 +31,9 @@ test.each([
   ["order placed", undefined],
   ["@any ☂", undefined],
   ["a".repeat(256), "is longer than 255 bytes"],
-  ["a\nb", "holds a control character"],
-  [" a", "begins or ends with white space"],
-  ["a\u00a0", "begins or ends with white space"],
+  ["a\nb", "contains a control character"],
+  [" a", "begins or ends with whitespace"],
+  ["a\u00a0", "begins or ends with whitespace"],
   ["\udc00", "is not valid Unicode"],
 ])("T2: checks the label %j", (label, fault) => {
   expect(labelFault(label)).toBe(fault);

@@ -83,6 +83,6 @@ test("exits with 2 when the settings do not have the port", async () => {
   const { code, stderr } = await runCarillon(["health"], { environment: { CARILLON_HTTP: "127.0.0.1:0" } });
   expect({ code, stderr }).toEqual({
     code: 2,
-    stderr: "carillon: the port is chosen at the start: expected --server\n",
+    stderr: "carillon: the configured port is 0: pass --server\n",
   });
 });

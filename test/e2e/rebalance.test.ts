@@ -67,6 +67,6 @@ test("L25: carillon rebalance says that there is no other node, and refuses inva
   });
   expect(await rebalance(node, "--rate", "-1")).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("--rate: expected a whole number from 1 on"),
+    stderr: expect.stringContaining("--rate: expected a positive integer"),
   });
 });

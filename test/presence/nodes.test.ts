@@ -54,7 +54,7 @@ test("has read all members when a new node has started", async () => {
   expect(idsIn(three)).toEqual([...names(1_200), ...names(700, "d")]);
 });
 
-test("reports members that come and go while a new node reads once, with the right sum", async () => {
+test("reports the right members when members change during a new node's first read", async () => {
   for (const id of names(2_000)) one.presence.enter(PLACE, someone(id), false);
   const three = createPresence("three", bus, clock);
   const watcher = new Watcher(three.presence);

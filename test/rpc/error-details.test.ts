@@ -16,7 +16,7 @@ interface Ports {
   readonly http: string;
 }
 
-/** Largest number of header bytes that common gRPC clients accept. */
+/** Maximum number of header bytes that common gRPC clients accept. */
 const METADATA = 8_192;
 
 /** Size by RFC 9113 §6.5.2: each header counts 32 bytes in addition to its name and value. */
@@ -78,7 +78,7 @@ test("R16: INVALID_ARGUMENT names the field in a BadRequest", async () => {
       "begins with a reserved character (@, # or $)",
     ],
     [publish, { messages: [{ topics: ["a"] }, {}] }, "messages[1].topics", "at least one is required"],
-    [publish, { messages: [{ topics: ["a"], event: " x" }] }, "messages[0].event", "begins or ends with white space"],
+    [publish, { messages: [{ topics: ["a"], event: " x" }] }, "messages[0].event", "begins or ends with whitespace"],
     [CallService.method.call, { event: "" }, "event", expect.any(String) as string],
   ];
   for (const [method, request, field, description] of cases) {

@@ -52,7 +52,7 @@ export function readUser(value: unknown, name: string): string {
   if (typeof value !== "string") throw fault(name, value === undefined ? "is missing" : "is not a string");
   if (value === "") throw fault(name, "is empty");
   if (Buffer.byteLength(value) > MAX_USER_BYTES) throw fault(name, `is longer than ${MAX_USER_BYTES} bytes`);
-  if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(name, "holds a control character or is not valid Unicode");
+  if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(name, "contains a control character or is not valid Unicode");
   return value;
 }
 

@@ -130,7 +130,7 @@ function createMatcher(matches: (name: string) => boolean, weight: number, prefi
 function nameFault(pattern: string): string | undefined {
   if (pattern === "") return "is empty";
   if (Buffer.byteLength(pattern) > MAX_PATTERN_BYTES) return `is longer than ${MAX_PATTERN_BYTES} bytes`;
-  if (/[\p{White_Space}\p{Cc}]/u.test(pattern)) return "holds white space or a control character";
+  if (/[\p{White_Space}\p{Cc}]/u.test(pattern)) return "contains whitespace or a control character";
   return undefined;
 }
 

@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT = 4_000;
 /** Milliseconds between two requests while waiting. */
 const PAUSE = 500;
 
-/** Most bytes of an answer that are printed: reasons for not being ready. */
+/** Maximum number of bytes of an answer that are printed: reasons for not being ready. */
 const MAX_BYTES = 4_096;
 
 /** Addresses that stand for all interfaces, each with the one to connect to. */
@@ -69,7 +69,7 @@ function findTarget({ ca, config, ready, server }: HealthFlags): Target {
   }
   const loaded = loadConfig({ file: findConfigFile(config), environment: process.env });
   const { port, ...listening } = loaded.admin.listen ?? loaded.http;
-  if (port === 0) throw new CarillonError("invalid_argument", "the port is chosen at the start: expected --server");
+  if (port === 0) throw new CarillonError("invalid_argument", "the configured port is 0: pass --server");
   const host = ALL_INTERFACES[listening.host] ?? listening.host;
   const secure = loaded.tls !== undefined;
   // This connection comes from the address that it goes to.

@@ -73,7 +73,7 @@ class Progress {
   readonly #closedAfter: number[] = [];
   #evenSteps = 0;
 
-  /** @returns `even`, the reason why the nodes are not even, or undefined where another step is needed */
+  /** @returns `even`, the reason why the nodes are not even, or undefined if another step is needed */
   judge({ even, missingNodes, nodes, total }: RebalanceResponse, dryRun: boolean): string | undefined {
     this.total = total;
     const ready = nodes.filter((node) => node.ready);
@@ -128,5 +128,5 @@ function parseCount(option: string, text: string | undefined): number {
   if (text === undefined) return 0;
   const value = Number(text);
   if (/^\d{1,6}$/.test(text) && value > 0) return value;
-  throw new CarillonError("invalid_argument", `${option}: expected a whole number from 1 on`);
+  throw new CarillonError("invalid_argument", `${option}: expected a positive integer`);
 }

@@ -115,7 +115,10 @@ async function* watch(flags: TopFlags, signal: AbortSignal): AsyncGenerator<Watc
     }
   } catch (error) {
     if (!attempt.signal.aborted || signal.aborted) throw error;
-    throw new CarillonError("deadline_exceeded", `the node sends no readings for ${(interval + PATIENCE) / 1_000} s`);
+    throw new CarillonError(
+      "deadline_exceeded",
+      `no readings received from the node for ${(interval + PATIENCE) / 1_000} s`,
+    );
   } finally {
     clearTimeout(watchdog);
     signal.removeEventListener("abort", abort);

@@ -155,7 +155,7 @@ test("H8: keeps the position of a topic without messages valid for any time", as
   expect(await (await topic.listen()).recover(position)).toMatchObject({ messages: [], failure: undefined });
 });
 
-test("H3: tells expired for a topic whose messages have all expired, also after its log was dropped", async () => {
+test("H3: reports `expired` for a topic whose messages have all expired, also after its log was dropped", async () => {
   const { clock, topic } = setUp({ age: 1_000, deduplication: 1_000 });
   const listener = await topic.listen();
   const empty = listener.position;
@@ -222,7 +222,7 @@ test("H9: keeps no request in memory because of a small payload within it", asyn
   expect(message?.payload.buffer.byteLength).toBe(5);
 });
 
-test("H2: reads what a subscription without a topic's class knows when it is taken", async () => {
+test("H2: completes a replay after the topic has lost its history class", async () => {
   const { topic } = setUp();
   const listener = await topic.listen();
   const { position } = listener;

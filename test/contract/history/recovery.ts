@@ -105,7 +105,7 @@ export const recoverySuite: HistorySuite = (world) => {
     expect((await topic.read({}, topic.other)).position).toBe(last);
   });
 
-  test("H3: tells expired when later messages were removed because of their number", async () => {
+  test("H3: reports `expired` when later messages were removed because of their number", async () => {
     const topic = await createTopic("room.1", historyClass("few", { messages: 3 }));
     const listener = await topic.listen();
     const empty = listener.position;
@@ -116,7 +116,7 @@ export const recoverySuite: HistorySuite = (world) => {
     expect(textsOf((await topic.read()).messages)).toEqual(["8", "9", "10"]);
   });
 
-  test("H3: tells expired when later messages were removed because of their age", async () => {
+  test("H3: reports `expired` when later messages were removed because of their age", async () => {
     const topic = await createTopic("room.1", historyClass("brief", { age: 1_000, deduplication: 500 }));
     const listener = await topic.listen();
     const [first = ""] = await topic.publishTexts(["1", "2", "3"]);
@@ -233,7 +233,7 @@ export const recoverySuite: HistorySuite = (world) => {
     await expectFailure(await topic.listen(), changed, "unknown_position");
   });
 
-  test("H3: tells too_many when there are more messages than the limit, and recovers as many as the limit", async () => {
+  test("H3: reports `too_many` when there are more messages than the limit, and recovers as many as the limit", async () => {
     const topic = await createTopic();
     const listener = await topic.listen();
     const start = listener.position;
@@ -244,7 +244,7 @@ export const recoverySuite: HistorySuite = (world) => {
     expect({ failure, messages, position }).toEqual({ failure: "too_many", messages: [], position: listener.position });
   });
 
-  test("H3: tells too_many when there are more bytes than the limit, and recovers as many as the limit", async () => {
+  test("H3: reports `too_many` when there are more bytes than the limit, and recovers as many as the limit", async () => {
     const topic = await createTopic();
     const listener = await topic.listen();
     const start = listener.position;

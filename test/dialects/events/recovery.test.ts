@@ -93,7 +93,7 @@ test("V6: recovers each topic by itself when a client asks for other topics than
   expect((await again.next()).data).toBe("live");
 });
 
-test("V8, H3: tells the reason for each topic that cannot be recovered, then continues live", async () => {
+test("V8, H3: reports the reason for each topic that cannot be recovered, then continues live", async () => {
   const node = await startHistoryNode({ history: { chat: { messages: 2, age: "5m" } } });
   const url = `${node.http}/events?topic=room.a&topic=room.b`;
   const id = await (await openStream(url)).begun();

@@ -120,7 +120,7 @@ test.each([
   ["centrifuge.Broadcast", fields([1, "foo"], [1, ""]), "channels[1] is empty"],
   ["centrifuge.Broadcast", fields([2, "x"]), "channels: at least one is required"],
   ["centrifuge.Publish", fields([1, "foo"], [3, "a b"]), "b64data is not base64"],
-  ["centrifuge.Publish", fields([1, "foo"], [6, " x"]), "idempotency_key begins or ends with white space"],
+  ["centrifuge.Publish", fields([1, "foo"], [6, " x"]), "idempotency_key begins or ends with whitespace"],
   ["centrifuge.Publish", fields([1, "foo"], [2, Buffer.alloc(1_048_577)]), "data: 1048577 bytes, the limit is 1048576"],
 ])("G5: refuses %s with the names of its own fields (%#)", async (method, body, reason) => {
   const { client } = await start();

@@ -60,7 +60,7 @@ test("starts the nats-server again when it is killed, and stops one that a kille
   const pid = pidOf(folder);
   process.kill(pid, "SIGKILL");
   expect(await first.logged("nats-server ended unexpectedly, starting it again")).toMatchObject({ delay: 0 });
-  await first.logged("nats-server runs again");
+  await first.logged("nats-server restarted");
   while ((await fetch(`${first.http}/readyz`)).status !== 200);
   await say(first, "foo", "again");
   expect(await client.next()).toMatchObject({ payload: "again" });

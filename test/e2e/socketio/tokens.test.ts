@@ -54,7 +54,7 @@ test("A5: accepts the same settings for vhosts created at run time, and names th
     [{ permission_bits: { x: {} } }, "permission_bits"],
     [{ permission_bits: { "-1": {} } }, "permission_bits"],
     [{ permission_bits: { 1: { fly: [] } } }, "permission_bits"],
-    [{ claims: { issued_at: "issued_at" } }, "require each other"],
+    [{ claims: { issued_at: "issued_at" } }, "must be set together"],
     [{ require_exp: "no" }, "require_exp"],
     [{ integer_user: 1 }, "integer_user"],
   ];

@@ -30,7 +30,7 @@ test("K4, O8: refuses invalid calls alike by every protocol", async () => {
   const ends = [
     [{ event: "" }, STATUS.invalidArgument, "event is empty"],
     [{ event: "$user.ann" }, STATUS.invalidArgument, "event begins with a reserved character (@, # or $)"],
-    [{ event: "a b" }, STATUS.invalidArgument, "event holds white space or a control character"],
+    [{ event: "a b" }, STATUS.invalidArgument, "event contains whitespace or a control character"],
     [{ event: "a", timeout: seconds(0) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
     [{ event: "a", timeout: seconds(600_001) }, STATUS.invalidArgument, "timeout: expected 1 ms to 10 min"],
     [{ event: "a" }, UNAVAILABLE, 'no worker handles event "a"'],

@@ -237,7 +237,7 @@ test.each<[Name, object, string]>([
     "reason is longer than 123",
   ],
   ["subscribe", { target: { target: { case: "user", value: "a" } } }, "topics: at least one is required"],
-  ["subscribe", { target: { target: { case: "user", value: "a" } }, topics: ["a b"] }, "topics[0] holds white space"],
+  ["subscribe", { target: { target: { case: "user", value: "a" } }, topics: ["a b"] }, "topics[0] contains whitespace"],
   ["unsubscribe", { topics: ["a"] }, "target: expected connection_id or user"],
   ["listTopics", { prefix: "x".repeat(300) }, "prefix is longer than 255 bytes"],
   ["createVhost", { path: "shop" }, "path: expected / or a path such as /shop"],

@@ -102,7 +102,7 @@ test("C8: has no rates in a node's first reading, and the rates since the previo
   expect(rates).toMatchObject({ messagesOut: 0, drops: 0 });
 });
 
-test("C8: counts a slow session while its connection does not accept messages, and when it has left no more", async () => {
+test("C8: counts a slow session while its connection does not accept messages, and no longer counts it after it has disconnected", async () => {
   const node = await startNode({ limits: { outbox: "16MiB" } });
   const client = await connect(`${node.ws}/ws`);
   await client.join("a");

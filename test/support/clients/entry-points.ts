@@ -4,7 +4,7 @@ import { connectRaw, upgradeRequest } from "../raw/client.js";
 /** Answer to a client that connects. */
 export interface ConnectAnswer {
   readonly status: number;
-  /** Value of Retry-After in seconds; undefined where there is none. */
+  /** Value of Retry-After in seconds; undefined if there is none. */
   readonly retryAfter: number | undefined;
 }
 

@@ -71,7 +71,7 @@ export class ModelVhost {
     }
   }
 
-  /** Expected error code of a join or a publish; undefined where it is allowed. */
+  /** Expected error code of a join or a publish; undefined if it is allowed. */
   refusal(topics: readonly string[], opens?: Path): string | undefined {
     for (const topic of topics) {
       if (!this.channels.has(topic)) return "not_found";

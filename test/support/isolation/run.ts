@@ -229,7 +229,7 @@ function meantBy(world: IsolationWorld, vhost: ModelVhost, target: TargetStep): 
   return client?.vhost === vhost ? [client] : [];
 }
 
-/** Returns the vhost whose keys the step manages; undefined where the caller was refused. */
+/** Returns the vhost whose keys the step manages; undefined if the caller was refused. */
 function managed(
   world: IsolationWorld,
   caller: ModelVhost | undefined,

@@ -9,7 +9,7 @@ export function say(text: string): void {
 
 /**
  * A member of a cluster on NATS in a process of its own. The first two arguments are the server's URL and the node's name.
- * @param pendingBytes - most bytes that wait for the server
+ * @param pendingBytes - maximum number of bytes that wait for the server
  */
 export function createMemberProgram(pendingBytes = 1 << 20) {
   const [url = "", node = "", ...args] = process.argv.slice(2);

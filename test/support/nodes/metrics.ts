@@ -23,7 +23,7 @@ export async function untilNone(node: Measured, line: string): Promise<void> {
 /** Messages that backends have published, whether or not they have an answer yet. */
 export const MESSAGES_IN = 'carillon_messages_in_total{source="backend"}';
 
-/** Asks until the figure is the same in so many round trips in a row that nothing can be in progress any more. */
+/** Asks until the figure is the same for 40 consecutive round trips, so that nothing is in progress. */
 export async function settled(node: Measured, line: string): Promise<number> {
   let last = await metric(node, line);
   for (let same = 0; same < 40; same += 1) {

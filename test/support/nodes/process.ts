@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly environment?: NodeJS.ProcessEnv;
   readonly folder?: string;
-  /** Most files that it may have open. */
+  /** Maximum number of files that it may have open. */
   readonly openFiles?: number;
   /** Executable of another version. */
   readonly program?: string;

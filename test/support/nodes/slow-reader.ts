@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { countAcceptedBytes } from "../../../src/transport/http/unread-answers.js";
 import type { TestAdmission } from "./test-admission.js";
 
-/** A bit less than the interval of two checks of an answer that may stand still for a second. */
+/** Slightly less than the interval between two checks of an answer that may stand still for a second, in milliseconds. */
 const REST = 999;
 
 /** A peer takes some of an answer, which the system notices, and then nothing for nearly the second that it has. */

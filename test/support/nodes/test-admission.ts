@@ -25,7 +25,7 @@ export interface Decision {
 
 export interface TestAdmissionOptions extends Partial<UpgradeAdmissionOptions & PortOptions & HttpListenerOptions> {
   readonly policy?: Partial<UpgradePolicy>;
-  /** Largest number of clients. */
+  /** Maximum number of clients. */
   readonly limit?: number;
   /** Handshakes per second; undefined for no limit. */
   readonly rate?: number;

@@ -131,7 +131,7 @@ test.each([
   ["an event that is not a string", { ...GOOD, event: 1 }, "invalid params: event is not a string"],
   ["an invalid channel", { ...GOOD, channel: "a::b" }, "invalid channel"],
   ["an event that is not valid Unicode", { ...GOOD, event: "a\ud800" }, "event is not valid Unicode"],
-  ["an event with a control character", { ...GOOD, event: "a\u0001" }, "event holds a control character"],
+  ["an event with a control character", { ...GOOD, event: "a\u0001" }, "event contains a control character"],
 ])("B21: answers 400 to a body that is %s", async (_what, body, message) => {
   const { faults, post, published } = await start();
   const response = await post(body);

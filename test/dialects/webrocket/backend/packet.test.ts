@@ -64,7 +64,7 @@ test.each([
   expect(() => readText(text)).toThrow(MalformedPacket);
 });
 
-test("X13: reads the largest number of lines", () => {
+test("X13: reads the maximum number of lines", () => {
   expect(readText(`i\n\nC\n${"a\n".repeat(13)}\r\n\r\n`)).toHaveLength(1);
 });
 
