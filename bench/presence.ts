@@ -6,7 +6,7 @@ import { median, spread } from "./support/table.js";
 
 /** Largest ratio of the cost of a join to a large topic to that of a join to an empty one. */
 const LIMIT = 1.25;
-/** Largest number of notifications per 100 ms, besides the first and the last. */
+/** Maximum number of notifications per 100 ms, besides the first and the last. */
 const CHANGES_LIMIT = 1;
 
 /** Measures many members that join one topic at once: the cost for the node and for another node, by number of members before. */

@@ -55,7 +55,7 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set(["resource_exhausted", "unavai
 /** Milliseconds after which to retry after a temporary failure, unless the error says otherwise. */
 const RETRY_DELAY = 1_000;
 
-/** Returns the milliseconds after which a retry may succeed; undefined where none can. */
+/** Returns the milliseconds after which a retry may succeed; undefined if none can. */
 export function findRetryDelay({ code, retryDelay }: CarillonError): number | undefined {
   const delay = retryDelay ?? (TRANSIENT.has(code) ? RETRY_DELAY : Number.POSITIVE_INFINITY);
   return Number.isFinite(delay) ? delay : undefined;
@@ -160,7 +160,7 @@ export function createRestartClose(cause: string, retry: RetryWindow): ChosenClo
   return { code, text: `${cause}, retry after ${from}-${to} s`, retry };
 }
 
-/** Parses the advice at the end of a close frame's text (rule L23); undefined where there is none. */
+/** Parses the advice at the end of a close frame's text (rule L23); undefined if there is none. */
 export function parseRetryAdvice(text: string): RetryWindow | undefined {
   const [, from, to] = /, retry after (\d{1,6})-(\d{1,6}) s$/.exec(text) ?? [];
   return from === undefined || to === undefined ? undefined : { from: Number(from) * 1_000, to: Number(to) * 1_000 };

@@ -7,7 +7,7 @@ export const STREAM_PATH = "/websockets.v1.BroadcastService/PublishStream";
 /** Returns the next encoded request; undefined when there are no more. */
 export type Requests = () => Buffer | undefined;
 
-/** Largest number of unanswered requests of a stream. */
+/** Maximum number of unanswered requests of a stream. */
 const STREAM_WINDOW = 128;
 
 /** Serializer that leaves bytes unchanged. */

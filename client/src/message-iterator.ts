@@ -6,7 +6,7 @@ export interface MessageIterator<V> extends AsyncIterableIterator<V> {
 
 /**
  * Creates an iterator of pushed values.
- * @param limit - most values that wait to be read; beyond it the oldest are dropped, and counted in the next value
+ * @param limit - maximum number of values that wait to be read; beyond it the oldest are dropped, and counted in the next value
  */
 export function createMessageIterator<V extends { readonly missed: number }>(
   limit: number,

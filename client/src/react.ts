@@ -16,7 +16,7 @@ export function useConnection(client: Client): ConnectionState {
 }
 
 export interface UseTopicOptions<T, S> extends TopicOptions<T, S> {
-  /** Most messages that are kept: the latest ones. Default: 100. */
+  /** Maximum number of messages that are kept: the latest ones. Default: 100. */
   readonly limit?: number;
 }
 

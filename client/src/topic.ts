@@ -19,7 +19,7 @@ export interface TopicEvents<T, S> {
 }
 
 export interface IteratorOptions {
-  /** Most messages that wait to be read. Beyond them the oldest are dropped, and counted in `missed`. Default: 1,000. */
+  /** Maximum number of messages that wait to be read. Beyond it the oldest are dropped and counted in `missed`. Default: 1,000. */
   readonly limit?: number;
   /** Ends the iteration. */
   readonly signal?: AbortSignal;

@@ -45,7 +45,7 @@ export interface ClientOptions {
   readonly broker?: string;
   /** Default of {@link PublishOptions.offline}. Default: `refuse`. */
   readonly offline?: "refuse" | "queue";
-  /** Most characters of the queued commands. Default: 1,048,576. */
+  /** Maximum number of characters of the queued commands. Default: 1,048,576. */
   readonly queueLimit?: number;
   /** Deadline of a command, from when it is sent, in milliseconds. Default: 10,000. */
   readonly timeout?: number;
@@ -137,7 +137,7 @@ export interface TopicOptions<T, S> {
   readonly parse?: (data: unknown) => T;
   /** Loads the application's state: at first, and when messages are missing. The event `state` has it. */
   readonly getState?: (request: StateRequest<T>) => S | Promise<S>;
-  /** Most messages that wait for `getState`. Beyond them, the state is loaded again. Default: 1,000. */
+  /** Maximum number of messages that wait for `getState`. Beyond them, the state is loaded again. Default: 1,000. */
   readonly bufferLimit?: number;
   /** Returns a channel token for the join. */
   readonly auth?: () => string | Promise<string>;

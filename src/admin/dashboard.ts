@@ -31,7 +31,7 @@ export interface DashboardOptions {
   readonly sessions: DashboardSessions;
   readonly limit: SignInLimit;
   readonly keyring: Pick<Keyring, "identifyHash" | "open">;
-  /** Hash of the password; undefined where only keys can sign in. */
+  /** Hash of the password; undefined if only keys can sign in. */
   readonly passwordHash: string | undefined;
   /** Whether the dashboard may change something. */
   readonly actions: boolean;

@@ -132,7 +132,7 @@ export class AdmissionControl {
     return { principal, release: undefined };
   }
 
-  /** Returns the principal of a client without a token; undefined where the vhost requires a token. */
+  /** Returns the principal of a client without a token; undefined if the vhost requires a token. */
   #findTokenlessPrincipal(vhost: Vhost, request: AdmissionRequest): Principal | undefined {
     if (request.guest !== true) return vhost.anonymous;
     const guest = vhost.guestFor(request.origin.dialect);
@@ -174,7 +174,7 @@ interface AdmissionFacts {
   readonly upgrade: ForwardedUpgrade | undefined;
   /** User in the last call of the connect hook, as the token names it. Undefined: the hook was not called. */
   readonly hookSubject?: { readonly user: string | undefined };
-  /** Calls the connect hook again for another connection id. Undefined where it was not called. */
+  /** Calls the connect hook again for another connection id. Undefined if it was not called. */
   readonly decideAgain?: ((connectionId: string) => Promise<HookDecision>) | undefined;
 }
 
@@ -183,7 +183,7 @@ class Admission implements AdmittedClient {
   #principal: Principal;
   #topics: readonly string[];
   readonly #decideAgain: AdmissionFacts["decideAgain"];
-  /** Replaces the id of the request; undefined where it has not changed. */
+  /** Replaces the id of the request; undefined if it has not changed. */
   #connectionId: string | undefined;
   readonly #slot: ConnectionSlot;
   #releaseToken: (() => void) | undefined;
@@ -284,7 +284,7 @@ async function callConnectHook(
   return hooks.onConnect({ client, method, uri, headers, query });
 }
 
-/** Creates the rate limits of a new session; undefined where the vhost has none. */
+/** Creates the rate limits of a new session; undefined if the vhost has none. */
 function createRates({ limits }: VhostSettings, clock: Clock): Rates | undefined {
   const bucket = (limit: number | "off" | undefined): TokenBucket | undefined =>
     limit === undefined || limit === "off" ? undefined : new TokenBucket(limit, clock);

@@ -22,7 +22,7 @@ export interface AdmittedClient {
   readonly principal: Principal;
   /** Topics that the server joins on the client's behalf as soon as its session exists. */
   readonly topics: readonly string[];
-  /** Upgrade request for join hooks; undefined where they do not receive it. */
+  /** Upgrade request for join hooks; undefined if they do not receive it. */
   readonly upgrade: ForwardedUpgrade | undefined;
   /** Releases the connection's share of the limits and its token. */
   release(): void;
@@ -35,7 +35,7 @@ export interface AdmittedClient {
    * Calls the backend's connect hook for a client that has authenticated after connecting, unless its last call was for the
    * same user.
    * @param user - user named by the token; undefined for none
-   * @returns the hook's changes; undefined where it was not called
+   * @returns the hook's changes; undefined if it was not called
    * @throws CarillonError the backend's refusal, or a failed call
    */
   runConnectHook(principal: Principal, user: string | undefined): Promise<HookChanges | undefined>;

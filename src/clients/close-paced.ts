@@ -9,7 +9,7 @@ import { DISCONNECT_STEPS, LEAVE_STEPS } from "./clients.js";
 /** Milliseconds between two steps. */
 const STEP = 50;
 
-/** Largest number of steps whose sessions are closed at once, after the event loop was busy. */
+/** Maximum number of steps whose sessions are closed at once, after the event loop was busy. */
 const MAX_STEPS = 4;
 
 /** Key of the queue for long work. Not a valid vhost path, so it collides with no vhost's queue. */

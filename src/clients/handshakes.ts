@@ -16,7 +16,7 @@ export interface HandshakesOptions {
   readonly rate: number | undefined;
   /** Returns the number of the node's clients. */
   readonly clientCount: () => number;
-  /** Largest number of the node's clients. */
+  /** Maximum number of the node's clients. */
   readonly limit: number;
   /** When clients should come back that are refused because the node is stopping or full. */
   readonly retry: RetryWindow;

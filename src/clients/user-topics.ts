@@ -180,7 +180,7 @@ export class UserTopics {
     this.#options.fanOut.trace({ vhost, broker, topic, message, sessions, encodings: frames.size });
   }
 
-  /** Returns the vhost's default broker; undefined where this node lacks that broker, so that joins fail too. */
+  /** Returns the vhost's default broker; undefined if this node lacks that broker, so that joins fail too. */
   #findBroker(vhost: string): NamedBroker | undefined {
     try {
       return this.#options.brokers.resolve(vhost, "");

@@ -23,7 +23,7 @@ export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
 /**
  * Finds a topic that the client is in.
  * @param broker - "" for the vhost's default
- * @returns the topic; undefined where the client is not in it
+ * @returns the topic; undefined if the client is not in it
  * @throws CarillonError not_found: unknown broker
  */
 export function findMembership({ session }: Client, broker: string, topic: string, { brokers, index }: CommandContext) {
@@ -50,7 +50,7 @@ export function throwIfRefused(refusal: CarillonError | undefined): void {
 
 /**
  * Checks whether a client may perform an action on a topic. The error reveals nothing about the vhost's rules.
- * @returns the error; undefined where the action is allowed
+ * @returns the error; undefined if the action is allowed
  */
 export function checkRight(client: Client, action: Action, topic: string): CarillonError | undefined {
   const { principal, vhost } = client;
@@ -64,7 +64,7 @@ export function checkRight(client: Client, action: Action, topic: string): Caril
 /**
  * Matches the topics against the patterns that {@link checkRight} needs, in slices where that takes long.
  * @param principals - principals whose rights will be checked; default: the client's current one
- * @returns undefined where the rights can be checked at once
+ * @returns undefined if the rights can be checked at once
  * @throws CarillonError resource_exhausted: matching would take too long
  */
 export function prepareRights(
@@ -95,7 +95,7 @@ function areCheap({ permissions }: Principal, actions: readonly Action[]): boole
 
 /**
  * Checks that a topic exists for a client, regardless of its permissions.
- * @returns the error; undefined where the topic exists
+ * @returns the error; undefined if the topic exists
  */
 export function checkExists({ openedOnly, vhost }: Pick<Client, "openedOnly" | "vhost">, topic: string) {
   if (vhost.exists(topic) && (!openedOnly || vhost.channels.has(topic))) return undefined;

@@ -154,7 +154,7 @@ export interface JoinedResult {
   readonly kind: "joined";
   /** Topics of the group that the client has left; undefined for a join without a group. */
   readonly left: readonly string[] | undefined;
-  /** Replays of the topics with history; undefined where the join requested none. */
+  /** Replays of the topics with history; undefined if the join requested none. */
   readonly replays: ReadonlyMap<string, JoinedReplay> | undefined;
 }
 
@@ -164,7 +164,7 @@ export interface JoinedReplay {
   readonly position: string | undefined;
   /** Whether the client requested a recovery. */
   readonly requested: boolean;
-  /** Undefined where the recovery or rewind is complete. */
+  /** Undefined if the recovery or rewind is complete. */
   readonly failure: RecoveryFailure | undefined;
 }
 

@@ -38,7 +38,7 @@ export interface JoinEntry {
   /**
    * Called in the turn in which the memberships begin, after the broker has confirmed and before anything is delivered.
    * @param left - topics of the group that the session has left
-   * @param replays - replays of the topics with history; undefined where none were requested
+   * @param replays - replays of the topics with history; undefined if none were requested
    */
   readonly onEntered: (left: readonly string[], replays: ReadonlyMap<string, JoinedReplay> | undefined) => void;
 }

@@ -6,7 +6,7 @@ import { findChildren, isMap, type SchemaNode } from "./schema-node.js";
 /**
  * Combines two configurations, in the form of a file: the live settings of `next`, and all other settings of `running`.
  * @param isLive - whether the settings around `node` are live
- * @returns undefined where neither has the setting
+ * @returns undefined if neither has the setting
  */
 export function pickLive(node: SchemaNode, next: unknown, running: unknown, isLive = false): unknown {
   const applies = node[LIVE] ?? isLive;

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** Schemas of a dialect's settings. A schema is undefined where the dialect has no such settings. */
+/** Schemas of a dialect's settings. A schema is undefined if the dialect has no such settings. */
 export interface SettingsSchemas<Node, Vhost> {
   /** Settings of the node, under the dialect's name. Every key needs a default. */
   readonly node: Node;

@@ -7,20 +7,20 @@ import { bytes, duration } from "./units.js";
 /** Value of a topic rule that excludes topics from the vhost's default class. */
 export const NO_HISTORY_CLASS = "off";
 
-/** Most classes of a vhost. A NATS server keeps a stream for each of them. */
+/** Maximum number of classes of a vhost. A NATS server keeps a stream for each of them. */
 const MAX_CLASSES = 32;
 
 const historyClass = z
   .strictObject({
-    messages: count(1, 1_000_000).default(100).describe("Most messages kept of one topic."),
+    messages: count(1, 1_000_000).default(100).describe("Maximum number of messages kept of one topic."),
     age: duration("1s", "8760h").prefault("5m").describe("How long a message is kept."),
     bytes: bytes("64KiB", "16384GiB")
       .prefault("64MiB")
-      .describe("Most bytes of all topics of the class. The oldest messages are removed first."),
+      .describe("Maximum size of all topics of the class. The oldest messages are removed first."),
     topic_bytes: bytes("1KiB", "16384GiB")
       .optional()
       .describe(
-        "Most bytes of one topic. Older messages are removed, and a larger message is refused. On NATS it bounds only the size of a message. Default: only `bytes` applies.",
+        "Maximum size of one topic. Older messages are removed, and a larger message is refused. On NATS it bounds only the size of a message. Default: only `bytes` applies.",
       ),
     storage: z
       .enum(["file", "memory"])
@@ -101,7 +101,7 @@ export function memoryHistoryFault(
   return `the memory broker would keep up to ${total} bytes for all vhosts, the node's limits.history is ${limit}`;
 }
 
-/** Returns the most bytes that the classes keep together. */
+/** Returns the maximum number of bytes that the classes keep together. */
 function sumHistoryBytes(classes: VhostHistory["history"]): number {
   return Object.values(classes).reduce((sum, { bytes: most }) => sum + most, 0);
 }

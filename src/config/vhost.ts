@@ -59,7 +59,7 @@ const topicRule = z.strictObject({
   access: access.optional().describe("`open`: every client may join. `private`: joining needs a permission."),
   client_publish: z.boolean().optional().describe("Let clients that may join publish too."),
   presence: z.boolean().optional().describe("Track who is in the topic."),
-  max_sessions: count(1, 10_000_000).optional().describe("Most sessions of one node in the topic."),
+  max_sessions: count(1, 10_000_000).optional().describe("Maximum number of sessions of one node in the topic."),
   slow_consumer: slowConsumer.optional().describe("Policy for a client that reads too slowly."),
   write_delay: duration("0", "10s").optional().describe("How long messages may wait in order to be written together."),
   history: z.string().optional().describe("Class of the history, a key of `history`. `off`: messages are not stored."),
@@ -123,7 +123,7 @@ const jwt = z
           .describe("Claim with the duration in seconds. The earlier of this end and `exp` counts."),
       })
       .refine(({ expires_in, issued_at }) => (expires_in === undefined) === (issued_at === undefined), {
-        message: "issued_at and expires_in require each other",
+        message: "issued_at and expires_in must be set together",
       })
       .prefault({}),
     require_exp: z.boolean().default(true).describe("Refuse tokens without `exp`."),

@@ -8,7 +8,7 @@ export interface YamlFile {
   readonly content: Readonly<Record<string, unknown>>;
   /** Whether the file holds nothing, or only comments. `{}` counts as something. */
   readonly isEmpty: boolean;
-  /** Returns the line of a setting's value, from 1 on; undefined where the file does not have the setting. */
+  /** Returns the line of a setting's value, from 1 on; undefined if the file does not have the setting. */
   lineOf(path: readonly string[]): number | undefined;
 }
 

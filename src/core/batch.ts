@@ -16,7 +16,7 @@ export interface Batch {
   /** Number of messages. */
   readonly messages: number;
   /**
-   * Returns the batch renumbered so that its first message is number `count` of the session. Undefined where the
+   * Returns the batch renumbered so that its first message is number `count` of the session. Undefined if the
    * encoding does not number messages. Where it is defined, `bytes` holds templates.
    */
   readonly countedFrom: ((count: number) => Batch) | undefined;
@@ -40,7 +40,7 @@ export interface SessionFrames {
    * Returns the session's frames of messages, one for each. Called in the order in which they are sent.
    * @param topic - undefined for messages for a user or a connection
    * @param frames - shared frames, one for each message
-   * @returns undefined where the session gets the shared frames
+   * @returns undefined if the session gets the shared frames
    */
   personalize(topic: Topic | undefined, frames: readonly Uint8Array[]): readonly Uint8Array[] | undefined;
   /** Returns a frame that must be sent before an answer or notice that is sent now; undefined for none. */

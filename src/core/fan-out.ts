@@ -23,7 +23,7 @@ export interface FanOutOptions {
   readonly onSlow: (session: Session) => void;
   /** Called when messages were written to the sessions, with the first of them; at most once for each turn's write. */
   readonly onWritten?: (message: Message) => void;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracer?: DeliveryTracer | undefined;
 }
 

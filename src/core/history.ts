@@ -9,15 +9,15 @@ import type { Message } from "./message.js";
 export interface HistoryClass {
   /** Unique in the vhost. Letters, digits, `_` and `-`. */
   readonly name: string;
-  /** Most messages kept of one topic. At least 1. */
+  /** Maximum number of messages kept of one topic. At least 1. */
   readonly messages: number;
   /** How long a message is kept, in milliseconds. */
   readonly age: number;
-  /** Most bytes of all topics of the class. The oldest messages are removed first. */
+  /** Maximum number of bytes of all topics of the class. The oldest messages are removed first. */
   readonly bytes: number;
   /**
-   * Most bytes of one topic: a larger message is refused, and older messages are removed. NATS only refuses larger messages.
-   * Undefined: only `bytes` applies.
+   * Maximum number of bytes of one topic: a larger message is refused, and older messages are removed. NATS only refuses larger
+   * messages. Undefined: only `bytes` applies.
    */
   readonly topicBytes: number | undefined;
   /** Whether the messages survive a restart of the servers that store them. The memory broker ignores it. */
@@ -80,7 +80,7 @@ export interface Replay {
   readonly messages: readonly StoredMessage[];
   /** Position after these messages, from which the live messages continue. Undefined while the store does not answer. */
   readonly position: string | undefined;
-  /** Undefined where the replay is complete. */
+  /** Undefined if the replay is complete. */
   readonly failure: RecoveryFailure | undefined;
 }
 
@@ -101,7 +101,7 @@ export interface TopicLog {
   /** Position after the newest delivered message, also of a topic without messages. Undefined while the store does not answer. */
   readonly position: string | undefined;
   /**
-   * Waits, within a limit, until everything that was stored before has been delivered. Undefined where it has been. A membership
+   * Waits, within a limit, until everything that was stored before has been delivered. Undefined if it has been. A membership
    * that begins afterwards receives nothing that was stored before (rule O3). Never rejects.
    */
   settle(): Promise<void> | undefined;
@@ -116,9 +116,9 @@ export interface HistoryQuery {
   readonly before?: string | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
-  /** Most messages of the page. */
+  /** Maximum number of messages of the page. */
   readonly limit: number;
-  /** Most bytes of their payloads. A page has at least one message, if there is one within the bounds. */
+  /** Maximum number of bytes of their payloads. A page has at least one message, if there is one within the bounds. */
   readonly bytes: number;
   /** `oldest`: the first messages within the bounds. `newest`: the last ones. Either way the page lists the oldest first. */
   readonly from: "oldest" | "newest";

@@ -15,7 +15,7 @@ export interface Message {
   readonly payload: Uint8Array;
   /** Position in the topic's history; undefined for a message that is not stored. */
   readonly position?: string | undefined;
-  /** Trace that the message belongs to; undefined where it is not sampled. */
+  /** Trace that the message belongs to; undefined if it is not sampled. */
   readonly trace?: TraceContext | undefined;
 }
 
@@ -39,9 +39,9 @@ export type Stage = "accepted" | "flushed" | "stored";
 /** Result of publishing one message. */
 export interface Receipt {
   readonly id: string;
-  /** Undefined where the message had only empty topic names, so that nothing was published. */
+  /** Undefined if the message had only empty topic names, so that nothing was published. */
   readonly stage: Stage | undefined;
-  /** Result of each topic with history, by the topic's name. Undefined where nothing was stored. */
+  /** Result of each topic with history, by the topic's name. Undefined if nothing was stored. */
   readonly stored?: ReadonlyMap<string, StoredReceipt> | undefined;
 }
 

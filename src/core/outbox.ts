@@ -3,7 +3,7 @@ import { type Batch, personalizeBatch, piecesOf, type SessionFrames } from "./ba
 import type { Encoding, Sink } from "./ports.js";
 import type { Drops } from "./topic-rules.js";
 
-/** Largest number of bytes written to a connection beyond those it has accepted. */
+/** Maximum number of bytes written to a connection beyond those it has accepted. */
 const MAX_WINDOW = 64 * 1024;
 
 /** State shared by all outboxes of a node. */
@@ -40,7 +40,7 @@ export class OutboxContext {
  */
 export class Outbox {
   readonly encoding: Encoding;
-  /** Undefined where the session gets the frames that all sessions with its encoding share. */
+  /** Undefined if the session gets the frames that all sessions with its encoding share. */
   readonly frames: SessionFrames | undefined;
   readonly #sink: Sink;
   readonly #context: OutboxContext;

@@ -139,13 +139,13 @@ export interface Encoding {
   topicText(topic: string): string;
   /** Encodes a message. @param topicText - {@link topicText} of its topic */
   frame(message: Message, topicText: string): Uint8Array;
-  /** Numbers messages by session: `frame` then makes shared templates. Undefined where all sessions get the same frames. */
+  /** Numbers messages by session: `frame` then makes shared templates. Undefined if all sessions get the same frames. */
   readonly countedFrames?: CountedFrames | undefined;
   /** Whether sessions change the frames of messages by their own `SessionFrames`, so that each frame must be kept. */
   readonly personal?: boolean;
-  /** Encodes the notice that a client missed messages of a topic; undefined where the dialect has none. */
+  /** Encodes the notice that a client missed messages of a topic; undefined if the dialect has none. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;
-  /** Encodes a presence event; undefined where the dialect has none. */
+  /** Encodes a presence event; undefined if the dialect has none. */
   presenceFrame(news: PresenceNews): Uint8Array | undefined;
 }
 

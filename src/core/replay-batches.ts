@@ -3,7 +3,7 @@ import type { Message } from "./message.js";
 import type { Encoding } from "./ports.js";
 import type { EncodingGroup } from "./topic.js";
 
-/** Most bytes of all kept batches of a node. */
+/** Maximum number of bytes of all kept batches of a node. */
 const KEPT_BYTES = 32 * 1_024 * 1_024;
 
 /** Largest batch that is kept: a replay of 4 MiB, the default limit, with its metadata. */
@@ -23,7 +23,7 @@ export class ReplayBatches {
   #encodings = 0;
   #bytes = 0;
 
-  /** Returns a kept batch; undefined where there is none. @param messages - at least one, in the order of the topic's log */
+  /** Returns a kept batch; undefined if there is none. @param messages - at least one, in the order of the topic's log */
   find(encoding: Encoding, messages: readonly Message[]): Batch | undefined {
     return this.#batches.get(this.#keyOf(encoding, messages));
   }

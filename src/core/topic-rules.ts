@@ -19,7 +19,7 @@ export interface TopicRules {
   readonly clientPublish: boolean;
   /** Whether the topic has presence. */
   readonly presence: boolean;
-  /** Largest number of sessions of this node in the topic. */
+  /** Maximum number of sessions of this node in the topic. */
   readonly maxSessions: number;
   readonly slowConsumer: SlowConsumerPolicy;
   /** Milliseconds for which messages may gather before they are written; 0: they are written in the turn they arrive. */

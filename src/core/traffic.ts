@@ -20,7 +20,7 @@ export class Traffic {
   }
 }
 
-/** Largest number of vhosts that are counted by name: each is a label of several metrics, whose number must be bounded. */
+/** Maximum number of vhosts that are counted by name: each is a label of several metrics, whose number must be bounded. */
 export const NAMED_VHOSTS = 100;
 
 /** Label of all further vhosts. No vhost has this name, because their paths begin with a slash. */

@@ -8,7 +8,7 @@ const UNCOUNTED_STEPS = 10_000;
 
 /**
  * Finds the history classes of the topics that a backend publishes, in slices where that takes long (rule O12).
- * @returns undefined where the publisher can find them
+ * @returns undefined if the publisher can find them
  * @throws CarillonError resource_exhausted: it would take too long
  */
 export function findHistoryAhead(

@@ -1,18 +1,18 @@
 /** Bounds of a {@link BoundedMap}. */
 export interface MapBounds {
-  /** Most entries. */
+  /** Maximum number of entries. */
   readonly entries: number;
-  /** Most bytes of all entries, as in {@link computeTextSize} and {@link ENTRY_SIZE}. */
+  /** Maximum number of bytes of all entries, as in {@link computeTextSize} and {@link ENTRY_SIZE}. */
   readonly bytes: number;
 }
 
 /** Size of an entry in addition to its key, in bytes. */
 export const ENTRY_SIZE = 128;
 
-/** Most entries that one call removes, so that lowered bounds do not block the event loop. */
+/** Maximum number of entries that one call removes, so that lowered bounds do not block the event loop. */
 const MAX_REMOVED = 32;
 
-/** Returns the most bytes that a text takes in memory. */
+/** Returns the maximum number of bytes that a text takes in memory. */
 export function computeTextSize(text: string): number {
   return text.length * 2;
 }

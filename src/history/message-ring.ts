@@ -105,7 +105,7 @@ export class MessageRing<Entry extends LoggedMessage> {
     this.#base = base;
   }
 
-  /** Messages after a sequence, oldest first; undefined where some of them have been removed. */
+  /** Messages after a sequence, oldest first; undefined if some of them have been removed. */
   after(sequence: number): readonly Entry[] | undefined {
     return sequence < this.#base ? undefined : this.slice(this.countUntil((entry) => entry.sequence <= sequence));
   }

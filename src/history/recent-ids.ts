@@ -7,7 +7,7 @@ interface RecentUse {
   readonly at: number;
 }
 
-/** Most remembered ids. If more are used within the window, the oldest are forgotten early. */
+/** Maximum number of remembered ids. If more are used within the window, the oldest are forgotten early. */
 const MAX_IDS = 100_000;
 
 /** The message ids of a log within a window, to recognize duplicates (rule H5). */
@@ -41,7 +41,7 @@ export class RecentIds {
     return use !== undefined && use.at > since ? use.sequence : undefined;
   }
 
-  /** Adds an id as the newest. @param bytes - most bytes of all ids; the oldest are forgotten */
+  /** Adds an id as the newest. @param bytes - maximum number of bytes of all ids; the oldest are forgotten */
   add(topic: string, id: string, use: RecentUse, bytes: number): void {
     this.#uses.set(toKey(topic, id), use, { entries: this.#limit, bytes });
   }

@@ -6,7 +6,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 /** Request whose caller may have a trace. */
 export interface TracedRequest {
-  /** Returns a header by its name in lower case; undefined where it is missing. */
+  /** Returns a header by its name in lower case; undefined if it is missing. */
   readonly header: (name: string) => string | undefined;
   /** Source of events on which the request is handled. */
   readonly events?: EventEmitter;

@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 /** Milliseconds between two samples. A shorter time would wake an idle process more often. */
 const INTERVAL = 100;
 
-/** Largest number of samples for one delay: of 10 seconds. */
+/** Maximum number of samples for one delay: of 10 seconds. */
 const MAX_SAMPLES = 100;
 
 /**

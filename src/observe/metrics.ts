@@ -26,7 +26,7 @@ const LATENCY_BUCKETS = [
 /** Upper bounds of buckets for times that are known to the millisecond, in seconds. */
 const MILLISECOND_BUCKETS = LATENCY_BUCKETS.filter((bound) => bound >= 0.001);
 
-/** Largest number of sampled deliveries in each interval of the event loop's samples: 100 per second. */
+/** Maximum number of sampled deliveries in each interval of the event loop's samples: 100 per second. */
 const DELIVERY_SAMPLES = 10;
 
 export interface MetricsOptions {

@@ -8,7 +8,7 @@ const CLIENTS: readonly Row[] = [
   {
     kind: "gauge",
     name: "connections_limit",
-    help: "Largest number of connected clients (limits.connections).",
+    help: "Maximum number of connected clients (limits.connections).",
     read: (node) => node.connectionLimit(),
   },
   {

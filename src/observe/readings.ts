@@ -21,7 +21,7 @@ export interface Readings extends HistoryReadings {
   readonly version: string;
   readonly node: string;
   readonly connections: () => number;
-  /** Largest number of connections. */
+  /** Maximum number of connections. */
   readonly connectionLimit: () => number;
   /** Whether the node is stopping. */
   readonly draining: () => boolean;

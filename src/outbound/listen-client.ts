@@ -63,7 +63,7 @@ const SETTLED = "settled";
 
 /**
  * Listening client for `/ws`, for the command line. It joins its topics on every new connection, and again when
- * the broker was disconnected. Where the server tells positions, it recovers the messages that it has missed.
+ * the broker was disconnected. If the server sends positions, it recovers the messages that it has missed.
  */
 export class ListenClient {
   readonly #options: ListenOptions;
@@ -74,7 +74,7 @@ export class ListenClient {
   #stopped = false;
   /** Positions of the last messages received, by topic. */
   readonly #positions = new Map<string, string>();
-  /** Positions that the last join told. They count once the stored messages before them have arrived. */
+  /** Positions that the last join returned. They count once the stored messages before them have arrived. */
   #joinedAt = new Map<string, string>();
   /** Whether the stored messages with which the client begins have arrived. */
   #hasStarted = false;
@@ -201,7 +201,7 @@ export class ListenClient {
   }
 }
 
-/** Reads a header Retry-After in seconds; undefined where there is none. The server has chosen a random time already. */
+/** Reads a header Retry-After in seconds; undefined if there is none. The server has chosen a random time already. */
 function readRetryAfter(text: string | undefined): RetryWindow | undefined {
   if (text === undefined || !/^\d{1,4}$/.test(text)) return undefined;
   const from = Number(text) * 1_000;

@@ -8,8 +8,8 @@ const DETAILS = "grpc-status-details-bin";
 const RETRY_INFO = /\/google\.rpc\.RetryInfo$/;
 
 /**
- * Returns the delay after which the server allows a retry, in milliseconds; undefined where it names none. Field numbers are those of
- * google/rpc/status.proto, google/protobuf/any.proto and google/rpc/error_details.proto.
+ * Returns the delay after which the server allows a retry, in milliseconds; undefined if it names none. Field numbers are those
+ * of google/rpc/status.proto, google/protobuf/any.proto and google/rpc/error_details.proto.
  */
 export function readRetryDelay(trailers: Metadata): number | undefined {
   const [status] = trailers.get(DETAILS);

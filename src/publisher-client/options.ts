@@ -3,7 +3,7 @@ import type { NodeConnectionOptions } from "../outbound/stream-client.js";
 
 /** Options of a publisher. Its key needs the action `publish`. */
 export interface PublisherClientOptions extends NodeConnectionOptions {
-  /** Largest number of unconfirmed messages, 1 to 1,000,000; default 10,000. */
+  /** Maximum number of unconfirmed messages, 1 to 1,000,000; default 10,000. */
   readonly maxPending?: number;
   /**
    * Milliseconds after which an unconfirmed message fails, 1 to 3,600,000; default 30,000. Until then it is sent again after each

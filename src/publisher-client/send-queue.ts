@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import type { ConfirmedMessage, PublishedMessage } from "../outbound/publish-stream.js";
 
-/** Most messages, pairs of a message and a topic, and bytes of a batch. The node's default limits are higher. */
+/** Maximum number of messages, of pairs of a message and a topic, and of bytes of a batch. The default limits of nodes are higher. */
 const BATCH_MESSAGES = 500;
 const BATCH_TOPICS = 10_000;
 const BATCH_BYTES = 1_024 * 1_024;

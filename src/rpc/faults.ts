@@ -31,7 +31,7 @@ export function isDisconnect(cause: unknown): boolean {
 const MAX_TEXT = 1_024;
 const MAX_ENCODED = 3_072;
 
-/** Largest number of bytes of one encoded code unit. */
+/** Maximum number of bytes of one encoded code unit. */
 const MAX_UNIT = 9;
 
 /** Converts any thrown value to the error for the caller, and reports faults of this server. */

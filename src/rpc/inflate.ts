@@ -39,7 +39,7 @@ class Semaphore {
   }
 }
 
-/** Largest number of Brotli decompressors running in this process. Others wait in order. */
+/** Maximum number of Brotli decompressors running in this process. Others wait in order. */
 const MAX_BROTLI = 2;
 const brotli = new Semaphore(MAX_BROTLI);
 
@@ -47,7 +47,7 @@ const brotli = new Semaphore(MAX_BROTLI);
 export type InflateFault = "too large" | "malformed";
 
 export interface InflateBounds {
-  /** Largest number of bytes of the result. */
+  /** Maximum number of bytes of the result. */
   readonly limit: number;
   /** Counts each piece of the result as it is made. */
   readonly lease: ByteLease;

@@ -7,7 +7,7 @@ export interface NodeAddresses {
   readonly http: string;
   /** HOST:PORT of the gRPC port. */
   readonly grpc: string;
-  /** URL of the listener for health and metrics; undefined where they are on the HTTP port. */
+  /** URL of the listener for health and metrics; undefined if they are on the HTTP port. */
   readonly admin: string | undefined;
 }
 

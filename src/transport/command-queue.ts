@@ -8,7 +8,7 @@ import type { Received, Texts } from "../dialects/dialect.js";
 /** Largest read of Node from a socket, in bytes. One more read may arrive after a connection was paused. */
 export const READ_CHUNK_BYTES = 65_536;
 
-/** Largest number of one client's commands, and of bytes of their answers, in one turn of the event loop. */
+/** Maximum number of one client's commands, and of bytes of their answers, in one turn of the event loop. */
 const COMMANDS_A_TURN = 64;
 const ANSWERS_A_TURN = 64 * 1_024;
 
@@ -25,7 +25,7 @@ export interface CommandSource<Item> {
 
 export interface CommandQueueContext {
   readonly commandContext: CommandContext;
-  /** Largest number of bytes of waiting items; a client that sends more is disconnected. */
+  /** Maximum number of bytes of waiting items; a client that sends more is disconnected. */
   readonly waitingBytes: number;
   /** Number of consecutive malformed items that ends a connection. */
   readonly malformedFrames: number;

@@ -12,7 +12,7 @@ import type { HistoryClasses } from "./history-classes.js";
 export interface RuleTable {
   readonly matchers: MatcherList;
   readonly rulesFor: (topic: string) => TopicRules;
-  /** Finds the classes of topics' histories. Undefined where no topic has a history. */
+  /** Finds the classes of topics' histories. Undefined if no topic has a history. */
   readonly history: HistoryFinder | undefined;
 }
 

@@ -25,7 +25,7 @@ export interface VhostParts {
   forDialects(settings: VhostSettings): VhostDialects;
   /**
    * Stops background work, such as fetching keys, after new parts have replaced these. Pending hook calls finish first.
-   * @param onFailure - returns `on_failure` of the current settings; undefined where they have no hooks
+   * @param onFailure - returns `on_failure` of the current settings; undefined if they have no hooks
    */
   retire(onFailure: () => OnFailure | undefined): Promise<void>;
   /** Stops everything at once. */
@@ -129,7 +129,7 @@ export class Vhost {
     return this.#dialects.issuer;
   }
 
-  /** Principal of clients without a token; undefined where a token is required. */
+  /** Principal of clients without a token; undefined if a token is required. */
   get anonymous(): Principal | undefined {
     return this.#anonymous;
   }
@@ -160,7 +160,7 @@ export class Vhost {
     return [...this.#historyClasses.values()];
   }
 
-  /** Finds the classes of topics' histories. Undefined where no topic of the vhost has a history. */
+  /** Finds the classes of topics' histories. Undefined if no topic of the vhost has a history. */
   get history(): RuleTable["history"] {
     return this.#rules.history;
   }

@@ -3,7 +3,7 @@ import type { NodeConnectionOptions } from "../outbound/stream-client.js";
 
 /** Options of a worker. Its key needs the action `work`. */
 export interface WorkerClientOptions extends NodeConnectionOptions {
-  /** Largest number of concurrent tasks, 1 to 10,000; default 10. */
+  /** Maximum number of concurrent tasks, 1 to 10,000; default 10. */
   readonly capacity?: number;
   /** Name for operators; at most 64 characters. */
   readonly name?: string;

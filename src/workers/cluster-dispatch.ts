@@ -31,7 +31,7 @@ export interface ClusterDispatchOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   readonly limits: DispatchLimits;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   /** Time within which a worker must acknowledge or end a task, in milliseconds; accurate to half a second. */
   readonly acknowledgeWithin: number;

@@ -19,13 +19,13 @@ export interface TaskRequest {
   readonly deadline: number;
   /** False for a trigger, whose caller does not wait for the outcome. */
   readonly wantsAnswer: boolean;
-  /** Trace of the task; undefined where it is not sampled. */
+  /** Trace of the task; undefined if it is not sampled. */
   readonly trace?: TraceContext | undefined;
 }
 
 /** Records the tasks of sampled traces. */
 export interface TaskTracer {
-  /** Begins the span of a task at the node that requested it. @returns undefined where it is not sampled */
+  /** Begins the span of a task at the node that requested it. @returns undefined if it is not sampled */
   beginCall(request: TaskRequest): TaskSpan | undefined;
   /** Begins the span of a task that a worker gets. */
   beginTask(event: string, vhost: string, trace: TraceContext): TaskSpan;

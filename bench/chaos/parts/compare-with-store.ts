@@ -4,7 +4,7 @@ import { judge, type Verdict } from "./judge.js";
 import type { Observations } from "./observations.js";
 import type { StoredLog } from "./stored-log.js";
 
-/** Most described faults. */
+/** Maximum number of described faults. */
 const REPORTED = 10;
 
 /** Counts and verdict of a scenario. */

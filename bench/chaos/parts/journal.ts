@@ -1,6 +1,6 @@
 /** Messages that a client received on a topic and that must be one stretch of the stored messages, without a gap. */
 export interface Run {
-  /** Position in the answer to the join; undefined where there was none. */
+  /** Position in the answer to the join; undefined if there was none. */
   readonly from: string | undefined;
   /** Reason of the refused recovery with which the run began; undefined for none. */
   readonly refusal: string | undefined;

@@ -81,7 +81,7 @@ function countAgain({ refusal }: Run, message: string, { explain, topic }: Judge
   }
 }
 
-/** Returns the number of the first message that a run must have; undefined where its position does not tell. */
+/** Returns the number of the first message that a run must have; undefined if its position does not tell. */
 function startOf({ from }: Run, { isComplete, messageAt, numbers }: Judged): number | undefined {
   if (from === undefined) return undefined;
   const message = messageAt(from);

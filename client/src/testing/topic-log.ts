@@ -10,7 +10,7 @@ export class TopicLog {
   /** Sequence of the last message. */
   #last = 0;
 
-  /** @param limit - most messages */
+  /** @param limit - maximum number of messages */
   constructor(limit: number) {
     this.#limit = limit;
     logs += 1;

@@ -58,7 +58,7 @@ export interface AccessResources {
 export interface VhostAccess extends AccessTools {
   /** Creates an issuer of tokens. @param settings - defaults for connection tokens */
   createIssuer(settings?: ConnectionSettings): TokenIssuer;
-  /** Verifier of the vhost's own issuer; undefined where it has none. */
+  /** Verifier of the vhost's own issuer; undefined if it has none. */
   readonly jwt: JwtVerifier | undefined;
   /** Stops background work. */
   stop(): void;

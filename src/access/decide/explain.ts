@@ -11,7 +11,7 @@ import type { Principal } from "./principal.js";
 /** Settings of a vhost that affect access decisions. */
 export interface ExplainedVhost {
   readonly rulesFor: (topic: string) => AccessRules;
-  /** Permissions of clients without a token; undefined where the vhost requires a token. */
+  /** Permissions of clients without a token; undefined if the vhost requires a token. */
   readonly anonymous: Permissions | undefined;
   /** Permissions of every client. */
   readonly granted: Permissions;

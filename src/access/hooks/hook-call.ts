@@ -128,7 +128,7 @@ export class HookCall<T> {
     this.#controller.abort(failure);
   }
 
-  /** Takes the ticket; undefined where an earlier outcome has taken it. */
+  /** Takes the ticket; undefined if an earlier outcome has taken it. */
   #settle(): Ticket | undefined {
     const ticket = this.#ticket;
     this.#ticket = undefined;

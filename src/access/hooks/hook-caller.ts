@@ -44,7 +44,7 @@ export interface JoinHookRequest {
   readonly client: HookSubject;
   readonly broker: string;
   readonly topics: readonly string[];
-  /** Undefined where the settings do not forward it at joins. */
+  /** Undefined if the settings do not forward it at joins. */
   readonly upgrade?: ForwardedUpgrade | undefined;
 }
 

@@ -85,7 +85,7 @@ export class Hooks {
     return this.#options.settings.forward.includes(part);
   }
 
-  /** Returns the upgrade request for a join hook; undefined where the settings now forward less than at the upgrade. */
+  /** Returns the upgrade request for a join hook; undefined if the settings now forward less than at the upgrade. */
   upgradeAtJoin(upgrade: ForwardedUpgrade | undefined): ForwardedUpgrade | undefined {
     if (upgrade === undefined || !this.forwards("join")) return undefined;
     return upgrade.forwarded.every((part) => this.forwards(part)) ? upgrade : undefined;

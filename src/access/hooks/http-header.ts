@@ -20,7 +20,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 /** Header value without line breaks, which would inject another header. Source: RFC 9110 §5.5. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Returns the reason why a backend's header cannot be in the answer; undefined where it can. */
+/** Returns the reason why a backend's header cannot be in the answer; undefined if it can. */
 export function headerFault(name: string, value: string): string | undefined {
   if (!TOKEN.test(name)) return "has an invalid name";
   const lowerCase = name.toLowerCase();

@@ -14,7 +14,7 @@ export interface JwtDemands extends ClaimDemands {
 /**
  * Verifies the signature of a JWT, and then its registered claims.
  * @param key - a secret, a public key, or a function that finds a public key by the header
- * @returns a promise for a public key; undefined where a secret has verified the token in this turn
+ * @returns a promise for a public key; undefined if a secret has verified the token in this turn
  * @throws CarillonError unauthenticated; the errors of the function
  */
 export function verifyJwt(

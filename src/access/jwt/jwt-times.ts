@@ -42,7 +42,7 @@ export function readExpiry(claims: Readonly<Record<string, unknown>>, options: T
 
 /**
  * Adds a token's lifetime to its time of issue.
- * @returns seconds since the epoch; undefined where the token lacks these claims or the settings do not name them
+ * @returns seconds since the epoch; undefined if the token lacks these claims or the settings do not name them
  */
 function findEndOfDuration(
   claims: Readonly<Record<string, unknown>>,

@@ -38,7 +38,7 @@ export function runInTurns<Result>(vhost: string, work: Iterator<number, Result>
  *
  * @param matches - lists the matches that the decision needs; called again after each wait, because rules and permissions may
  * have changed
- * @returns undefined where the request can be decided at once
+ * @returns undefined if the request can be decided at once
  * @throws CarillonError resource_exhausted: too many steps, or patterns that changed repeatedly
  */
 export function matchAhead(vhost: string, matches: () => Iterable<Match>): Promise<void> | undefined {

@@ -18,7 +18,7 @@ export interface HoldersOptions {
 }
 
 interface Observation {
-  /** Undefined where the store has no entry for the holder. */
+  /** Undefined if the store has no entry for the holder. */
   readonly value: string | undefined;
   /** Time at which this node first saw the value, by its monotonic clock. */
   readonly since: number;

@@ -22,7 +22,7 @@ export interface StoredClassOptions {
   readonly counts: HistoryCounts;
 }
 
-/** Most messages and ids that one turn removes. */
+/** Maximum number of messages and ids that one turn removes. */
 const SLICE = 5_000;
 
 /** Least time between sweeps, in milliseconds. Reads leave out expired messages in any case. */
@@ -162,7 +162,7 @@ export class StoredClass {
     }
   }
 
-  /** Most bytes of the remembered ids, and of the remembered topics. */
+  /** Maximum number of bytes of the remembered ids, and of the remembered topics. */
   get #rememberedBytes(): number {
     return Math.max(REMEMBERED_BYTES, this.#settings.bytes * REMEMBERED_SHARE);
   }

@@ -1,6 +1,6 @@
 import { BoundedMap } from "../../history/bounded-map.js";
 
-/** Most remembered topics of a class. */
+/** Maximum number of remembered topics of a class. */
 const MAX_TOPICS = 65_536;
 
 /**
@@ -35,7 +35,7 @@ export class TrimmedTopics {
     return sequence;
   }
 
-  /** Adds a topic. @param bytes - most bytes of all topics; the least recently added are forgotten */
+  /** Adds a topic. @param bytes - maximum number of bytes of all topics; the least recently added are forgotten */
   add(topic: string, sequence: number, bytes: number): void {
     this.#topics.delete(topic);
     if (sequence <= this.#forgotten) return;

@@ -19,7 +19,7 @@ export function checkOpenFiles(clients: number, publishers: number): void {
   );
 }
 
-/** Returns the most files that the process may open; infinity where the system tells none. */
+/** Returns the maximum number of files that the process may open; infinity if the system reports none. */
 function readOpenFileLimit(): number {
   const report = process.report.getReport() as unknown as {
     readonly userLimits?: { readonly open_files?: { readonly soft: number | string } };

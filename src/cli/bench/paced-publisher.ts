@@ -5,7 +5,7 @@ import type { BackendClient } from "../../outbound/backend/backend-client.js";
 import { sleep } from "../sleep.js";
 import { now, writeStamp } from "./stamp.js";
 
-/** Most messages of a request, and most bytes of its payloads. */
+/** Maximum number of messages of a request, and of bytes of its payloads. */
 const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 1 << 20;
 

@@ -23,7 +23,7 @@ const RETRY_DELAY = 500;
 /** Highest time that the histogram can hold, in microseconds. */
 const LONGEST = 3_600_000_000;
 
-/** Most reasons of closed connections that are counted apart. */
+/** Maximum number of reasons of closed connections that are counted apart. */
 const MAX_REASONS = 20;
 
 /** Connects the clients of a thread and counts what they receive. */

@@ -113,7 +113,7 @@ export function addOperatorCommands(program: Command): void {
 
 function addListOptions(command: Command): Command {
   return command
-    .option("-n, --limit <number>", "largest number of entries", parseLimit, 100)
+    .option("-n, --limit <number>", "maximum number of entries", parseLimit, 100)
     .option("--json", "print each entry as JSON in a line");
 }
 

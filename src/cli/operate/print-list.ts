@@ -4,7 +4,7 @@ import { formatTable } from "../terminal/table.js";
 
 /** Flags of commands that print a list. */
 export interface ListFlags {
-  /** Largest number of entries. */
+  /** Maximum number of entries. */
   readonly limit: number;
   readonly json?: true;
 }
@@ -28,7 +28,7 @@ export interface ListFormat<Entry> {
   readonly toJson: (entry: Entry) => unknown;
 }
 
-/** Most entries of a page. Source: ControlService. */
+/** Maximum number of entries of a page. Source: ControlService. */
 const PAGE_SIZE = 1_000;
 
 /**

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[?25h\u001b[?1049l";
 
-/** Whole terminal, on its alternate screen: what was there before comes back at the end. */
+/** The terminal's alternate screen. Leaving it restores the previous contents. */
 export class Screen {
   readonly #output: NodeJS.WriteStream;
   readonly #input: NodeJS.ReadStream;

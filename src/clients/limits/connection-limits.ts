@@ -111,7 +111,7 @@ class AcquiredSlot implements ConnectionSlot {
   #user: string | undefined;
   #userCounted = false;
 
-  /** @param address - undefined where addresses are not counted */
+  /** @param address - undefined if addresses are not counted */
   constructor(limits: ConnectionLimits, address: string | undefined) {
     this.#limits = limits;
     this.#address = address;

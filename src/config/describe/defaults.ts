@@ -100,10 +100,10 @@ vhosts:
     # History classes: how many messages of each topic are stored, and for how long. Each key is optional:
     #   history:
     #     chat:
-    #       messages: 100          # most messages of one topic
+    #       messages: 100          # maximum number of messages of one topic
     #       age: 5m                # how long a message is kept
-    #       bytes: 64MiB           # most bytes of all topics of the class; the oldest messages are removed first
-    #       topic_bytes: …         # most bytes of one topic; default: only bytes applies
+    #       bytes: 64MiB           # maximum size of all topics of the class; the oldest messages are removed first
+    #       topic_bytes: …         # maximum size of one topic; default: only bytes applies
     #       storage: file          # or memory; where NATS servers keep the messages
     #       replicas: 1            # number of NATS servers that keep each message
     #       deduplication: 2m      # how long a repeated message id is recognized; at most age
@@ -156,7 +156,7 @@ vhosts:
     #     key_file: …                    # or key; sent as authorization: Bearer
 ${joinFragments(dialects, "vhost", 4)}    # Off unless set: connections, connections_per_user, connections_per_address, handshakes_per_second,
     # handshakes_per_second_per_address, publish_bytes_per_second of a client, topics_per_connection. Each node counts
-    # separately. Also off: history, the most bytes of all history classes together.
+    # separately. Also off: history, the maximum size of all history classes together.
     limits:
       # Commands of one client, with a burst of as many; further commands are refused. off: no limit.
       commands_per_second: 2000
@@ -214,7 +214,7 @@ limits:
   # Bytes per second of list answers (connections, topics, presence, channels, keys, vhosts) to one key, with a burst of 8
   # times as much; further calls are refused. off: no limit.
   backend_answer_bytes_per_second: 4MiB
-  # Most bytes of the history classes that the memory broker keeps, over all vhosts.
+  # Maximum size of the history classes that the memory broker keeps, over all vhosts.
   history: 1GiB
   # Stored messages and their payload bytes that one join may request, of all its topics. A longer recovery fails; otherwise
   # the client gets the newest messages.

@@ -109,7 +109,7 @@ function findSource(path: readonly string[], { brokerVariable, file, sources }: 
   return line === undefined ? `${file}` : `${file}, line ${line}`;
 }
 
-/** Returns the current value as JSON; undefined where the default applies. */
+/** Returns the current value as JSON; undefined if the default applies. */
 function showValue(path: readonly string[], isSecret: boolean, { sources }: ExplainContext): string | undefined {
   const value = readPath(redactSetting("", sources.input as Json), path);
   if (value === undefined) return undefined;

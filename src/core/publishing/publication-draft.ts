@@ -26,7 +26,7 @@ export interface Source {
   readonly skipsEmptyTopics?: boolean;
   /** Finds the history classes of topics where they have been determined ahead. */
   readonly findHistory?: HistoryFinder["find"] | undefined;
-  /** Returns the reason why it may not publish on the topic; undefined where it may. */
+  /** Returns the reason why it may not publish on the topic; undefined if it may. */
   refusal(topic: string): CarillonError | undefined;
 }
 
@@ -39,7 +39,7 @@ export const PUBLICATION_BYTES = 1_024;
 export interface PublisherLimits {
   /** Largest payload, in bytes. */
   readonly payloadBytes: number;
-  /** Largest number of topics of one message. */
+  /** Maximum number of topics of one message. */
   readonly topicsPerMessage: number;
   /** Largest size of an expanded request, in bytes: the sum of (payload + PUBLICATION_BYTES) × topics. */
   readonly expandedBytes: number;
@@ -68,7 +68,7 @@ export function withSessionIds(draft: PublicationDraft): PublicationDraft {
   return { ...draft, topics: topics.map((topic) => mapConnectionTopic(topic, fromSessionUuid)) };
 }
 
-/** Returns each topic once, without the empty names that a source may skip; undefined where none is left. */
+/** Returns each topic once, without the empty names that a source may skip; undefined if none is left. */
 export function distinctTopics({ topics }: PublicationDraft): Iterable<string> | undefined {
   if (topics.length === 1) return topics[0] === "" ? undefined : topics;
   const all = new Set(topics);

@@ -21,9 +21,9 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly limits: PublisherLimits;
   readonly traffic: TrafficCounts;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracer?: PublishTracer | undefined;
-  /** Returns the finder of a vhost; undefined where no topic of the vhost has a history (rule H7). */
+  /** Returns the finder of a vhost; undefined if no topic of the vhost has a history (rule H7). */
   readonly historyOf: (vhost: string) => HistoryFinder | undefined;
   /** Called when the broker does not confirm messages that were answered as accepted. */
   readonly onUnconfirmed: (messages: number, cause: unknown) => void;
@@ -43,7 +43,7 @@ interface BrokerBatch {
 /** A checked message. */
 interface PreparedMessage {
   readonly id: string;
-  /** Undefined where the message has no topic. */
+  /** Undefined if the message has no topic. */
   readonly batch: BrokerBatch | undefined;
   /** Its publications, where some of its topics have history. */
   readonly publications: readonly Publication[] | undefined;
@@ -56,7 +56,7 @@ export interface Prepared {
   readonly messages: readonly PreparedMessage[];
   /** Time of acceptance, in milliseconds since the epoch. */
   readonly time: number;
-  /** Ends when the request has been sent. Undefined where it is not sampled. */
+  /** Ends when the request has been sent. Undefined if it is not sampled. */
   readonly span: PublishSpan | undefined;
 }
 
@@ -100,7 +100,7 @@ export class Publisher {
     await Promise.allSettled(this.#pending);
   }
 
-  /** Returns the finder of a vhost's history classes; undefined where no topic of the vhost has a history. */
+  /** Returns the finder of a vhost's history classes; undefined if no topic of the vhost has a history. */
   historyOf(vhost: string): HistoryFinder | undefined {
     return this.#options.historyOf(vhost);
   }

@@ -3,7 +3,7 @@ import type { TraceContext } from "./trace-context.js";
 
 /** Records the publishes of sampled traces. */
 export interface PublishTracer {
-  /** Begins the span of a request. @returns undefined where it is not sampled */
+  /** Begins the span of a request. @returns undefined if it is not sampled */
   begin(source: Source, drafts: readonly PublicationDraft[]): PublishSpan | undefined;
 }
 

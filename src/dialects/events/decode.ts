@@ -3,7 +3,7 @@ import { invalidArgument } from "../../errors.js";
 import { parseTime } from "../../util/parse-time.js";
 import { parseEventId, toTopicKey } from "./event-id.js";
 
-/** Most messages of a rewind. */
+/** Maximum number of messages of a rewind. */
 const MAX_MESSAGES = 1_000;
 
 /** Position that no log has given out. A recovery from it fails. */

@@ -18,7 +18,7 @@ export const BASE64_BEGIN = "data:application/octet-stream;base64,";
 /** Names that messages cannot have, because browsers or this dialect use them. */
 const RESERVED = /^(?:open|error|message|carillon\..*)$|\p{Cc}/su;
 
-/** Most line ends of a payload that is sent as text. Each becomes a line with a field name of its own. */
+/** Maximum number of line ends of a payload that is sent as text. Each becomes a line with a field name of its own. */
 const MAX_LINE_ENDS = 65_536;
 
 /** Time after which a client reconnects, in milliseconds, until the node sends another one. */
@@ -37,11 +37,11 @@ export const COMMENT = ":\n\n";
 export interface StreamBegin {
   /** Id of the stream; "" for a stream without positions. */
   readonly id: string;
-  /** Topics that are not complete. */
+  /** Topics that could not be recovered. */
   readonly failures: ReadonlyMap<string, RecoveryFailure>;
 }
 
-/** Encodes the first block of a stream. The first event, if there is one, tells which topics are not complete. */
+/** Encodes the first block of a stream. The first event, if there is one, lists the topics that could not be recovered. */
 export function encodeBegin({ failures, id }: StreamBegin): string {
   if (failures.size === 0) return id === "" ? `${RETRY_LINE}\n` : `${RETRY_LINE}id: ${id}\n\n`;
   // An empty id makes clients forget an id that cannot be used.

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
  * separated by `~`. An id that has no room for all entries ends with `~*`.
  */
 
-/** Most characters of an id. Common proxies accept header fields of twice that size. */
+/** Maximum number of characters of an id. Common proxies accept header fields of twice that size. */
 export const MAX_ID_LENGTH = 4_096;
 
 /** Characters of a topic's key: 36 bits of a hash. */
@@ -19,7 +19,7 @@ const OTHERS = "*";
 /** A topic's key, and nothing or a position in the form of a broker: `m.` memory, `n.` and `a.` NATS. */
 const ENTRY = /^[\w-]{6}(?:[mna](?:\.[\w-]+){2,3})?$/;
 
-/** Most characters of an entry. */
+/** Maximum number of characters of an entry. */
 const ENTRY_LENGTH = KEY_LENGTH + 64;
 
 /** Positions of an id. */
@@ -35,7 +35,7 @@ export function toTopicKey(topic: string): string {
   return createHash("sha256").update(topic).digest("base64url").slice(0, KEY_LENGTH);
 }
 
-/** Joins entries to an id. @param limit - most characters */
+/** Joins entries to an id. @param limit - maximum number of characters */
 export function joinEntries(entries: Iterable<string>, limit = MAX_ID_LENGTH): string {
   let id = "";
   for (const entry of entries) {

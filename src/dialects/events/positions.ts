@@ -4,7 +4,7 @@ import { readBatchIds } from "./batch-ids.js";
 import { encodeId, type StreamBegin } from "./encode.js";
 import { joinEntries, MAX_ID_LENGTH, toSuffix, toTopicKey } from "./event-id.js";
 
-/** Most characters of one entry. */
+/** Maximum number of characters of one entry. */
 const ENTRY_LENGTH = 70;
 
 /** Frame that {@link StreamPositions.complete} replaces by the stream's id. */

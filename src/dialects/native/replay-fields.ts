@@ -5,13 +5,13 @@ import { isObject } from "../../util/json.js";
 import { parseTime } from "../../util/parse-time.js";
 import type { Fields } from "../json.js";
 
-/** Most messages of a rewind or a page. */
+/** Maximum number of messages of a rewind or a page. */
 const MAX_MESSAGES = 1_000;
 
 /** Messages of a page where the client gives no limit. */
 const DEFAULT_PAGE = 100;
 
-/** Most bytes of the payloads of a page. */
+/** Maximum number of bytes of the payloads of a page. */
 const PAGE_BYTES = 1_024 * 1_024;
 
 /** Longest position, in characters. */
@@ -20,7 +20,7 @@ const POSITION_LENGTH = 64;
 /**
  * Reads the members `recover` and `history` of a join.
  * @param withPositions - whether the client gets positions without requesting them
- * @returns undefined where the client gets neither messages nor positions
+ * @returns undefined if the client gets neither messages nor positions
  * @throws CarillonError invalid_argument
  */
 export function readReplay(fields: Fields, withPositions: boolean): ReplayRequest | undefined {

@@ -9,7 +9,7 @@ import { FrameReader, type RequestFrame } from "./frame-reader.js";
 import { findMethod, type MethodContext } from "./methods.js";
 
 /**
- * Largest number and size of unanswered requests of one connection, as for a stream (rule R4). Beyond it the connection is
+ * Maximum number and size of unanswered requests of one connection, as for a stream (rule R4). Beyond it the connection is
  * not read. PHP sends one request at a time; other clients may send several.
  */
 const WINDOW = { requests: 256, bytes: 8 * 1_024 * 1_024 } as const;

@@ -15,7 +15,7 @@ const KEEP_ALIVE = 60_000;
 export interface RoadRunnerListenerOptions extends RoadRunnerContext {
   readonly url: ListenUrl;
   readonly clock: Clock;
-  /** Largest number of concurrent connections. A further one is closed at once. */
+  /** Maximum number of concurrent connections. A further one is closed at once. */
   readonly connections: number;
   /** Limits of its connections, in addition to their number. */
   readonly bounds?: LocalListenerLimits;

@@ -40,7 +40,7 @@ const OFFSET = "carillon.offset";
 
 const USUAL: SocketIoSettings = { spectate: { topics: ["{id}"], logs: ["{id}_logs"] }, calls: [], recovery: false };
 
-/** Largest number of namespaces with a cached encoding. */
+/** Maximum number of namespaces with a cached encoding. */
 const MAX_ENCODINGS = 1_000;
 
 /** Commands and messages as Socket.IO's events (the I rules). */

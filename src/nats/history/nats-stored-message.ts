@@ -13,7 +13,7 @@ const SENDER = "Carillon-Sender";
 const TIME = "Carillon-Time";
 const PURGE = "Carillon-Purge";
 
-/** Most bytes of the headers of a stored message besides its id, event, sender and topic. */
+/** Maximum number of bytes of the headers of a stored message besides its id, event, sender and topic. */
 export const STORED_OVERHEAD_BYTES = 160;
 
 /**
@@ -60,7 +60,7 @@ export class HeaderReader {
     return this.#lines.get(name)?.[0] ?? "";
   }
 
-  /** @returns 0 when the header is missing or is no whole number */
+  /** @returns 0 when the header is missing or is not an integer */
   number(name: string): number {
     const text = this.get(name);
     return DIGITS.test(text) ? Number(text) : 0;
@@ -77,7 +77,7 @@ export interface StoredContent {
   readonly sequence: number;
   readonly headers: HeaderReader;
   readonly payload: Uint8Array;
-  /** Time at which the server stored it, in milliseconds since the epoch; undefined where unknown. */
+  /** Time at which the server stored it, in milliseconds since the epoch; undefined if unknown. */
   readonly storedAt: number | undefined;
 }
 
@@ -126,7 +126,8 @@ export class NatsStoredMessage implements LoggedMessage {
 
 /**
  * Whether a copy without the time at which it was stored is enough to know the message's position. A message of a plain NATS
- * publisher without id and time is told from an equal one only by that time, which servers before 2.11 do not republish.
+ * publisher without id and time can be distinguished from an identical message only by that time, which servers before 2.11 do
+ * not republish.
  */
 export function identifiesItself(headers: HeaderReader): boolean {
   return headers.get(MESSAGE_ID) !== "" && headers.get(TIME) !== "";

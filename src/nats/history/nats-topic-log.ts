@@ -24,7 +24,7 @@ export interface TopicLogContext extends ReplayReaders {
   readonly clock: Clock;
   readonly counts: HistoryCounts;
   readonly isStopped: () => boolean;
-  /** Called for errors that are faults of this software; for the log. */
+  /** Called for errors that are bugs; for the log. */
   readonly onError: (message: string) => void;
 }
 

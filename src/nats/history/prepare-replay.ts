@@ -22,7 +22,7 @@ interface StoredPart {
 
 const NOTHING: readonly NatsStoredMessage[] = [];
 
-/** Returns a replay that the ring alone can complete; undefined where the store must be read. */
+/** Returns a replay that the ring alone can complete; undefined if the store must be read. */
 export function prepareFromRing(
   log: LogSequencer,
   start: ReplayStart,

@@ -6,7 +6,7 @@ import type { NatsOptions } from "../link/options.js";
 
 /** Result of asking a NATS server about history classes. */
 export interface HistoryProbe {
-  /** Reason why no server could be asked; undefined where one has answered. */
+  /** Reason why no server could be asked; undefined if one has answered. */
   readonly unreachable: string | undefined;
   readonly faults: readonly string[];
 }

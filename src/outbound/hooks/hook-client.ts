@@ -27,7 +27,7 @@ export interface HookClientOptions {
   readonly url: string;
   /** Key that is sent as `authorization: Bearer …`, so that the backend can authenticate this server. */
   readonly key?: string | undefined;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly traceCall?: TraceCall | undefined;
 }
 

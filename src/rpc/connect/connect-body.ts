@@ -27,14 +27,14 @@ export interface ConnectBody {
 export interface ConnectBodyOptions {
   readonly form: RpcForm;
   readonly type: DescMessage;
-  /** Largest number of bytes of the message, as sent and as inflated. */
+  /** Maximum number of bytes of the message, as sent and as inflated. */
   readonly limit: number;
   readonly jsonExtension: JsonExtension | undefined;
   /** Counts the received and inflated bytes. */
   readonly lease: ByteLease;
 }
 
-/** Returns the largest number of bytes of a request as sent. @param limit - largest number of bytes of its message */
+/** Returns the maximum number of bytes of a request as sent. @param limit - maximum number of bytes of its message */
 export function sentLimit({ enveloped, text }: RpcForm, limit: number): number {
   const bytes = enveloped ? limit + ENVELOPE_BYTES : limit;
   return text ? base64Length(bytes) : bytes;

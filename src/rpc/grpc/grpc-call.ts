@@ -32,7 +32,7 @@ export class GrpcCall implements RpcCall {
   }
 }
 
-/** Returns the deadline in milliseconds since the epoch; undefined where @grpc/grpc-js has infinity. */
+/** Returns the deadline in milliseconds since the epoch; undefined if @grpc/grpc-js has infinity. */
 export function readDeadline(call: Pick<ServerUnaryCall<unknown, unknown>, "getDeadline">): number | undefined {
   const deadline = Number(call.getDeadline());
   return Number.isFinite(deadline) ? deadline : undefined;

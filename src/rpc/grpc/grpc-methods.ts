@@ -38,7 +38,7 @@ export interface GrpcMethodsContext {
   readonly callers: GrpcCallers;
   readonly authorizer: CallAuthorizer;
   readonly onFault: OnFault;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly continueTrace: ContinueTrace | undefined;
 }
 

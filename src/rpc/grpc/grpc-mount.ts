@@ -60,7 +60,7 @@ export interface GrpcMountOptions {
   readonly keepalive?: Keepalive;
   /** Receives errors that are faults of this server. */
   readonly onFault: OnFault;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly continueTrace?: ContinueTrace | undefined;
 }
 

@@ -19,7 +19,7 @@ const MAX_UNTAKEN = 65_536;
 
 /** Bounds on the requests of a method. */
 export interface MethodRules {
-  /** Largest number of bytes of a message, as sent and as inflated. */
+  /** Maximum number of bytes of a message, as sent and as inflated. */
   readonly limit: number;
   readonly compression: boolean;
   /** Whether the request is a stream of messages; otherwise it is exactly one message. */

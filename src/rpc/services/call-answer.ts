@@ -9,7 +9,7 @@ const LARGE_PART = 64 << 10;
 
 /** Parts of an answer, queued for a caller. The queue is bounded (O6): when it overflows, the caller gets an error and the task is cancelled. */
 export class CallAnswer implements Caller {
-  /** Largest number of queued bytes, with {@link PART_BYTES} for each part. */
+  /** Maximum number of queued bytes, with {@link PART_BYTES} for each part. */
   readonly #limit: number;
   readonly #refusal: string;
   #parts: Uint8Array[] = [];

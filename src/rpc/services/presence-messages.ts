@@ -6,7 +6,7 @@ import { infoFields, toTimestamp } from "../values.js";
 
 /** Messages of carillon.v1.PresenceService. */
 
-/** Largest number of members in one answer. Large infos may reduce it, because gRPC clients accept 4 MiB by default. */
+/** Maximum number of members in one answer. Large infos may reduce it, because gRPC clients accept 4 MiB by default. */
 export const MAX_MEMBERS = 1_000;
 
 type WatchPresenceInit = MessageInitShape<typeof WatchPresenceResponseSchema>;

@@ -54,11 +54,11 @@ export interface ListenersContext
   readonly authorizer: CallAuthorizer;
   /** Sessions of the dashboard. */
   readonly sessions: DashboardSessions;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly continueTrace: ContinueTrace | undefined;
   /** Pages of the HTTP port. */
   readonly pages: ReadonlyMap<string, Handler>;
-  /** The other processes of this machine; undefined where this one is the only one. */
+  /** The other processes of this machine; undefined if this one is the only one. */
   readonly siblings: Siblings | undefined;
   /** Handlers for health and metrics, on the HTTP port or on a separate one. */
   readonly operations: ReadonlyMap<string, Handler>;
@@ -77,7 +77,7 @@ export interface Listeners {
   /** Counts the clients on all listeners. */
   readonly connections: () => number;
   readonly handshakes: Handshakes;
-  /** Undefined where this process is the only one. */
+  /** Undefined if this process is the only one. */
   readonly forwarder: Forwarder | undefined;
   /** Undefined without TLS. */
   readonly certificates: Certificates | undefined;

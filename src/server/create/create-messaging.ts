@@ -22,7 +22,7 @@ export interface MessagingContext {
   readonly brokers: BrokerRegistry;
   readonly rulesOf: RulesOf;
   readonly historyOf: PublisherOptions["historyOf"];
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracing: Tracing | undefined;
   /** Called with one of the messages of each write to sessions. */
   readonly onWritten: (message: Message) => void;

@@ -47,7 +47,7 @@ import { createVhostEvents, createVhosts, type VhostRuntime } from "./create-vho
 export interface NodeContext {
   readonly log: Logger;
   readonly dialects: readonly DialectModule[];
-  /** The other processes of this machine; undefined where this one is the only one. */
+  /** The other processes of this machine; undefined if this one is the only one. */
   readonly siblings: Siblings | undefined;
   /** Reads the configuration again. */
   readonly reload: ControlOptions["reload"];
@@ -80,7 +80,7 @@ export interface NodeParts {
   readonly rpc: RpcServices;
   readonly listeners: Listeners;
   readonly metrics: Metrics;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracing: Tracing | undefined;
 }
 

@@ -26,7 +26,7 @@ export interface VhostsContext {
   readonly store: Store;
   /** All known dialects, including those that the node does not serve. */
   readonly dialects: readonly DialectWithAccess[];
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracing?: Tracing | undefined;
   /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every fault */
   readonly parse: (path: string, rawSettings: object) => VhostSettings;

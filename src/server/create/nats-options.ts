@@ -22,7 +22,7 @@ export function natsOptions(broker: NatsBroker): NatsOptions {
   };
 }
 
-/** Finds a NATS broker by its name, or the first one; undefined where there is none. */
+/** Finds a NATS broker by its name, or the first one; undefined if there is none. */
 export function natsBroker(brokers: Config["brokers"], name: string | undefined): NatsBroker | undefined {
   const found = Object.entries(brokers).find(
     ([candidate, { driver }]) => driver === "nats" && (name === undefined || candidate === name),

@@ -66,7 +66,7 @@ export interface HttpListenerOptions extends PortOptions {
   /** Handles paths under one of the prefixes. */
   readonly rpc: { readonly prefixes: readonly string[]; readonly handler: Handler };
   readonly upgrades: UpgradeHandler;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly continueTrace?: ContinueTrace | undefined;
   /** Called with the error's code for each upgrade that this listener refuses. */
   readonly onUpgradeRefused?: (code: ErrorCode) => void;
@@ -74,7 +74,7 @@ export interface HttpListenerOptions extends PortOptions {
   readonly isWebSocketPath?: (path: string) => boolean;
   /** Handle requests and upgrades under their paths, after their origin has been checked. */
   readonly listeners?: readonly ClientListener[];
-  /** Undefined where this process is the only one. */
+  /** Undefined if this process is the only one. */
   readonly forwarder?: RequestForwarder | undefined;
 }
 

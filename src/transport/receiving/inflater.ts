@@ -5,7 +5,7 @@ import { compact, PIECE_COST } from "./receiver-parts.js";
 
 /** Cost of a message in addition to its inflated size, in bytes. Each message needs a new zlib stream. */
 export const MESSAGE_COST = 4 << 10;
-/** Largest number of bytes that one compressed byte inflates to. Source: zlib's technical details. */
+/** Maximum number of bytes that one compressed byte inflates to. Source: zlib's technical details. */
 const MAX_RATIO = 1_032;
 
 /** Bytes that a peer omits at the end of each message. Source: RFC 7692 §7.2.2. */

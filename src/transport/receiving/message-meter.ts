@@ -35,7 +35,7 @@ export interface MessageMeterOptions {
  */
 export class MessageMeter implements UnfinishedMessage {
   begun = 0;
-  /** Undefined where compression was not negotiated. */
+  /** Undefined if compression was not negotiated. */
   inflater: Inflater | undefined;
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;

@@ -31,7 +31,7 @@ export class ClientWebSocket extends WebSocket implements Sink {
   #socket!: Duplex;
   #descriptor = NO_DESCRIPTOR;
   connection: WebSocketConnection | undefined = undefined;
-  /** Undefined where compression was not negotiated. */
+  /** Undefined if compression was not negotiated. */
   inflater: Inflater | undefined = undefined;
   meter: MessageMeter | undefined = undefined;
 

@@ -103,7 +103,7 @@ function countDigits(count: number): number {
 }
 
 const ZERO = 48;
-/** Largest number of digits of a safe integer. */
+/** Maximum number of digits of a safe integer. */
 const MAX_DIGITS = 16;
 
 function createPieces(template: Uint8Array, count: number): readonly Uint8Array[] {

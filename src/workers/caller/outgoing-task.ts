@@ -49,7 +49,7 @@ export class OutgoingTask {
   /** Workers that already had the task, and do not get it again. */
   readonly excludedWorkers: string[] = [];
   cancelDeadline: (() => void) | undefined;
-  /** Undefined where it is not sampled. */
+  /** Undefined if it is not sampled. */
   readonly span: TaskSpan | undefined;
 
   constructor(node: string, number: number, request: TaskRequest, reports: CallerReports, span?: TaskSpan) {

@@ -11,7 +11,7 @@ import { TaskWatchdog } from "./task-watchdog.js";
 export interface TaskCallerOptions extends TaskOffersOptions {
   /** Bound on the tasks of each vhost. */
   readonly asked: Amount;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
 }

@@ -9,7 +9,7 @@ const TAKEN_WITHIN = 1_000;
 const CHECK_AFTER = 2_000;
 /** Number of unanswered checks after which the node counts as gone. */
 const MAX_CHECKS = 3;
-/** Largest number of tasks in one check. */
+/** Maximum number of tasks in one check. */
 const CHECK_SIZE = 1_000;
 
 export interface TaskWatchdogOptions {

@@ -28,7 +28,7 @@ export class AssignedTask {
   payload: Uint8Array;
   /** Worker that has the task; undefined while it waits. */
   worker: WorkerHandle | undefined;
-  /** Begins when a worker gets the task. Undefined where it is not sampled. */
+  /** Begins when a worker gets the task. Undefined if it is not sampled. */
   span: TaskSpan | undefined;
   acknowledged = false;
   /** Number of answer parts that were sent to the calling node. */

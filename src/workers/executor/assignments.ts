@@ -20,7 +20,7 @@ export interface AssignmentsOptions {
   readonly clock: Clock;
   /** Bound on the waiting tasks of each vhost. */
   readonly waiting: Amount;
-  /** Undefined where traces are not recorded. */
+  /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
 }

@@ -2,7 +2,7 @@ import type { Socket as EngineSocket } from "engine.io";
 import type { PacketWriteOptions } from "./poll-queue.js";
 
 /**
- * Largest number of bytes of the library's own packets that may wait for the peer. A peer can provoke such packets and never
+ * Maximum number of bytes of the library's own packets that may wait for the peer. A peer can provoke such packets and never
  * read them.
  */
 const UNREAD_BYTES = 65_536;

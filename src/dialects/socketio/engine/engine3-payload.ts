@@ -10,7 +10,7 @@ import { isUtf8 } from "node:buffer";
 /** Types of packets, in the order of their numbers. */
 const TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
 
-/** Largest number of digits of a length. A longer length exceeds any request. */
+/** Maximum number of digits of a length. A longer length exceeds any request. */
 const MAX_DIGITS = 8;
 const LENGTH_END = 255;
 
@@ -40,7 +40,7 @@ export interface Engine3Payload {
 }
 
 /**
- * @param maxPackets - largest number of packets in one request
+ * @param maxPackets - maximum number of packets in one request
  * @param onTooMany - called for a request with more packets, none of which is used
  */
 export function engine3Payload(maxPackets: number, onTooMany: () => void): Engine3Payload {

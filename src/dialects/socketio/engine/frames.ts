@@ -16,7 +16,7 @@ const FINAL_BINARY = 0x82;
 const MESSAGE = Buffer.of(4);
 
 /**
- * Largest number of packets in the answer to a poll. python-engineio refuses answers of more than 16 packets, and some may be
+ * Maximum number of packets in the answer to a poll. python-engineio refuses answers of more than 16 packets, and some may be
  * the library's own.
  */
 export const PACKETS_A_POLL = 12;

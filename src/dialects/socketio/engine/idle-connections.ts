@@ -3,12 +3,12 @@ import { CarillonError } from "../../../errors.js";
 import { toAddressKey } from "../../../net/ip-address.js";
 
 /**
- * Largest number of connections of one address without a namespace. Each client is without one for a round trip, and many
+ * Maximum number of connections of one address without a namespace. Each client is without one for a round trip, and many
  * clients may share an address, so the limit must allow thousands of new connections per second. A connection that never
  * requests a namespace counts for ten seconds.
  */
 const PER_ADDRESS = 1_024;
-/** Largest number of connections without a namespace from all addresses, because each uses memory. */
+/** Maximum number of connections without a namespace from all addresses, because each uses memory. */
 const IN_ALL = 8_192;
 
 /** Connection without a namespace. */

@@ -29,7 +29,7 @@ export function countBody(
 }
 
 /**
- * Largest number of packets in one request. The library reads all of them in one turn of the event loop, at about 6 µs each
+ * Maximum number of packets in one request. The library reads all of them in one turn of the event loop, at about 6 µs each
  * (rule O12).
  */
 export const MAX_PACKETS = 5_000;

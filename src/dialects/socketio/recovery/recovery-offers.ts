@@ -21,7 +21,7 @@ export interface RecoveryOffersOptions {
 /** Offer to a client to recover its session later, or now. */
 export interface RecoveryOffer {
   readonly key: RecoveryKey;
-  /** Session that the client comes back to; undefined where it has none, or its proof is invalid. */
+  /** Session that the client comes back to; undefined if it has none, or its proof is invalid. */
   readonly earlier: EarlierSession | undefined;
 }
 

@@ -20,7 +20,7 @@ export interface SessionOffsetsOptions {
 
 /** A topic that the session is in. */
 interface Place {
-  /** Part of the topic in offsets; undefined where it cannot be recovered. */
+  /** Part of the topic in offsets; undefined if it cannot be recovered. */
   part: string | undefined;
   /** Newest message that was sent. Undefined while it is not known, and in a topic without history. */
   position: string | undefined;

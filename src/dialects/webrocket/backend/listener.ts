@@ -7,7 +7,7 @@ import { packetText } from "./packet.js";
 
 export interface WebrocketBackendOptions extends BackendConnectionContext {
   readonly port: PortOptions;
-  /** Largest number of concurrent connections. A further one is answered with 503. */
+  /** Maximum number of concurrent connections. A further one is answered with 503. */
   readonly connections: number;
 }
 

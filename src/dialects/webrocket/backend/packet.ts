@@ -9,7 +9,7 @@ const MAX_IDENTITY = 512;
 /** Largest buffer that is kept for the next packet, in bytes. */
 const MAX_KEPT = 65_536;
 
-/** Largest number of lines of a packet. The longest packet of the protocol has six. */
+/** Maximum number of lines of a packet. The longest packet of the protocol has six. */
 const MAX_LINES = 16;
 
 export interface Packet {

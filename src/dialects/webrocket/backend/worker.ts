@@ -13,7 +13,7 @@ import { packetText } from "./packet.js";
 const HEARTBEAT = 500;
 const HEARTBEAT_TIMEOUT = 1_500;
 
-/** Largest number of tasks of a worker at a time. Each remains assigned for at least one to two heartbeats. */
+/** Maximum number of tasks of a worker at a time. Each remains assigned for at least one to two heartbeats. */
 const CAPACITY = 2_000;
 
 const NOTHING = new Uint8Array();

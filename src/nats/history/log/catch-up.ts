@@ -6,7 +6,7 @@ import type { Anchor, ClassStream } from "../streams/class-stream.js";
 import type { Chain } from "./chain.js";
 import type { HotRing } from "./hot-ring.js";
 
-/** Most messages and bytes of one read. */
+/** Maximum number of messages and bytes of one read. */
 const READ_MESSAGES = 256;
 const READ_BYTES = 4 * 1_024 * 1_024;
 
@@ -17,11 +17,11 @@ export interface News {
   readonly more: boolean;
   /** Whether this is not the log that the node knew: the stream has lost messages. */
   readonly isReset: boolean;
-  /** Newest message that the node has delivered and that is still stored. Undefined where the log was not reset. */
+  /** Newest message that the node has delivered and that is still stored. Undefined if the log was not reset. */
   readonly common: NatsStoredMessage | undefined;
 }
 
-/** The end of the log that a node knows, from which it reads on. */
+/** The end of the log that a node knows, from which it continues. */
 export interface NewsRequest {
   readonly stream: ClassStream;
   readonly address: StreamAddress;

@@ -1,6 +1,6 @@
 import type { Arrival } from "./arrival.js";
 
-/** Most messages and bytes that wait while missing ones are read. */
+/** Maximum number of messages and bytes that wait while missing ones are read. */
 const HELD_MESSAGES = 1_024;
 const HELD_BYTES = 4 * 1_024 * 1_024;
 

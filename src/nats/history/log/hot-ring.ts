@@ -1,10 +1,10 @@
 import { MessageRing } from "../../../history/message-ring.js";
 import type { NatsStoredMessage } from "../nats-stored-message.js";
 
-/** Most messages and bytes of one topic's ring. */
+/** Maximum number of messages and bytes of one topic's ring. */
 const TOPIC_MESSAGES = 512;
 const TOPIC_BYTES = 1_024 * 1_024;
-/** Most bytes of the rings of one broker. */
+/** Maximum number of bytes of the rings of one broker. */
 const NODE_BYTES = 64 * 1_024 * 1_024;
 
 /** Messages and bytes in all rings of a broker. */
@@ -36,7 +36,7 @@ export class HotRing {
     return this.#ring.length;
   }
 
-  /** Messages after a sequence, oldest first; undefined where some of them have been removed. */
+  /** Messages after a sequence, oldest first; undefined if some of them have been removed. */
   after(sequence: number): readonly NatsStoredMessage[] | undefined {
     return this.#ring.after(sequence);
   }
@@ -52,7 +52,7 @@ export class HotRing {
     return entry?.sequence === sequence ? entry : undefined;
   }
 
-  /** @param most - most messages, at least 1 */
+  /** @param most - maximum number of messages, at least 1 */
   push(message: NatsStoredMessage, most: number): void {
     this.#ring.push(message);
     this.#totals.messages += 1;
@@ -82,7 +82,7 @@ export class HotRing {
    * Adds messages that were read from the store, as far as they fit.
    * @param messages - all messages of the topic after `base`, oldest first, at least up to the ring's base
    * @param position - position at `base`, if it is known
-   * @param most - most messages of the ring
+   * @param most - maximum number of messages of the ring
    */
   extend(messages: readonly NatsStoredMessage[], base: number, position: string | undefined, most: number): void {
     if (base >= this.#ring.base) return;

@@ -3,7 +3,7 @@ import type { LogSequencer } from "./log-sequencer.js";
 
 /** Interval of the checks of one log, in milliseconds. */
 const CHECK_INTERVAL = 10_000;
-/** Shortest time between two rounds, in milliseconds, and most checks of a round. Bounds the requests of a node. */
+/** Minimum time between two rounds, in milliseconds, and maximum number of checks of a round. Bounds the requests of a node. */
 const ROUND_INTERVAL = 100;
 const ROUND_CHECKS = 10;
 

@@ -19,7 +19,7 @@ import { ReadSchedule } from "./read-schedule.js";
 /** Longest wait for a message that is stored and has not arrived yet, and the pause between two looks, in milliseconds. */
 const ARRIVAL_WAIT = 1_000;
 const ARRIVAL_PAUSE = 20;
-/** Age above which a message has arrived if it was to arrive at all, in milliseconds. Allows for other clocks. */
+/** Age after which the arrival of a message is no longer awaited, in milliseconds. Allows for other clocks. */
 const RECENT = 10_000;
 
 /** Objects that the sequencers of a broker share. */
@@ -28,13 +28,13 @@ export interface SequencerContext {
   readonly fresh: SubjectReader;
   readonly clock: Clock;
   readonly counts: HistoryCounts;
-  /** Called for errors that are faults of this software; for the log. */
+  /** Called for errors that are bugs; for the log. */
   readonly onError: (message: string) => void;
 }
 
 /**
- * Delivers the messages of a subscribed topic in the order of its stream, each once (rule H4). A message that does not follow
- * the one before it makes the missing ones be read first, while later ones wait.
+ * Delivers the messages of a subscribed topic in the order of its stream, each once (rule H4). On a gap, the missing messages are
+ * read from the store first, and later ones are held back.
  */
 export class LogSequencer {
   readonly stream: ClassStream;

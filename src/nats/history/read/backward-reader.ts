@@ -14,13 +14,13 @@ export interface BackwardRange {
   readonly since: number | undefined;
   /** Sequence of the newest message of the topic that is known to be in the range; 0 for none. */
   readonly known: number;
-  /** Most messages. */
+  /** Maximum number of messages. */
   readonly messages: number;
-  /** Most bytes of their payloads. */
+  /** Maximum number of bytes of their payloads. */
   readonly bytes: number;
 }
 
-/** Most messages of one forward read. */
+/** Maximum number of messages of one forward read. */
 const STEP_MESSAGES = 1_024;
 const STEP_BYTES = 8 * 1_024 * 1_024;
 

@@ -20,7 +20,7 @@ export function supportsBatches({ info }: NatsConnection): boolean {
 /**
  * Reads many messages of a subject by one request.
  * @param timeout - longest wait between two answers, in milliseconds
- * @returns undefined where a server answered that does not know batches
+ * @returns undefined if a server answered that does not know batches
  * @throws errors of the library, or the server's
  */
 export async function readBatch(

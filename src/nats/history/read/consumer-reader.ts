@@ -8,7 +8,7 @@ const INACTIVE = 10_000_000_000;
 
 /**
  * Reads many messages of a subject by a short-lived consumer, for servers without batched direct gets.
- * @param most - most messages
+ * @param most - maximum number of messages
  * @param timeout - longest wait between two answers, in milliseconds
  * @returns the messages as the server sends them, and the number of further ones
  * @throws errors of the library

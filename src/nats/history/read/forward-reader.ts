@@ -8,9 +8,9 @@ export interface ForwardRange {
   readonly first: number;
   /** Sequence at which it ends, inclusive; undefined: at the newest message. */
   readonly last?: number | undefined;
-  /** Most messages. At least 1. */
+  /** Maximum number of messages. At least 1. */
   readonly messages: number;
-  /** Most bytes of their payloads. At least one message is read, if there is one. */
+  /** Maximum number of bytes of their payloads. At least one message is read, if there is one. */
   readonly bytes: number;
 }
 
@@ -22,9 +22,9 @@ export interface ForwardResult {
   readonly more: boolean;
 }
 
-/** Most messages that are read one by one where a server has no batches, because a consumer costs about as much. */
+/** Maximum number of messages that are read one by one where a server has no batches, because a consumer costs about as much. */
 const SINGLE_READS = 8;
-/** Most messages and bytes of one request. */
+/** Maximum number of messages and bytes of one request. */
 const STEP_MESSAGES = 512;
 const STEP_BYTES = 2 * 1_024 * 1_024;
 

@@ -16,7 +16,7 @@ export interface PageRange extends HistoryQuery {
   readonly known: number;
 }
 
-/** Most messages and bytes of one read. */
+/** Maximum number of messages and bytes of one read. */
 const STEP_MESSAGES = 256;
 const STEP_BYTES = 4 * 1_024 * 1_024;
 

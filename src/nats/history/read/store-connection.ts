@@ -10,7 +10,7 @@ import type { NatsOptions } from "../../link/options.js";
 
 /** Requests in flight at the same time. */
 const CONCURRENT_REQUESTS = 64;
-/** Most requests that wait for their turn. */
+/** Maximum number of requests that wait for their turn. */
 const MAX_WAITING = 20_000;
 
 export interface StoreConnectionOptions {

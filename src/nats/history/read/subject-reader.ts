@@ -56,7 +56,7 @@ export class SubjectReader {
     this.#counts = counts;
   }
 
-  /** Reads the message at a sequence, on any subject; undefined where none is stored there. @throws CarillonError unavailable */
+  /** Reads the message at a sequence, on any subject; undefined if none is stored there. @throws CarillonError unavailable */
   at(address: StreamAddress, sequence: number, from: ReadFrom): Promise<FoundMessage | undefined> {
     return this.#get(address, { seq: sequence }, from);
   }
@@ -75,7 +75,7 @@ export class SubjectReader {
   /**
    * Reads some messages of a subject at once, fewer than the range has where they are many.
    * @param few - whether single reads may be better on a server without batches
-   * @returns undefined where single messages must be read
+   * @returns undefined if single messages must be read
    * @throws CarillonError unavailable
    */
   many(address: StreamAddress, range: ForwardRange, few: boolean): Promise<ForwardResult | undefined> {

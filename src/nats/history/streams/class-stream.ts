@@ -77,7 +77,7 @@ export class ClassStream {
     return this.#replicas > 1;
   }
 
-  /** Most messages of a topic that the stream has kept since its oldest anchor. */
+  /** Maximum number of messages of a topic that the stream has kept since its oldest anchor. */
   get keptMessages(): number {
     return this.#keptMessages;
   }
@@ -130,7 +130,7 @@ export class ClassStream {
    * Opens the stream with these settings, and changes it as they require. The storage of a stream cannot be changed: it is
    * replaced only when the settings of this process change from its storage to another. Otherwise a node with other settings
    * would remove the messages of all nodes by its start.
-   * @returns a notice for the operator; undefined where everything is as wanted
+   * @returns a notice for the operator; undefined if everything is as wanted
    * @throws CarillonError unavailable, failed_precondition
    */
   async prepare(history: HistoryClass): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import type { HistoryClass } from "../../../core/history.js";
 import { ignore } from "../../../util/ignore.js";
 import { ClassStream, type ClassStreamOptions } from "./class-stream.js";
 
-/** Most deleted vhosts that are remembered. */
+/** Maximum number of deleted vhosts that are remembered. */
 const MAX_DELETED = 100;
 
 /** The streams of a broker's history classes. */

@@ -34,11 +34,11 @@ export interface OpenStreamRequest {
 export interface OpenedStream {
   readonly name: string;
   readonly replicas: number;
-  /** Most messages of a topic that the stream keeps. */
+  /** Maximum number of messages of a topic that the stream keeps. */
   readonly messages: number;
   /** Time at which it was created. A stream that replaces another has another time. */
   readonly created: string;
-  /** Text for the operator; undefined where everything is as wanted. */
+  /** Text for the operator; undefined if everything is as wanted. */
   readonly notice: string | undefined;
 }
 

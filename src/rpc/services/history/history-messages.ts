@@ -12,7 +12,7 @@ import { toMilliseconds, toTimestamp } from "../../values.js";
 
 /** Messages of carillon.v1.HistoryService. */
 
-/** Largest number of messages of a page. */
+/** Maximum number of messages of a page. */
 export const MAX_MESSAGES = 1_000;
 
 /** Number of messages of a page whose request names none. */

@@ -14,7 +14,7 @@ import { toResponse } from "./publish-receipts.js";
 import { checkAhead, createSource } from "./publish-source.js";
 
 /**
- * Largest number and total size of unanswered requests of one stream (rule R4). Beyond it the stream is not read. The size is
+ * Maximum number and total size of unanswered requests of one stream (rule R4). Beyond it the stream is not read. The size is
  * far below the total limit for NATS (64 MiB), so that a fast publisher of large payloads is slowed down here instead of
  * being refused there.
  */

@@ -13,7 +13,7 @@ export interface CentrifugeRequest {
   readonly idempotencyKey: string;
 }
 
-/** Largest number of channels of a request, because all are decoded and published in one turn of the event loop (rule O12). */
+/** Maximum number of channels of a request, because all are decoded and published in one turn of the event loop (rule O12). */
 const MAX_CHANNELS = 65_536;
 
 /** @throws Error if the bytes are not such a request, or have too many channels */

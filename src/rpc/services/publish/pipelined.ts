@@ -1,7 +1,7 @@
 import { ignore } from "../../../util/ignore.js";
 
 export interface Pipeline<In, Out, Ahead> {
-  /** Largest number and total weight of items in progress or with a result not yet taken. One item is always allowed. */
+  /** Maximum number and total weight of items in progress or with a result not yet taken. One item is always allowed. */
   readonly window: { readonly items: number; readonly weight: number };
   readonly weigh: (item: In) => number;
   /** Starts what must be done before an item is handled; undefined for nothing. It delays the items after it (O1). */

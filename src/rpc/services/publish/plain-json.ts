@@ -10,8 +10,8 @@ import type {
 } from "./broadcast-codec.js";
 
 /**
- * Largest plain body, in bytes, and largest number of its messages. It is decoded in one turn of the event loop, and its weight
- * is below the limit of rule E10: 26 for each message and its members, and 1 for each topic, which takes 3 bytes.
+ * Maximum size of a plain body, in bytes, and maximum number of its messages. It is decoded in one turn of the event loop, and
+ * its weight is below the limit of rule E10: 26 for each message and its members, and 1 for each topic, which takes 3 bytes.
  */
 const MAX_BYTES = 131_072;
 const MAX_MESSAGES = 1_000;

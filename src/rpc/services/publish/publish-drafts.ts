@@ -3,7 +3,7 @@ import { invalidArgument } from "../../../errors.js";
 import type { PublishMessage } from "./broadcast-codec.js";
 
 /**
- * Largest number of messages in one request, because they are decoded, checked, published and answered in one turn of the
+ * Maximum number of messages in one request, because they are decoded, checked, published and answered in one turn of the
  * event loop (rule O12). A stream may carry any number.
  */
 const MAX_MESSAGES = 1_000;

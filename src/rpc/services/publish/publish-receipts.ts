@@ -3,7 +3,7 @@ import type { Receipt, Stage as StageName } from "../../../core/message.js";
 import type { PublishReceipt, PublishResponse } from "./broadcast-codec.js";
 
 /**
- * Largest number of stored topics that one response lists. A request may have 65,536 topics, which would take long to encode
+ * Maximum number of stored topics that one response lists. A request may have 65,536 topics, which would take long to encode
  * (rule O12), and gRPC clients accept 4 MiB by default.
  */
 const MAX_LISTED_TOPICS = 10_000;

@@ -10,7 +10,7 @@ import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
 const NAME_BYTES = 32;
 const MESSAGE_BYTES = 256;
 
-/** Largest number of bytes of requests pending a check, for all vhosts together and for one. */
+/** Maximum number of bytes of requests pending a check, for all vhosts together and for one. */
 const MAX_PENDING_BYTES = 64 << 20;
 const MAX_PENDING_BYTES_OF_VHOST = MAX_PENDING_BYTES / 2;
 
@@ -63,7 +63,7 @@ const CHECKED = { kind: "backend", sender: "", skipsEmptyTopics: true, refusal: 
 /**
  * Matches a request's topics against the backend's patterns and finds their history classes, if that takes more than one turn
  * of the event loop.
- * @param history - finder of the vhost; undefined where no topic has a history
+ * @param history - finder of the vhost; undefined if no topic has a history
  * @returns a source whose topics have been checked; undefined if the publisher can check them
  * @throws CarillonError permission_denied; resource_exhausted: the check would take too long, or too many are pending
  */

@@ -21,7 +21,7 @@ export const SUBSCRIBE_ACTIONS: Readonly<Record<keyof typeof SubscribeService.me
   subscribe: "subscribe",
 };
 
-/** Largest number of open streams of one backend on this node. */
+/** Maximum number of open streams of one backend on this node. */
 const MAX_STREAMS = 1_000;
 
 /**
