@@ -1,7 +1,7 @@
 import { TokenService } from "../../../gen/carillon/v1/token_pb.js";
 import { SECRET, signed } from "../../access/jwts.js";
 import { TestBackend, until } from "../../support/backends/backend.js";
-import { connect, refusedUpgrade, type TestClient, wholeRefusal } from "../../support/clients/native.js";
+import { connect, refusedUpgrade, type TestClient, untilRefused } from "../../support/clients/native.js";
 import { LOAD } from "../../support/load.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
@@ -30,45 +30,51 @@ async function enter(node: TestNode, claims: Claims = {}): Promise<TestClient> {
 
 const authenticate = (payload: string) => ({ command: "authenticate", payload, id: "authenticate" });
 
+/** Lets a session expire. @returns the number of commands that were refused between the expiry and the close */
+async function expire(): Promise<number> {
+  const node = await start({ client_publish: true });
+  // The sweep runs every second from the first session with an expiry, here half a second after whole seconds, so
+  // that there is time between a session's end and its sweep.
+  await until(
+    () => refusedUpgrade(`${node.ws}/none`),
+    () => Date.now() % 1_000 >= 450 && Date.now() % 1_000 < 550,
+  );
+  await enter(node, { expires: Date.now() + 60_000 });
+  const expires = Math.ceil((Date.now() + 4_100) / 1_000) * 1_000;
+  const client = await enter(node, { expires });
+  await client.join("foo");
+  const listener = await connect(`${node.ws}/ws`);
+  await listener.join("foo");
+  let refused = 0;
+  for (;;) {
+    const late = Date.now() >= expires;
+    const answer = await client.ask({ command: "publish", topics: ["bar"], payload: "", id: 1 }).catch(() => undefined);
+    if (answer === undefined) break;
+    if (!late) continue;
+    refused += 1;
+    expect(answer).toMatchObject({
+      topic: "#publish",
+      error: { code: "unauthenticated", message: "the token has expired" },
+    });
+  }
+  expect(await client.closed).toEqual({ code: 4401, reason: "token expired: connect with a new one" });
+  expect(Date.now()).toBeLessThan(expires + 1_000 * LOAD);
+  expect(Date.now()).toBeGreaterThanOrEqual(expires);
+  expect(listener.webSocket.readyState).toBe(listener.webSocket.OPEN);
+  return refused;
+}
+
 describe("A5: expiry", () => {
   test("closes the session with 4401 within a second, and refuses commands after it", async () => {
-    const node = await start({ client_publish: true });
-    // The sweep runs every second from the first session with an expiry, here half a second after whole seconds, so
-    // that there is time between a session's end and its sweep.
-    await until(
-      () => refusedUpgrade(`${node.ws}/none`),
-      () => Date.now() % 1_000 >= 450 && Date.now() % 1_000 < 550,
-    );
-    await enter(node, { expires: Date.now() + 60_000 });
-    const expires = Math.ceil((Date.now() + 1_100) / 1_000) * 1_000;
-    const client = await enter(node, { expires });
-    await client.join("foo");
-    const listener = await connect(`${node.ws}/ws`);
-    await listener.join("foo");
     let refused = 0;
-    for (;;) {
-      const late = Date.now() >= expires;
-      const answer = await client
-        .ask({ command: "publish", topics: ["bar"], payload: "", id: 1 })
-        .catch(() => undefined);
-      if (answer === undefined) break;
-      if (!late) continue;
-      refused += 1;
-      expect(answer).toMatchObject({
-        topic: "#publish",
-        error: { code: "unauthenticated", message: "the token has expired" },
-      });
-    }
+    // On a loaded machine, no command may be answered in the half second between a session's end and its sweep.
+    for (let session = 0; session < 5 && refused === 0; session += 1) refused = await expire();
     expect(refused).toBeGreaterThan(0);
-    expect(await client.closed).toEqual({ code: 4401, reason: "token expired: connect with a new one" });
-    expect(Date.now()).toBeLessThan(expires + 1_000 * LOAD);
-    expect(Date.now()).toBeGreaterThanOrEqual(expires);
-    expect(listener.webSocket.readyState).toBe(listener.webSocket.OPEN);
   });
 
   test("W15: is extended by a fresh token, which keeps the topics, also late until the close", async () => {
     const node = await start({});
-    const expires = Math.ceil((Date.now() + 1_100) / 1_000) * 1_000;
+    const expires = Math.ceil((Date.now() + 4_100) / 1_000) * 1_000;
     const kept = await enter(node, { sub: "eve", expires });
     const lost = await enter(node, { sub: "adam", expires });
     await kept.join("foo");
@@ -82,7 +88,7 @@ describe("A5: expiry", () => {
   test("W15: may be moved earlier by a fresh token", async () => {
     const node = await start({});
     const client = await enter(node, { sub: "eve" });
-    await client.ask(authenticate(await token({ sub: "eve", expires: Date.now() + 1_000 })));
+    await client.ask(authenticate(await token({ sub: "eve", expires: Date.now() + 4_000 })));
     expect((await client.closed).code).toBe(4401);
   });
 
@@ -90,9 +96,9 @@ describe("A5: expiry", () => {
     const node = await start({});
     const backend = new TestBackend(node);
     const { createConnectionToken } = TokenService.method;
-    const lifetime = { seconds: 1n };
+    const lifetime = { seconds: 5n };
     const { token: long } = await backend.call(createConnectionToken, { user: "eve", lifetime });
-    const sessionExpires = { seconds: BigInt(Math.ceil((Date.now() + 1_500) / 1_000)) };
+    const sessionExpires = { seconds: BigInt(Math.ceil((Date.now() + 5_500) / 1_000)) };
     const { token: short } = await backend.call(createConnectionToken, { user: "eve", lifetime, sessionExpires });
     const [stays, ends] = await Promise.all(
       [long, short].map((one) => connect(`${node.ws}/ws`, { headers: { authorization: `Bearer ${one}` } })),
@@ -235,7 +241,7 @@ describe("A11: limits of connections", () => {
   test("answer 429 with Retry-After above the handshakes per second", async () => {
     const node = await startNode({ vhosts: { "/": { limits: { handshakes_per_second: 1 } } } });
     await connect(`${node.ws}/ws`);
-    const { headers, status } = await wholeRefusal(`${node.ws}/ws`);
+    const { headers, status } = await untilRefused(`${node.ws}/ws`);
     expect([status, headers["retry-after"]]).toEqual([429, "1"]);
   });
 });

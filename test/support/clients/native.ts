@@ -20,16 +20,16 @@ export class TestClient {
   /** Resolves when the connection has ended. */
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #frames: string[] = [];
-  readonly #waiters: ((frame: string) => void)[] = [];
+  readonly #waiters: { readonly resolve: (frame: string) => void; readonly reject: (cause: Error) => void }[] = [];
   #ended = false;
-  #onEnd: (() => void) | undefined;
 
   constructor(webSocket: WebSocket) {
     this.webSocket = webSocket;
     this.closed = new Promise((resolve) => {
       webSocket.once("close", (code, reason) => {
         this.#ended = true;
-        this.#onEnd?.();
+        const cause = new Error("the connection ended while a frame was waited for");
+        for (const { reject } of this.#waiters.splice(0)) reject(cause);
         resolve({ code, reason: reason.toString() });
       });
     });
@@ -40,7 +40,7 @@ export class TestClient {
       const text = data.toString("utf8");
       const waiter = this.#waiters.shift();
       if (waiter === undefined) this.#frames.push(text);
-      else waiter(text);
+      else waiter.resolve(text);
     });
   }
 
@@ -60,8 +60,7 @@ export class TestClient {
     if (frame !== undefined) return Promise.resolve(frame);
     if (this.#ended) return Promise.reject(new Error("the connection has ended"));
     return new Promise((resolve, reject) => {
-      this.#onEnd = () => reject(new Error("the connection ended while a frame was waited for"));
-      this.#waiters.push(resolve);
+      this.#waiters.push({ resolve, reject });
     });
   }
 
@@ -118,17 +117,47 @@ export async function refusedUpgrade(
   return { status, body };
 }
 
+export interface WholeRefusal extends RefusedUpgrade {
+  readonly headers: IncomingMessage["headers"];
+}
+
 /** Returns the status, headers and body of a refused upgrade. */
 export async function wholeRefusal(
   url: string,
   options: ClientOptions = {},
   protocols: readonly string[] = [],
-): Promise<RefusedUpgrade & { readonly headers: IncomingMessage["headers"] }> {
+): Promise<WholeRefusal> {
+  const refusal = await tryUpgrade(url, options, protocols);
+  if (refusal === undefined) throw new Error(`the upgrade to ${url} was admitted`);
+  return refusal;
+}
+
+/** Repeats an upgrade until it is refused, where a rate may admit some. */
+export async function untilRefused(url: string, options: ClientOptions = {}): Promise<WholeRefusal> {
+  for (;;) {
+    const refusal = await tryUpgrade(url, options);
+    if (refusal !== undefined) return refusal;
+  }
+}
+
+/** Requests an upgrade. Returns its refusal, or undefined when it was admitted. */
+async function tryUpgrade(
+  url: string,
+  options: ClientOptions,
+  protocols: readonly string[] = [],
+): Promise<WholeRefusal | undefined> {
   const webSocket = new WebSocket(url, [...protocols], options);
+  cleanUp(() => webSocket.terminate());
   webSocket.on("error", () => {
     // The refusal is the expected result.
   });
-  const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
+  const refused = once(webSocket, "unexpected-response") as Promise<[unknown, IncomingMessage]>;
+  const first = await Promise.race([refused, once(webSocket, "open").then((): undefined => undefined)]);
+  if (first === undefined) {
+    webSocket.terminate();
+    return undefined;
+  }
+  const [, response] = first;
   let body = "";
   for await (const chunk of response) body += String(chunk);
   return { status: response.statusCode ?? 0, headers: response.headers, body };

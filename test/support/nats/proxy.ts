@@ -13,7 +13,7 @@ export class NatsProxy {
    */
   readonly sent = new Map<string, number>();
   #proxy: TcpProxy | undefined;
-  #onLine: (() => void) | undefined;
+  #onLine: (() => void)[] = [];
   #held: { readonly side: Side; readonly passes: (() => void)[] } | undefined;
   /** Called with the clients' bytes before they pass. */
   #onBytes: ((bytes: Buffer) => void) | undefined;
@@ -38,7 +38,7 @@ export class NatsProxy {
   async passed(command: string, count: number): Promise<void> {
     while (this.count(command) < count) {
       await new Promise<void>((resolve) => {
-        this.#onLine = resolve;
+        this.#onLine.push(resolve);
       });
     }
   }
@@ -84,7 +84,7 @@ export class NatsProxy {
     createInterface({ input: seen }).on("line", (line) => {
       const command = /^[A-Z]+/.exec(line)?.[0];
       if (command !== undefined && !line.includes(".$cluster.")) this.sent.set(command, this.count(command) + 1);
-      this.#onLine?.();
+      for (const wake of this.#onLine.splice(0)) wake();
     });
     client.on("data", (bytes) => {
       seen.write(bytes);

@@ -14,7 +14,7 @@ export class NatsServer {
   #port = -1;
   #monitorPort = 0;
   readonly #log: string[] = [];
-  #onLine: (() => void) | undefined;
+  #onLine: (() => void)[] = [];
 
   /** @param config - lines of a nats-server configuration, without the port */
   constructor(config = "") {
@@ -45,7 +45,7 @@ export class NatsServer {
     this.#log.length = 0;
     createInterface({ input: child.stderr }).on("line", (line) => {
       this.#log.push(line);
-      this.#onLine?.();
+      for (const wake of this.#onLine.splice(0)) wake();
     });
     await Promise.race([
       this.logged(/Server is ready/),
@@ -61,7 +61,7 @@ export class NatsServer {
   async logged(pattern: RegExp, count = 1): Promise<void> {
     while (this.#log.filter((line) => pattern.test(line)).length < count) {
       await new Promise<void>((resolve) => {
-        this.#onLine = resolve;
+        this.#onLine.push(resolve);
       });
     }
   }

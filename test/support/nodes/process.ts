@@ -45,7 +45,7 @@ export interface RunningNode {
   readonly grpc: string;
   /** Records of its log so far. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
-  /** Resolves when a record with this text comes, or has come. */
+  /** Resolves when a record with this text comes, or has come. Rejects when the log ends before. */
   readonly logged: (message: string) => Promise<Readonly<Record<string, unknown>>>;
   /** Output on stderr; resolves when the process has ended. */
   readonly stderr: Promise<string>;
@@ -63,20 +63,33 @@ export async function startCarillon(args: readonly string[] = [], options: RunOp
     await exited;
   });
   const log: Readonly<Record<string, unknown>>[] = [];
-  const waiting = new Map<string, (record: Readonly<Record<string, unknown>>) => void>();
-  if (child.stdout === null) throw new Error("no output");
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    const record = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    log.push(record);
-    waiting.get(String(record["msg"]))?.(record);
-  });
-  const stderr = outputOf(child.stderr);
-  const logged = (message: string): Promise<Readonly<Record<string, unknown>>> => {
-    const known = log.find(({ msg }) => msg === message);
-    if (known !== undefined) return Promise.resolve(known);
-    return new Promise((resolve) => waiting.set(message, resolve));
+  let onChange: (() => void)[] = [];
+  let ended = false;
+  const changed = (): void => {
+    const waiting = onChange;
+    onChange = [];
+    for (const wake of waiting) wake();
   };
-  const ready = await Promise.race([logged("ready"), exited]);
+  if (child.stdout === null) throw new Error("no output");
+  createInterface({ input: child.stdout })
+    .on("line", (line) => {
+      log.push(JSON.parse(line) as Readonly<Record<string, unknown>>);
+      changed();
+    })
+    .on("close", () => {
+      ended = true;
+      changed();
+    });
+  const stderr = outputOf(child.stderr);
+  const logged = async (message: string): Promise<Readonly<Record<string, unknown>>> => {
+    for (;;) {
+      const known = log.find(({ msg }) => msg === message);
+      if (known !== undefined) return known;
+      if (ended) throw new Error(`carillon has ended without logging "${message}"`);
+      await new Promise<void>((resolve) => onChange.push(resolve));
+    }
+  };
+  const ready = await Promise.race([logged("ready").catch(() => exited), exited]);
   if (ready === null || typeof ready !== "object") throw new Error(`carillon ended with ${ready}: ${await stderr}`);
   const http = String(ready["http"]);
   return { child, http, ws: http.replace("http", "ws"), grpc: String(ready["grpc"]), log, logged, stderr, exited };
