@@ -2,7 +2,7 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import type { ConfigInput } from "../../src/index.js";
 import { bearer, configuredKey, TestBackend } from "../support/backends/backend.js";
 import { connect } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { recordLog } from "../support/nodes/log-records.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
@@ -192,7 +192,7 @@ test("sign-ins and changes are logged with their address and user, and without s
 test("a session serves all nodes of the cluster, and ends on all of them", async () => {
   const server = await startNats();
   const config = { admin: { password_hash: PASSWORD_HASH }, vhosts: { "/": { keys: KEYS } } };
-  const nodes = [await startNatsNode(server.url, {}, config), await startNatsNode(server.url, {}, config)] as const;
+  const nodes = await startTwoNatsNodes(server.url, config);
   for (const [credentials, name] of [
     [{ password: PASSWORD }, "password"],
     [{ key: "operator" }, "operator"],

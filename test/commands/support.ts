@@ -3,6 +3,7 @@ import { SECRET, signed } from "../access/jwts.js";
 import { connect, type TestClient } from "../support/clients/native.js";
 import { startNatsNode } from "../support/nats/node.js";
 import { type NatsServer, startNats } from "../support/nats/server.js";
+import { knowEachOther } from "../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 
 export type VhostInput = NonNullable<ConfigInput["vhosts"]>[string];
@@ -29,6 +30,7 @@ export async function startWorld(kind: (typeof WORLDS)[number], config: ConfigIn
     await startNatsNode(nats.url, { client_name: "one" }, config),
     await startNatsNode(nats.url, { client_name: "other" }, config),
   ];
+  await knowEachOther([one, other]);
   return { one, other, nats };
 }
 

@@ -1,7 +1,7 @@
 import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { bearer, configuredKey, TestBackend } from "../support/backends/backend.js";
 import { connect, type TestClient } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { startNode } from "../support/nodes/node.js";
 
@@ -19,8 +19,7 @@ async function connectMany({ ws }: { readonly ws: string }, count: number): Prom
 
 test("L25: closes the surplus of a node, the oldest clients first, until the nodes are even", async () => {
   const server = await startNats();
-  const full = await startNatsNode(server.url);
-  const empty = await startNatsNode(server.url);
+  const [full, empty] = await startTwoNatsNodes(server.url);
   const clients = await connectMany(full, 10);
   const backend = new TestBackend(empty);
   const before = await backend.call(rebalance, { dryRun: true });
@@ -44,7 +43,7 @@ test("L25: closes the surplus of a node, the oldest clients first, until the nod
 
 test("L25: closes nothing within the tolerance, and at most the rate", async () => {
   const server = await startNats();
-  const nodes = [await startNatsNode(server.url), await startNatsNode(server.url)] as const;
+  const nodes = await startTwoNatsNodes(server.url);
   await connectMany(nodes[0], 8);
   await connectMany(nodes[1], 2);
   const backend = new TestBackend(nodes[0]);

@@ -11,7 +11,7 @@ import {
 import { TestBackend } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect, type TestClient } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { TestAuthority } from "../support/net/certificates.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
@@ -28,7 +28,7 @@ const CONFIG: ConfigInput = {
 
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const { url } = await startNats();
-  return [await startNatsNode(url, {}, CONFIG), await startNatsNode(url, {}, CONFIG)];
+  return startTwoNatsNodes(url, CONFIG);
 }
 
 async function startWorker({ grpc }: TestNode, handlers: Readonly<Record<string, WorkerHandler>>): Promise<Worker> {

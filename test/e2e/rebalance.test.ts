@@ -1,5 +1,5 @@
 import { connect } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { runCarillon } from "../support/nodes/process.js";
@@ -28,7 +28,7 @@ async function connectClients(first: TestNode, balance: () => TestNode): Promise
 
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const server = await startNats();
-  return [await startNatsNode(server.url), await startNatsNode(server.url)];
+  return startTwoNatsNodes(server.url);
 }
 
 async function rebalance({ http }: TestNode, ...options: readonly string[]) {

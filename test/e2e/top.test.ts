@@ -1,7 +1,7 @@
 import { configuredKey } from "../support/backends/backend.js";
 import { say } from "../support/backends/publish.js";
 import { connect } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { startNode } from "../support/nodes/node.js";
 import { runCarillon, startCarillon } from "../support/nodes/process.js";
@@ -23,7 +23,7 @@ const HEAD =
 
 async function startTwo() {
   const nats = await startNats();
-  const [one, two] = [await startNatsNode(nats.url), await startNatsNode(nats.url)];
+  const [one, two] = await startTwoNatsNodes(nats.url);
   const client = await connect(`${two.ws}/ws`);
   await client.join("news");
   return { one, two };

@@ -3,7 +3,7 @@ import { CallService } from "../../gen/carillon/v1/call_pb.js";
 import { createWorker } from "../../src/index.js";
 import { GrpcBackend, STATUS } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
@@ -15,7 +15,7 @@ const TASKS = 100;
 
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const { url } = await startNats();
-  return [await startNatsNode(url), await startNatsNode(url)];
+  return startTwoNatsNodes(url);
 }
 
 async function startProcess({ grpc }: TestNode, kind: "stuck" | "useful"): Promise<SourceProcess> {

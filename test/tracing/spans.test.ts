@@ -9,7 +9,7 @@ import { publish } from "../support/backends/publish.js";
 import { startWorker } from "../support/backends/worker.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect } from "../support/clients/native.js";
-import { startNatsNode } from "../support/nats/node.js";
+import { startNatsNode, startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { temporaryFolder } from "../support/temporary-files.js";
@@ -29,7 +29,7 @@ async function startTwo(): Promise<{
   readonly names: Map<unknown, string>;
 }> {
   const { url } = await startNats();
-  const [a, b] = [await startNatsNode(url), await startNatsNode(url)];
+  const [a, b] = await startTwoNatsNodes(url);
   return {
     a,
     b,
@@ -177,7 +177,9 @@ test("traces a message for a user", async () => {
 describe.each(BACKENDS)("a backend called by %s", (_protocol, startBackend) => {
   test("R26: receives the trace of the hook's span", async () => {
     const backend = await startBackend();
-    const node = await startNode({ vhosts: { "/": { hooks: { url: backend.url, events: ["connect"] } } } });
+    const node = await startNode({
+      vhosts: { "/": { hooks: { url: backend.url, events: ["connect"], timeout: "8s" } } },
+    });
     const connected = connect(`${node.ws}/ws`);
     const call = await nextHookCall(backend, "OnConnect");
     call.answer({ allow: {} });

@@ -6,6 +6,7 @@ import { connect } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import { startJetStream } from "../../support/nats/store.js";
+import { knowEachOther } from "../../support/nodes/metrics.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { findBarriers, openSignedIn } from "./support.js";
 
@@ -39,6 +40,7 @@ inBrowser("the dashboard's pages", () => {
     const server = await startJetStream();
     const asked = await startNatsNode(server.url, {}, READING);
     const other = await startNatsNode(server.url, {}, { vhosts: VHOSTS });
+    await knowEachOther([asked, other]);
     for (const node of [asked, other]) {
       const client = await connect(`${node.ws}/ws`);
       await client.ask({ command: "join", topics: ["room.1"], presence: true });
@@ -94,6 +96,7 @@ inBrowser("the dashboard's pages", () => {
     const server = await startNats();
     const asked = await startNatsNode(server.url, {}, ACTING);
     const other = await startNatsNode(server.url, {}, { vhosts: VHOSTS });
+    await knowEachOther([asked, other]);
     const client = await connect(`${other.ws}/ws`);
     await client.join("orders");
     await connect(`${asked.ws}/ws`);

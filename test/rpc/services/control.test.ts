@@ -9,7 +9,7 @@ import { hashKey } from "../../../src/access/keys/key-secret.js";
 import { callersOf, statusOf, type TestAnswer, type TestCaller } from "../../support/backends/mounts.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect, type TestClient } from "../../support/clients/native.js";
-import { startNatsNode } from "../../support/nats/node.js";
+import { startTwoNatsNodes } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { bearer, secretOf } from "../support/keys.js";
@@ -37,10 +37,7 @@ const VHOSTS = {
 /** Starts two nodes of a cluster. */
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const server = await startNats();
-  return [
-    await startNatsNode(server.url, {}, { vhosts: VHOSTS }),
-    await startNatsNode(server.url, {}, { vhosts: VHOSTS }),
-  ];
+  return startTwoNatsNodes(server.url, { vhosts: VHOSTS });
 }
 
 function startOne(): Promise<TestNode> {

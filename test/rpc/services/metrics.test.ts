@@ -3,7 +3,7 @@ import { MetricsService, type WatchMetricsResponseSchema } from "../../../gen/ca
 import { bearer, configuredKey, STATUS, TestBackend } from "../../support/backends/backend.js";
 import { callersOf, statusOf, type TestCaller } from "../../support/backends/mounts.js";
 import { connect } from "../../support/clients/native.js";
-import { startNatsNode } from "../../support/nats/node.js";
+import { startTwoNatsNodes } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import { recordLog } from "../../support/nodes/log-records.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
@@ -54,8 +54,7 @@ async function withTraffic(node: TestNode): Promise<void> {
 
 test("C8: reports every node of the cluster, whichever node is asked, by every protocol", async () => {
   const server = await startNats();
-  const busy = await startNatsNode(server.url);
-  const idle = await startNatsNode(server.url);
+  const [busy, idle] = await startTwoNatsNodes(server.url);
   await withTraffic(busy);
   for (const caller of [...callersOf(busy), ...callersOf(idle)]) {
     const reading = await readUntil(caller, ({ nodes }) => nodes.length === 2 && nodes[0]?.rates !== undefined);

@@ -2,7 +2,7 @@ import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
 import { bearer, configuredKey, mountsOf, STATUS, TestBackend } from "../../support/backends/backend.js";
 import { connect } from "../../support/clients/native.js";
-import { startNatsNode } from "../../support/nats/node.js";
+import { startTwoNatsNodes } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
 import type { TestNode } from "../../support/nodes/node.js";
 import { WorkStream } from "../support/work-stream.js";
@@ -24,8 +24,7 @@ const VHOSTS = {
 
 async function startTwo(): Promise<readonly [TestNode, TestNode]> {
   const server = await startNats();
-  const config = { vhosts: VHOSTS };
-  return [await startNatsNode(server.url, {}, config), await startNatsNode(server.url, {}, config)];
+  return startTwoNatsNodes(server.url, { vhosts: VHOSTS });
 }
 
 test("C10: lists the connections of an address, and of a dialect, on all nodes", async () => {

@@ -1,5 +1,6 @@
 import type { ConfigInput } from "../../../src/index.js";
 import type { Logger } from "../../../src/observe/log.js";
+import { knowEachOther } from "../nodes/metrics.js";
 import { startNode, type TestNode } from "../nodes/node.js";
 
 type NatsBroker = Extract<NonNullable<ConfigInput["brokers"]>[string], { driver: "nats" }>;
@@ -12,6 +13,13 @@ export function startNatsNode(
   log?: Logger,
 ): Promise<TestNode> {
   return startNode({ brokers: { nats: { driver: "nats", servers: [url], ...broker } }, ...config }, log);
+}
+
+/** Starts two such nodes. Resolves when each knows the other one. */
+export async function startTwoNatsNodes(url: string, config: ConfigInput = {}): Promise<readonly [TestNode, TestNode]> {
+  const nodes = [await startNatsNode(url, {}, config), await startNatsNode(url, {}, config)] as const;
+  await knowEachOther(nodes);
+  return nodes;
 }
 
 /** Returns the status and text of a node's /readyz. */

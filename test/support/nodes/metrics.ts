@@ -15,6 +15,11 @@ export async function untilMetric(node: Measured, line: string, least: number): 
   while ((await metric(node, line)) < least);
 }
 
+/** Resolves when each of these nodes knows all of them. A start awaits only the nodes that answer within 300 ms. */
+export async function knowEachOther(nodes: readonly Measured[]): Promise<void> {
+  await Promise.all(nodes.map((node) => untilMetric(node, "carillon_nodes", nodes.length)));
+}
+
 /** Resolves when the figure is 0. */
 export async function untilNone(node: Measured, line: string): Promise<void> {
   while ((await metric(node, line)) > 0);
