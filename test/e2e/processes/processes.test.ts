@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createConnection, createServer } from "node:net";
 import { ignore } from "../../../src/util/ignore.js";
+import { until } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { listenTo, openClient, recordSockets } from "../../support/client/world.js";
@@ -16,17 +17,30 @@ import { temporaryFile } from "../../support/temporary-files.js";
 const HISTORY = 'vhosts: { /: { history: { all: {} }, topics: [{ match: "room", history: all }] } }\n';
 const CLIENTS = 8;
 
+/** Milliseconds after which a request that a killed process may have taken is made again. */
+const PATIENCE = 10_000;
+const impatient = (): AbortSignal => AbortSignal.timeout(PATIENCE);
+
+/** Returns the status and text of /readyz; nothing when no process answers. */
 async function readiness({ http }: RunningNode): Promise<string> {
-  const response = await fetch(`${http}/readyz`);
-  return `${response.status} ${await response.text()}`;
+  return fetch(`${http}/readyz`, { signal: impatient() })
+    .then(async (response) => `${response.status} ${await response.text()}`)
+    .catch(() => "");
+}
+
+/** Resolves when the figure of all processes together is this. */
+async function becomes(node: RunningNode, line: string, figure: number): Promise<void> {
+  await until(
+    () => metric(node, line),
+    (shown) => shown === figure,
+  );
 }
 
 /** Returns how many processes have a node. */
 async function countProcesses({ http }: RunningNode): Promise<number> {
-  const text = await fetch(`${http}/metrics`).then(
-    (response) => response.text(),
-    () => "",
-  );
+  const text = await fetch(`${http}/metrics`, { signal: impatient() })
+    .then((response) => response.text())
+    .catch(() => "");
   return text.match(/^carillon_build_info/gm)?.length ?? 0;
 }
 
@@ -34,7 +48,7 @@ async function countProcesses({ http }: RunningNode): Promise<number> {
 async function publishNumber(node: RunningNode, data: number): Promise<void> {
   for (;;) {
     const message = { topics: ["room"], id: `n${data}`, payload: String(data) };
-    const status = await publish(node, [message]).then(
+    const status = await publish(node, [message], "Publish", {}, impatient()).then(
       (answer) => answer.status,
       () => 0,
     );
@@ -63,7 +77,7 @@ test("loses nothing of a topic with history when a process is killed under load,
   const all = Array.from({ length: count }, (_, index) => index + 1);
   for (const { next } of heard) expect(await next(count)).toEqual(all);
   for (const client of clients) client.close();
-  expect(await metric(node, "carillon_process_restarts_total")).toBe(1);
+  await becomes(node, "carillon_process_restarts_total", 1);
   expect(node.log.filter(({ msg }) => String(msg).startsWith("a process ended unexpectedly"))).toMatchObject([
     { process: expect.any(Number), signal: "SIGKILL", delay: 0 },
   ]);
@@ -73,18 +87,23 @@ test("has one readiness and the metrics of all processes together", async () => 
   const { nats, node } = await startProcesses(2);
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws`)));
   for (const client of clients) await client.join("foo");
-  expect(await metric(node, "carillon_connections")).toBe(CLIENTS);
+  await becomes(node, "carillon_connections", CLIENTS);
   await publish(node, [{ topics: ["foo"], payload: "hi" }]);
   for (const client of clients) expect(await client.next()).toMatchObject({ payload: "hi" });
-  expect(await metric(node, "carillon_messages_out_total")).toBe(CLIENTS);
-  expect(await metric(node, 'carillon_broker_up{broker="nats"}')).toBe(1);
-  expect(await countProcesses(node)).toBe(2);
+  await becomes(node, "carillon_messages_out_total", CLIENTS);
+  await becomes(node, 'carillon_broker_up{broker="nats"}', 1);
+  await until(
+    () => countProcesses(node),
+    (count) => count === 2,
+  );
   // Clients of both processes hear each other's messages, so both have some.
-  expect(await metric(node, "carillon_topics")).toBe(2);
+  await becomes(node, "carillon_topics", 2);
   await nats.kill();
-  while (!(await readiness(node)).startsWith("503"));
-  expect(await readiness(node)).toBe(
-    "503 0 of 2 processes are ready, at least 1 must be\nbroker nats is not connected\nthe store is unavailable\n",
+  const away =
+    "503 0 of 2 processes are ready, at least 1 must be\nbroker nats is not connected\nthe store is unavailable\n";
+  await until(
+    () => readiness(node),
+    (text) => text === away,
   );
 });
 
@@ -95,7 +114,7 @@ test("replaces a process that no longer answers, and counts it", async () => {
   expect(await node.logged("a process does not answer, ending it")).toMatchObject({ process: expect.any(Number) });
   while ((await countProcesses(node)) < 2);
   expect(await listWorkers(node)).not.toContain(pid);
-  expect(await metric(node, "carillon_process_restarts_total")).toBe(1);
+  await becomes(node, "carillon_process_restarts_total", 1);
 });
 
 test("serves on the same ports again when all processes are killed at once", async () => {
@@ -106,8 +125,11 @@ test("serves on the same ports again when all processes are killed at once", asy
   const workers = await listWorkers(node);
   expect(workers.filter((pid) => killed.includes(pid))).toEqual([]);
   await (await connect(`${node.ws}/ws`)).join("foo");
-  expect(await metric(node, "carillon_process_restarts_total")).toBe(2);
-  expect(await readiness(node)).toMatch(/^200 /);
+  await becomes(node, "carillon_process_restarts_total", 2);
+  await until(
+    () => readiness(node),
+    (text) => text.startsWith("200 "),
+  );
 });
 
 test("closes connections that were handed to processes which had ended", async () => {
@@ -117,13 +139,16 @@ test("closes connections that were handed to processes which had ended", async (
   node.child.kill("SIGSTOP");
   const { hostname, port } = new URL(node.http);
   const sockets = Array.from({ length: 4 }, () => createConnection({ host: hostname, port: Number(port) }));
+  cleanUp(() => {
+    for (const socket of sockets) socket.destroy();
+  });
   const closed = sockets.map(
     (socket) =>
       new Promise((resolve) => {
         socket.on("error", ignore).on("close", resolve).resume();
       }),
   );
-  for (const socket of sockets) await once(socket, "connect");
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
   for (const pid of workers) process.kill(pid, "SIGKILL");
   while ((await listWorkers(node)).length > 0);
   node.child.kill("SIGCONT");

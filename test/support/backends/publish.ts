@@ -24,6 +24,7 @@ export async function publish(
   messages: readonly JsonMessage[],
   method: "Publish" | "PublishAsync" = "Publish",
   headers: Readonly<Record<string, string>> = {},
+  signal: AbortSignal | null = null,
 ): Promise<JsonAnswer> {
   const body = {
     messages: messages.map((message) => ({
@@ -35,6 +36,7 @@ export async function publish(
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
+    signal,
   });
   return { status: response.status, ...((await response.json()) as object) };
 }

@@ -10,6 +10,7 @@ import { signed } from "../../access/jwts.js";
 import { bearer, mountsOf, STATUS, TestBackend, until } from "../backends/backend.js";
 import type { TestAnswer, TestCaller } from "../backends/mounts.js";
 import { connect, type NativeFrame, refusedUpgrade, type TestClient } from "../clients/native.js";
+import { LOAD } from "../load.js";
 import type { TestNode } from "../nodes/node.js";
 import {
   BARRIER,
@@ -118,7 +119,7 @@ export class IsolationWorld {
             return JSON.stringify([(await backend.call(control.listChannels, {})).channels, names]);
           },
           (answer) => answer === wanted,
-          2_000,
+          2_000 * LOAD,
         );
       }
     }
