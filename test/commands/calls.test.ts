@@ -75,7 +75,7 @@ describe.each(WORLDS)("W18: calls: %s", (kind) => {
     const { one, other } = await startWorld(kind, { vhosts });
     const worker = await startWorker(other, ["sum"]);
     const client = await connect(`${one.ws}/ws`);
-    client.send(call("sum", 1, { timeout: 300 }));
+    client.send(call("sum", 1, { timeout: 3_000 }));
     const task = await worker.tasks.next();
     expect(await client.next()).toMatchObject({
       topic: "#call",
@@ -209,10 +209,10 @@ test.each(WORLDS)("W19: counts triggers until a worker has them: %s", async (kin
 test("K5: gives a trigger its own deadline, and continues it when the calling node stops", async () => {
   const { one, other } = await startWorld("two nodes on NATS", { vhosts, stop_timeout: "1s" });
   const worker = await startWorker(other, ["mail", "sum"]);
-  const end = Date.now() + 500;
+  const end = Date.now() + 3_500;
   const response = await fetch(`${one.http}/carillon.v1.CallService/Trigger`, {
     method: "POST",
-    headers: { "content-type": "application/json", "connect-timeout-ms": "400" },
+    headers: { "content-type": "application/json", "connect-timeout-ms": "3000" },
     body: JSON.stringify({ event: "mail", timeout: "60s" }),
   });
   expect(response.status).toBe(200);

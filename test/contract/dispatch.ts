@@ -453,7 +453,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("fails a task at its deadline, and cancels it at its worker", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 1_000 });
+      const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 5_000 });
       const { id } = await worker.assigned.next();
       expect(await outcome).toMatchObject({ code: "deadline_exceeded" });
       expect(await worker.cancelled.next()).toBe(id);

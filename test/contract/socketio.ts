@@ -123,7 +123,7 @@ export function socketIoContract(connectTo: ConnectSocketIo): void {
     const node = await startNode({ vhosts: { "/": { jwt: { secret: SECRET, leeway: "0s" } } } });
     const client = await connectTo(node);
     // The token is created after connecting, because a client in a process of its own may take seconds to start.
-    const token = await tokenFor("eve", { exp: Math.floor(Date.now() / 1_000) + 3 });
+    const token = await tokenFor("eve", { exp: Math.floor(Date.now() / 1_000) + 6 });
     expect(await client.ask("request_elevation", { token })).toMatchObject({ success: true });
     expect(await client.heard.next()).toMatchObject({ event: "error", value: { code: 4401 } });
     await client.ended.next();

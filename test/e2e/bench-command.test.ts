@@ -210,7 +210,7 @@ test.each([
 ifTerminal("on a terminal", () => {
   test("shows a progress bar that disappears at the end", async () => {
     const node = await startNode();
-    const terminal = new Terminal(["bench", "-s", node.http, "-n", "5", "-d", "1s", "-r", "20"]);
+    const terminal = new Terminal(["bench", "-s", node.http, "-n", "5", "-d", "5s", "-r", "20"]);
     await terminal.shows(/\r␛\[Kpublishing .*█.*░ \d s, \d+\/s, p99 [\d.]+ ms/);
     await terminal.shows(/\r␛\[K␛\[1mclients {5}␛\[22m {2}5 connected/);
     expect(await terminal.exited).toBe(0);

@@ -222,7 +222,7 @@ test.each([
   ["garbage", "\u0016\u0003\u0001\u00ff\u00ff garbage"],
 ])("O8: closes a connection that sends %s instead of a handshake, and serves others", async (_, text) => {
   const { port } = await startEcho(new WatchedCertificates(await authority.issue("localhost")), "none", {
-    handshakeTimeout: 200,
+    handshakeTimeout: 3_000,
   });
   const witness = await connectTls(port, trust());
   await line(witness);

@@ -26,12 +26,17 @@ test("A10, C7: names a node that does not answer in missing_nodes, and answers U
   const id = connections[0]?.id ?? "";
   expect((await backend.call(method.getConnection, { id })).connection?.id).toBe(id);
 
+  const callers = mountsOf(node);
+  const asking = { id };
+  // Their connections are open before the node freezes, which soon counts as gone.
+  for (const caller of callers) await caller.call(method.getConnection, asking, bearer("admin"));
+
   frozen.child.kill("SIGSTOP");
   while (!/\) T /.test(readFileSync(`/proc/${frozen.child.pid}/stat`, "utf8")));
   // All at once: a silent node soon counts as gone, and is not missing any more.
   const [listed, ...answers] = await Promise.all([
     backend.call(method.listConnections, {}),
-    ...mountsOf(node).map((caller) => caller.call(method.getConnection, { id }, bearer("admin"))),
+    ...callers.map((caller) => caller.call(method.getConnection, asking, bearer("admin"))),
   ]);
   expect([listed.connections, listed.missingNodes]).toEqual([[], [connections[0]?.node]]);
   for (const { message, status } of answers) {

@@ -18,7 +18,7 @@ async function start(
 ): Promise<{ node: TestNode; backend: Backend }> {
   const backend = await jsonBackend();
   const node = await startNode({
-    vhosts: { "/": { ...SPEAKING, ...vhost, hooks: { url: backend.url, events: [...events] } } },
+    vhosts: { "/": { ...SPEAKING, ...vhost, hooks: { url: backend.url, events: [...events], timeout: "8s" } } },
   });
   allowAtEnd(backend);
   return { node, backend };

@@ -36,7 +36,7 @@ function start(backend: Backend, events: Event[], vhost: VhostInput = {}): Promi
 async function startShop(backend: Backend, hooks: JsonObject) {
   const node = await startNode();
   const operator = new TestBackend(node);
-  const definition = { path: "/shop", settings: { hooks: { url: backend.url, ...hooks } } };
+  const definition = { path: "/shop", settings: { hooks: { url: backend.url, timeout: "8s", ...hooks } } };
   await operator.call(control.createVhost, definition);
   return { node, operator, url: `${node.ws}/ws/shop` };
 }

@@ -112,7 +112,7 @@ async function start() {
         jwt: { secret: given.jwt },
         credentials: { cookie: "session", query: true },
         client_publish: true,
-        hooks: { url: hooks.url, key: given.hookKey, events: [...events], breaker: { failures: 1 } },
+        hooks: { url: hooks.url, key: given.hookKey, events: [...events], timeout: "8s", breaker: { failures: 1 } },
       },
       "/unhooked": {
         jwt: { secret: given.jwt },

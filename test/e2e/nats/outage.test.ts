@@ -1,6 +1,7 @@
 import { type JsonAnswer, publish, say } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { connect, type TestClient } from "../../support/clients/native.js";
+import { LOAD } from "../../support/load.js";
 import { connectNats } from "../../support/nats/client.js";
 import { subjectsOf } from "../../support/nats/monitor.js";
 import { becomes, readiness, startNatsNode } from "../../support/nats/node.js";
@@ -183,10 +184,10 @@ test("O9: is ready again when NATS has processed its subscriptions, not when the
 
 test("E12: answers publishes and joins with UNAVAILABLE in time while NATS is silent, and recovers", async () => {
   const server = await startNats();
-  const node = await startNatsNode(server.url, { confirm_timeout: "1s" });
+  const node = await startNatsNode(server.url, { confirm_timeout: "3s" });
   const client = await connect(`${node.ws}/ws`);
   await client.join("foo");
-  const text = 'broker "nats" did not confirm within 1000 ms: the outcome is unknown';
+  const text = 'broker "nats" did not confirm within 3000 ms: the outcome is unknown';
 
   server.signal("SIGSTOP");
   const answers = await Promise.all([
@@ -253,14 +254,14 @@ test("E12: fails pending publishes and joins when NATS is lost, and does not res
 
 describe("L7: stop", () => {
   const STOP_TIMEOUT = 1_000;
-  /** Allowance for a busy machine, in milliseconds. */
-  const SLACK = 1_500;
+  /** Allowance for a loaded machine, in milliseconds. */
+  const SLACK = 1_500 * LOAD;
 
   test.each(["away", "frozen"])("L7: stops in time while NATS is %s", async (how) => {
     const server = new NatsServer();
     cleanUp(() => server.remove());
     await server.start();
-    const node = await startNatsNode(server.url, {}, { stop_timeout: `${STOP_TIMEOUT}ms` });
+    const node = await startNatsNode(server.url, { confirm_timeout: "1m" }, { stop_timeout: `${STOP_TIMEOUT}ms` });
     const client = await connect(`${node.ws}/ws`);
     await client.join("foo");
     if (how === "away") {

@@ -197,7 +197,7 @@ inBrowser("the pages of the dialects", () => {
   });
 
   test("socketio: answers pings, is elevated, and shows bytes", async () => {
-    const node = await startNode({ ping: { interval: "2s", timeout: "1900ms" } });
+    const node = await startNode({ ping: { interval: "10s", timeout: "9s" } });
     const page = await openDialect(node, "socketio");
     await page.subscribe("socketio");
     await page.step("Request elevation");

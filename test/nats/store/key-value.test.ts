@@ -173,7 +173,7 @@ test("rejects pending calls as unavailable at once when the connection is lost",
 test("rejects calls as unavailable after the timeout when the server does not answer", async () => {
   const server = await startJetStream();
   const proxy = await startNatsProxy(server.port);
-  const nats = natsOptions({ servers: [proxy.url], confirmTimeout: 1_000 });
+  const nats = natsOptions({ servers: [proxy.url], confirmTimeout: 3_000 });
   const { store } = await startNatsStore(proxy.url, { nats });
   proxy.hold("server");
   const outcome = await Promise.allSettled([store.get("a"), store.list("")]);

@@ -178,7 +178,7 @@ test("K2: sends a cancellation to the worker, and ignores later messages about t
 });
 
 test("K2: cancels a task that is not acknowledged in time, and assigns it to another worker", async () => {
-  const { grpc, node } = await startWorkNode({ acknowledgeWithin: 300 });
+  const { grpc, node } = await startWorkNode({ acknowledgeWithin: 3_000 });
   const deaf = await startWorker(grpc, { events: ["a"] });
   const { outcome } = ask(node.dispatch, "a");
   const { id } = await deaf.task();
@@ -209,7 +209,7 @@ test.each([
 });
 
 test("K2: assigns the acknowledged tasks of a failed worker to another", async () => {
-  const { grpc, node } = await startWorkNode({ keepalive: { time: 500, timeout: 500 } });
+  const { grpc, node } = await startWorkNode({ keepalive: { time: 5_000, timeout: 5_000 } });
   const frozen = runSource(join(__dirname, "../../e2e/programs/worker.ts"), [grpc, "10", "stuck"]);
   await frozen.printed(/^ready$/);
   const { outcome } = ask(node.dispatch, "work");

@@ -10,7 +10,7 @@ const OPTIONS = { transports: ["websocket"] };
 
 async function start(...events: ("connect" | "join")[]): Promise<{ node: TestNode; backend: Backend }> {
   const backend = await jsonBackend();
-  const node = await startNode({ vhosts: { "/": { ...VHOST, hooks: { url: backend.url, events } } } });
+  const node = await startNode({ vhosts: { "/": { ...VHOST, hooks: { url: backend.url, events, timeout: "8s" } } } });
   allowAtEnd(backend);
   return { node, backend };
 }
@@ -140,7 +140,7 @@ test("A6: disconnects a recovered session when its token expires", async () => {
   const client = await connectReturning(node, { ...OPTIONS, auth: { token: await tokenFor("eve") } });
   await client.ask("join", { topics: ["room.a"] });
   await client.lose();
-  client.socket.auth = { token: await tokenFor("eve", { exp: Math.ceil(Date.now() / 1_000) + 1 }) };
+  client.socket.auth = { token: await tokenFor("eve", { exp: Math.ceil(Date.now() / 1_000) + 5 }) };
   await client.comeBack();
   expect(client.recovered).toBe(true);
   expect(await client.ended.next()).toBe("io server disconnect");
