@@ -183,9 +183,9 @@ test("applies reloads one after the other", async () => {
     reload(node, { vhosts: { [`/v${round}`]: {} }, limits: { payload: `${round + 1}KiB` } }),
   );
   await Promise.all(reloads);
-  const statuses = Array.from({ length: 10 }, (_, round) =>
+  const statuses = Array.from({ length: 9 }, (_, round) =>
     refusedUpgrade(`${node.ws}/ws/v${round}`).then(({ status }) => status),
-  ).slice(0, 9);
+  );
   expect(await Promise.all(statuses)).toEqual(Array.from({ length: 9 }, () => 404));
   await connect(`${node.ws}/ws/v9`);
   await say(node, "foo", "x".repeat(10 * 1_024));
