@@ -49,7 +49,7 @@ async function startDispatch(url: string): Promise<ClusterDispatch> {
 function call(payload: Uint8Array): Promise<boolean> {
   const request = { vhost: "/", event: EVENT, payload, topic: "", connectionId: "c", user: "ann", info: "{}" };
   return new Promise((resolve) => {
-    dispatch?.ask(
+    dispatch?.startTask(
       { ...request, deadline: Date.now() + TIMEOUT, wantsAnswer: true },
       {
         onPart: (part, more) => {

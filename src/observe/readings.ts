@@ -61,7 +61,7 @@ export interface Readings extends HistoryReadings {
   /** Number of workers connected to this node. */
   readonly workers: () => number;
   /** Number of tasks by state: called from this node, waiting for a worker, held by a worker of this node. */
-  readonly tasks: () => Readonly<Record<"asked" | "waiting" | "working", number>>;
+  readonly tasks: () => Readonly<Record<"requested" | "waiting" | "working", number>>;
   readonly hookCalls: () => Iterable<{ readonly hook: string; readonly outcome: string; readonly calls: number }>;
   readonly hookSeconds: () => Readonly<Record<string, number>>;
   /** State by vhost: 1 while calls to its backend are paused after failures. */

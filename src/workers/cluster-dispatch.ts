@@ -57,7 +57,7 @@ export class ClusterDispatch implements Dispatch {
   constructor(options: ClusterDispatchOptions) {
     const { acknowledgeWithin, bus, clock, cluster, endOfTurn, limits, onError, tracer } = options;
     const { node } = cluster;
-    const { asked, waiting } = limits;
+    const { requested, waiting } = limits;
     const directory = new WorkerDirectory();
     const announcements = new Announcements({ cluster, shared: bus.shared, directory, clock, endOfTurn });
     const transport = new TaskTransport({ cluster, bus, clock, endOfTurn, onError });
@@ -67,7 +67,7 @@ export class ClusterDispatch implements Dispatch {
     const caller = new TaskCaller({
       ...common,
       directory,
-      asked,
+      requested,
       isFree: (vhost, pattern, needs) => executor.isFree(vhost, pattern, needs),
     });
     transport.connect(caller, executor);
@@ -85,8 +85,8 @@ export class ClusterDispatch implements Dispatch {
   }
 
   /** Number of tasks requested at this node that have not ended. */
-  get asked(): number {
-    return this.#caller.asked;
+  get requested(): number {
+    return this.#caller.requested;
   }
 
   /** Number of tasks of all nodes that wait for this node's workers. */
@@ -123,8 +123,8 @@ export class ClusterDispatch implements Dispatch {
     this.#transport.stop();
   }
 
-  ask(request: TaskRequest, caller: Caller): CallHandle {
-    return this.#caller.ask(request, caller);
+  startTask(request: TaskRequest, caller: Caller): CallHandle {
+    return this.#caller.start(request, caller);
   }
 
   enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {

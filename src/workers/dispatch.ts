@@ -63,7 +63,7 @@ export interface CallHandle {
 /** Distributes tasks to workers on any node. Every driver passes test/contract/dispatch.ts. */
 export interface Dispatch {
   /** Starts a task. Never throws: an invalid request is reported to the caller in a later turn. */
-  ask(request: TaskRequest, caller: Caller): CallHandle;
+  startTask(request: TaskRequest, caller: Caller): CallHandle;
   /**
    * Registers a worker. Resolves when tasks from any node can reach it.
    * @throws CarillonError invalid_argument for patterns, capacity or name; resource_exhausted for too many patterns;

@@ -7,13 +7,13 @@ export interface Amount {
 /** Limits of one vhost on one node. Tasks beyond them are refused with resource_exhausted. */
 export interface DispatchLimits {
   /** Tasks requested at this node that have not ended. They are kept for further attempts. */
-  readonly asked: Amount;
+  readonly requested: Amount;
   /** Tasks that wait at this node for one of its workers. */
   readonly waiting: Amount;
 }
 
 export const DEFAULT_LIMITS: DispatchLimits = {
-  asked: { count: 20_000, bytes: 64 << 20 },
+  requested: { count: 20_000, bytes: 64 << 20 },
   waiting: { count: 1_000, bytes: 16 << 20 },
 };
 

@@ -1,6 +1,14 @@
 import { CarillonError } from "../../src/errors.js";
 import type { DispatchLimits } from "../../src/workers/limits.js";
-import { ask, enter, enterEcho, requestOf, type TestDispatch, type TestWorker, whoHas } from "../workers/support.js";
+import {
+  enter,
+  enterEcho,
+  requestOf,
+  startTask,
+  type TestDispatch,
+  type TestWorker,
+  whoHas,
+} from "../workers/support.js";
 
 export interface SetUpOptions {
   readonly limits?: Partial<DispatchLimits>;
@@ -37,7 +45,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
 
     /** Waits until no node holds anything of any task. */
     async function expectNothingLeft(): Promise<void> {
-      while (nodes.some(({ dispatch }) => dispatch.asked + dispatch.waiting + dispatch.working > 0)) {
+      while (nodes.some(({ dispatch }) => dispatch.requested + dispatch.waiting + dispatch.working > 0)) {
         await new Promise(setImmediate);
       }
       expect(nodes.flatMap(({ errors }) => errors)).toEqual([]);
@@ -50,14 +58,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const info = '{ "name":"Änn", "tags":["a",1.10,null], "tags":1724442618569203714 }';
       const payload = Uint8Array.from({ length: 256 }, (_, value) => value);
       const fields = { payload, topic: "room-1", connectionId: "c9", user: "ann", info, deadline };
-      const { asked, ends, outcome } = ask(near.dispatch, "chat", fields);
+      const { handle, ends, outcome } = startTask(near.dispatch, "chat", fields);
 
       const task = await worker.assigned.next();
       const { attempt, event, id, vhost, wantsAnswer } = task;
       expect({ attempt, event, id, vhost, wantsAnswer }).toEqual({
         attempt: 1,
         event: "chat",
-        id: asked.taskId,
+        id: handle.taskId,
         vhost: "/",
         wantsAnswer: true,
       });
@@ -78,8 +86,8 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("reports nothing before the caller has the handle", async () => {
       await start();
       await enterEcho(near, ["a"]);
-      const { ends, outcome } = ask(near.dispatch, "a");
-      const refused = ask(near.dispatch, "nobody");
+      const { ends, outcome } = startTask(near.dispatch, "a");
+      const refused = startTask(near.dispatch, "nobody");
       expect([ends(), refused.ends()]).toEqual([0, 0]);
       await Promise.all([outcome, refused.outcome]);
     });
@@ -87,7 +95,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("delivers the parts of an answer in order", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome, parts, takes } = ask(near.dispatch, "a");
+      const { outcome, parts, takes } = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
       worker.registration.answer(id, bytes("0"), true);
       expect(await parts.next()).toBe("0");
@@ -105,12 +113,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await enterEcho(far, ["a"]);
       for (const size of [0, 40_000, 60_000, 100_000, 3_000_000]) {
         const payload = Buffer.alloc(size, "abcdefghij");
-        const { outcome } = ask(near.dispatch, "a", { payload });
+        const { outcome } = startTask(near.dispatch, "a", { payload });
         const { parts } = await outcome;
         expect(parts.length).toBe(1);
         expect(parts[0] === payload.toString()).toBe(true);
       }
-      const { outcome } = ask(near.dispatch, "a", { payload: new Uint8Array((16 << 20) + 1) });
+      const { outcome } = startTask(near.dispatch, "a", { payload: new Uint8Array((16 << 20) + 1) });
       expect(await outcome).toMatchObject({ code: "resource_exhausted" });
       await expectNothingLeft();
     });
@@ -118,7 +126,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("reports an answer that is too large as a failure of the worker", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
       worker.registration.answer(id, new Uint8Array((16 << 20) + 1), false);
       expect(await outcome).toMatchObject({ code: "resource_exhausted" });
@@ -129,7 +137,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("passes the failure that a worker reports to the caller", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
       worker.registration.fail(id, new CarillonError("not_found", "no such röom"));
       expect(await outcome).toEqual({ parts: [], code: "not_found", message: "no such röom" });
@@ -138,14 +146,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
 
     test("fails at once when there is no worker, and when the last has left", async () => {
       await start();
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({
         code: "unavailable",
         message: 'no worker handles event "a"',
       });
       const registration = await enterEcho(far, ["a"]);
-      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      expect(await startTask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
       registration.leave();
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       await expectNothingLeft();
     });
 
@@ -153,12 +161,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       await enterEcho(far, ["*"]);
       for (const event of ["", "a b", "@a", "x".repeat(256)]) {
-        expect(await ask(near.dispatch, event).outcome).toMatchObject({ code: "invalid_argument" });
+        expect(await startTask(near.dispatch, event).outcome).toMatchObject({ code: "invalid_argument" });
       }
       for (const deadline of [Date.now() - 1, Number.NaN]) {
-        expect(await ask(near.dispatch, "a", { deadline }).outcome).toMatchObject({ code: "deadline_exceeded" });
+        expect(await startTask(near.dispatch, "a", { deadline }).outcome).toMatchObject({ code: "deadline_exceeded" });
       }
-      expect(await ask(near.dispatch, "a", { deadline: Number.POSITIVE_INFINITY }).outcome).toEqual({ parts: ["a"] });
+      expect(await startTask(near.dispatch, "a", { deadline: Number.POSITIVE_INFINITY }).outcome).toEqual({
+        parts: ["a"],
+      });
       await expectNothingLeft();
     });
 
@@ -178,21 +188,21 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         await expect(enter(far, ["a"], hello)).rejects.toMatchObject({ code: "invalid_argument" });
       }
       expect(far.dispatch.workers).toBe(0);
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
     });
 
     test("gives a worker as many tasks as its capacity, and lets others wait in order", async () => {
       await start();
       const worker = await enter(far, ["a", "b"], { capacity: 2 });
-      const asked = [];
+      const requested = [];
       for (const [position, event] of ["a", "b", "b", "a", "b"].entries()) {
-        const task = ask(near.dispatch, event, { payload: bytes(String(position)) });
+        const task = startTask(near.dispatch, event, { payload: bytes(String(position)) });
         await task.taken;
-        asked.push(task);
+        requested.push(task);
       }
       expect(worker.assigned.unread.length).toBe(2);
       const order: string[] = [];
-      for (const { outcome } of asked) {
+      for (const { outcome } of requested) {
         const { id, payload } = await worker.assigned.next();
         order.push(Buffer.from(payload).toString());
         end(worker, id, "done");
@@ -206,9 +216,9 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("X21: gives triggers, and no calls, to a worker that cannot answer", async () => {
       await start();
       const mute = await enter(far, ["*"], { answers: false, capacity: 100 });
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
-      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
-      const triggered = ask(near.dispatch, "a", { wantsAnswer: false });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      const triggered = startTask(near.dispatch, "a", { wantsAnswer: false });
       const { event, id, wantsAnswer } = await mute.assigned.next();
       expect({ event, wantsAnswer }).toEqual({ event: "a", wantsAnswer: false });
       end(mute, id, "");
@@ -217,12 +227,12 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       // For calls, the more specific pattern has no worker.
       const registration = await enterEcho(near, ["*"]);
       const specific = await enter(far, ["a"], { answers: false });
-      expect(await ask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
-      const another = ask(near.dispatch, "a", { wantsAnswer: false });
+      expect(await startTask(far.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      const another = startTask(near.dispatch, "a", { wantsAnswer: false });
       end(specific, (await specific.assigned.next()).id, "");
       expect(await another.outcome).toEqual({ parts: [""] });
       registration.leave();
-      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       expect(mute.assigned.unread).toEqual([]);
       await expectNothingLeft();
     });
@@ -231,9 +241,9 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const worker = await enter(far, ["a"]);
       const mute = await enter(far, ["a"], { answers: false });
-      const first = ask(near.dispatch, "a");
+      const first = startTask(near.dispatch, "a");
       await first.taken;
-      const waiting = ask(near.dispatch, "a");
+      const waiting = startTask(near.dispatch, "a");
       await waiting.taken;
       worker.registration.leave();
       expect(await first.outcome).toMatchObject({ code: "unavailable" });
@@ -251,9 +261,9 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       }
       // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
-      const asked = workers.map(() => ask(near.dispatch, "a", { wantsAnswer: false }));
+      const requested = workers.map(() => startTask(near.dispatch, "a", { wantsAnswer: false }));
       for (const worker of workers) end(worker, (await worker.assigned.next()).id, "");
-      for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+      for (const { outcome } of requested) expect(await outcome).toEqual({ parts: [""] });
       await expectNothingLeft();
     });
 
@@ -266,24 +276,26 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       }
       // A worker gets no task until it is welcomed.
       await new Promise(setImmediate);
-      const asked = Array.from({ length: 3 * workers.length }, () => ask(near.dispatch, "a", { wantsAnswer: false }));
-      for (const { taken } of asked) await taken;
+      const requested = Array.from({ length: 3 * workers.length }, () =>
+        startTask(near.dispatch, "a", { wantsAnswer: false }),
+      );
+      for (const { taken } of requested) await taken;
       for (const worker of workers) {
         expect(worker.assigned.unread).toHaveLength(3);
         for (const { id } of worker.assigned.unread) end(worker, id, "");
       }
-      for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+      for (const { outcome } of requested) expect(await outcome).toEqual({ parts: [""] });
       await expectNothingLeft();
     });
 
     test("K5: reports once that a worker has a trigger, and not while it waits", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const first = ask(near.dispatch, "a", { wantsAnswer: false });
+      const first = startTask(near.dispatch, "a", { wantsAnswer: false });
       await first.assigned;
       expect(first.takes()).toBe(1);
-      const waiting = ask(near.dispatch, "a", { wantsAnswer: false });
-      const call = ask(near.dispatch, "a");
+      const waiting = startTask(near.dispatch, "a", { wantsAnswer: false });
+      const call = startTask(near.dispatch, "a");
       await Promise.all([waiting.taken, call.taken]);
       end(worker, (await worker.assigned.next()).id, "");
       await first.outcome;
@@ -304,7 +316,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       const answering = await enter(far, ["a", "b"], { name: "one", capacity: 5 });
       const mute = await enter(near, ["*"], { name: "two", answers: false });
       await enter(far, ["a"], { vhost: "/other" });
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       const { id } = await answering.assigned.next();
       const { workers, ...rest } = await near.dispatch.list("/");
       expect(rest).toEqual({ more: false, missing: [] });
@@ -340,11 +352,11 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const workers: TestWorker[] = [];
       for (const node of nodes) workers.push(await enter(node, ["a"]), await enter(node, ["a"]));
-      const asked = workers.map(() => ask(near.dispatch, "a"));
+      const requested = workers.map(() => startTask(near.dispatch, "a"));
       // Each worker has one task: with a task waiting beside a free worker, one of these would have none.
       const tasks = await Promise.all(workers.map((worker) => worker.assigned.next()));
       for (const [position, worker] of workers.entries()) end(worker, tasks[position]?.id ?? "", "done");
-      await Promise.all(asked.map(({ outcome }) => outcome));
+      await Promise.all(requested.map(({ outcome }) => outcome));
       await expectNothingLeft();
     });
 
@@ -352,7 +364,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const large = await enter(far, ["a"], { capacity: 4 });
       const small = await enter(far, ["a"], { capacity: 2 });
-      for (let number = 0; number < 4; number += 1) await ask(near.dispatch, "a").taken;
+      for (let number = 0; number < 4; number += 1) await startTask(near.dispatch, "a").taken;
       expect([large.assigned.unread.length, small.assigned.unread.length]).toEqual([3, 1]);
     });
 
@@ -363,7 +375,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await new Promise(setImmediate);
       const turns = [];
       for (let number = 0; number < 6; number += 1) {
-        const { outcome } = ask(near.dispatch, "a");
+        const { outcome } = startTask(near.dispatch, "a");
         const worker = await whoHas(workers);
         end(worker, (await worker.assigned.next()).id, "done");
         await outcome;
@@ -376,14 +388,14 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("refuses a task at once when too many wait, and keeps the waiting ones", async () => {
       await start({ limits: { waiting: { count: 2, bytes: 1_000_000 } } });
       const worker = await enter(far, ["a"]);
-      const asked = [];
+      const requested = [];
       for (let number = 0; number < 3; number += 1) {
-        const task = ask(near.dispatch, "a");
+        const task = startTask(near.dispatch, "a");
         await task.taken;
-        asked.push(task);
+        requested.push(task);
       }
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
-      for (const { outcome } of asked) {
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
+      for (const { outcome } of requested) {
         end(worker, (await worker.assigned.next()).id, "done");
         expect(await outcome).toEqual({ parts: ["done"] });
       }
@@ -395,35 +407,35 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await enter(far, ["a"]);
       await enter(far, ["a"], { vhost: "/other" });
       const payload = new Uint8Array(1_000);
-      await ask(near.dispatch, "a", { payload }).taken;
-      await ask(near.dispatch, "a", { payload }).taken;
-      expect(await ask(near.dispatch, "a", { payload }).outcome).toMatchObject({ code: "resource_exhausted" });
-      await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
-      await ask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
+      await startTask(near.dispatch, "a", { payload }).taken;
+      await startTask(near.dispatch, "a", { payload }).taken;
+      expect(await startTask(near.dispatch, "a", { payload }).outcome).toMatchObject({ code: "resource_exhausted" });
+      await startTask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
+      await startTask(near.dispatch, "a", { payload, vhost: "/other" }).taken;
     });
 
     test("refuses a task at once when too many are pending at the calling node", async () => {
-      await start({ limits: { asked: { count: 2, bytes: 1_000_000 } } });
+      await start({ limits: { requested: { count: 2, bytes: 1_000_000 } } });
       await enter(far, ["a"], { capacity: 10 });
-      const asked = [ask(near.dispatch, "a"), ask(near.dispatch, "a")];
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
-      asked[0]?.asked.cancel();
-      await ask(near.dispatch, "a").taken;
+      const requested = [startTask(near.dispatch, "a"), startTask(near.dispatch, "a")];
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "resource_exhausted" });
+      requested[0]?.handle.cancel();
+      await startTask(near.dispatch, "a").taken;
     });
 
     test("tells the worker of a cancelled task, ignores its answer, and frees it for others", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const first = ask(near.dispatch, "a");
+      const first = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
-      first.asked.cancel();
-      first.asked.cancel();
+      first.handle.cancel();
+      first.handle.cancel();
       expect(await worker.cancelled.next()).toBe(id);
       end(worker, id, "too late");
-      const second = ask(near.dispatch, "a");
+      const second = startTask(near.dispatch, "a");
       end(worker, (await worker.assigned.next()).id, "done");
       expect(await second.outcome).toEqual({ parts: ["done"] });
-      second.asked.cancel();
+      second.handle.cancel();
       expect(first.ends()).toBe(0);
       expect(worker.cancelled.unread).toEqual([]);
       await expectNothingLeft();
@@ -432,18 +444,18 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("leaves nothing of a task that is cancelled before it is sent, while it waits, or between parts", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const never = ask(near.dispatch, "a");
-      never.asked.cancel();
-      const runs = ask(near.dispatch, "a");
+      const never = startTask(near.dispatch, "a");
+      never.handle.cancel();
+      const runs = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
-      expect(id).toBe(runs.asked.taskId);
-      const waits = ask(near.dispatch, "a");
+      expect(id).toBe(runs.handle.taskId);
+      const waits = startTask(near.dispatch, "a");
       await waits.taken;
       expect(far.dispatch.waiting).toBe(1);
-      waits.asked.cancel();
+      waits.handle.cancel();
       worker.registration.answer(id, bytes("1"), true);
       await runs.parts.next();
-      runs.asked.cancel();
+      runs.handle.cancel();
       expect(await worker.cancelled.next()).toBe(id);
       await expectNothingLeft();
       expect(worker.assigned.unread).toEqual([]);
@@ -453,7 +465,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("fails a task at its deadline, and cancels it at its worker", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome } = ask(near.dispatch, "a", { deadline: Date.now() + 5_000 });
+      const { outcome } = startTask(near.dispatch, "a", { deadline: Date.now() + 5_000 });
       const { id } = await worker.assigned.next();
       expect(await outcome).toMatchObject({ code: "deadline_exceeded" });
       expect(await worker.cancelled.next()).toBe(id);
@@ -463,7 +475,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("reports that a trigger was taken, and ends it without a payload", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome, taken } = ask(near.dispatch, "a", { wantsAnswer: false, topic: "room" });
+      const { outcome, taken } = startTask(near.dispatch, "a", { wantsAnswer: false, topic: "room" });
       await taken;
       const { id, topic, wantsAnswer } = await worker.assigned.next();
       expect({ topic, wantsAnswer }).toEqual({ topic: "room", wantsAnswer: false });
@@ -476,22 +488,22 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("gives the tasks of a leaving worker to others, as the next attempt", async () => {
       await start();
       const first = await enter(far, ["a"], { capacity: 10 });
-      const asked = [];
+      const requested = [];
       for (let number = 0; number < 5; number += 1) {
-        asked.push(ask(near.dispatch, "a", { payload: bytes(String(number)) }));
+        requested.push(startTask(near.dispatch, "a", { payload: bytes(String(number)) }));
       }
       const tasks = [];
-      for (const _ of asked) tasks.push(await first.assigned.next());
+      for (const _ of requested) tasks.push(await first.assigned.next());
       first.registration.acknowledge(tasks[0]?.id ?? "");
       const second = await enter(near, ["a"], { capacity: 10 });
       first.registration.leave();
-      for (const _ of asked) {
+      for (const _ of requested) {
         const { attempt, id, payload } = await second.assigned.next();
         expect(attempt).toBe(2);
         expect(tasks.map((task) => task.id)).toContain(id);
         end(second, id, Buffer.from(payload).toString());
       }
-      for (const [position, { ends, outcome }] of asked.entries()) {
+      for (const [position, { ends, outcome }] of requested.entries()) {
         expect(await outcome).toEqual({ parts: [String(position)] });
         expect(ends()).toBe(1);
       }
@@ -503,7 +515,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const workers = [];
       for (let number = 0; number < 4; number += 1) workers.push(await enter(far, ["a"]));
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       for (let attempt = 1; attempt <= 3; attempt += 1) {
         const had = await whoHas(workers);
         expect(had.assigned.unread).toMatchObject([{ attempt }]);
@@ -518,7 +530,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("fails a task when no other worker is left after the first is lost", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       await worker.assigned.next();
       worker.registration.leave();
       expect(await outcome).toMatchObject({ code: "unavailable" });
@@ -528,7 +540,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("fails a call when its worker is lost after a part of the answer, and does not retry", async () => {
       await start();
       const [first, second] = [await enter(far, ["a"]), await enter(near, ["b"])];
-      const { outcome, parts } = ask(near.dispatch, "a");
+      const { outcome, parts } = startTask(near.dispatch, "a");
       const { id } = await first.assigned.next();
       first.registration.answer(id, bytes("1"), true);
       await parts.next();
@@ -542,13 +554,13 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("moves or returns waiting tasks when their worker leaves or drains", async () => {
       await start();
       const worker = await enter(far, ["a"]);
-      const runs = ask(near.dispatch, "a");
+      const runs = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
-      const waits = ask(near.dispatch, "a");
+      const waits = startTask(near.dispatch, "a");
       await waits.taken;
       worker.registration.drain();
       expect(await waits.outcome).toMatchObject({ code: "unavailable" });
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       end(worker, id, "done");
       expect(await runs.outcome).toEqual({ parts: ["done"] });
       await expectNothingLeft();
@@ -557,13 +569,13 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
     test("reassigns a task that is not acknowledged, and gives the silent worker none until it reports something", async () => {
       await start({ acknowledgeWithin: 300 });
       const silent = await enter(far, ["a"], { capacity: 10 });
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       const { id } = await silent.assigned.next();
       const other = await enter(far, ["a"]);
       expect(await silent.cancelled.next()).toBe(id);
       const again = await other.assigned.next();
       expect(again).toMatchObject({ id, attempt: 2 });
-      const next = ask(near.dispatch, "a");
+      const next = startTask(near.dispatch, "a");
       await next.taken;
       end(other, id, "done");
       expect(await outcome).toEqual({ parts: ["done"] });
@@ -572,7 +584,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       expect(silent.assigned.unread).toEqual([]);
 
       silent.registration.acknowledge(id);
-      const third = ask(near.dispatch, "a");
+      const third = startTask(near.dispatch, "a");
       end(silent, (await silent.assigned.next()).id, "here again");
       expect(await third.outcome).toEqual({ parts: ["here again"] });
       await expectNothingLeft();
@@ -595,7 +607,7 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       };
       for (const { dispatch } of nodes) {
         for (const [event, answer] of Object.entries(answers)) {
-          expect([event, await ask(dispatch, event).outcome]).toEqual([event, { parts: [answer] }]);
+          expect([event, await startTask(dispatch, event).outcome]).toEqual([event, { parts: [answer] }]);
         }
       }
     });
@@ -604,18 +616,18 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       await start();
       const registration = await enterEcho(far, ["a", "b"], {}, () => "specific");
       await enterEcho(near, ["*"], {}, () => "all");
-      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["specific"] });
+      expect(await startTask(near.dispatch, "a").outcome).toEqual({ parts: ["specific"] });
       registration.drain();
-      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["all"] });
+      expect(await startTask(near.dispatch, "a").outcome).toEqual({ parts: ["all"] });
     });
 
     test("keeps vhosts apart", async () => {
       await start();
       await enterEcho(far, ["*"], { vhost: "/one" }, () => "one");
       await enterEcho(near, ["*"], { vhost: "/one/two" }, () => "two");
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
-      expect(await ask(near.dispatch, "a", { vhost: "/one" }).outcome).toEqual({ parts: ["one"] });
-      expect(await ask(far.dispatch, "a", { vhost: "/one/two" }).outcome).toEqual({ parts: ["two"] });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(near.dispatch, "a", { vhost: "/one" }).outcome).toEqual({ parts: ["one"] });
+      expect(await startTask(far.dispatch, "a", { vhost: "/one/two" }).outcome).toEqual({ parts: ["two"] });
     });
 
     test("continues when a worker's connection or a caller throws", async () => {
@@ -631,46 +643,46 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
           },
         },
       );
-      near.dispatch.ask(requestOf("nobody"), {
+      near.dispatch.startTask(requestOf("nobody"), {
         onPart: () => {},
         onFailed: () => {
           throw new Error("a fault of the caller");
         },
       });
-      const lost = ask(near.dispatch, "a");
+      const lost = startTask(near.dispatch, "a");
       await lost.taken;
       registration.leave();
       expect(await lost.outcome).toMatchObject({ code: "unavailable" });
       await enterEcho(far, ["a"]);
-      expect(await ask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
+      expect(await startTask(near.dispatch, "a").outcome).toEqual({ parts: ["a"] });
       expect(nodes.flatMap(({ errors }) => errors).length).toBe(2);
     });
 
     test("fails the calls of a stopping node, and returns the tasks of its workers", async () => {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
-      const asked = Array.from({ length: 5 }, () => ask(near.dispatch, "a"));
-      for (const _ of asked) await worker.assigned.next();
+      const requested = Array.from({ length: 5 }, () => startTask(near.dispatch, "a"));
+      for (const _ of requested) await worker.assigned.next();
       await far.stop();
-      for (const { ends, outcome } of asked) {
+      for (const { ends, outcome } of requested) {
         expect(await outcome).toMatchObject({ code: "unavailable" });
         expect(ends()).toBe(1);
       }
       await expect(enter(far, ["a"])).rejects.toMatchObject({ code: "unavailable" });
-      expect(await ask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(far.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       await expectNothingLeft();
     });
 
     test("lets the workers of a draining node finish their tasks", async () => {
       await start();
       const worker = await enter(far, ["a"], { capacity: 10 });
-      const { outcome } = ask(near.dispatch, "a");
+      const { outcome } = startTask(near.dispatch, "a");
       const { id } = await worker.assigned.next();
       let drained = false;
       const draining = far.dispatch.drain().then(() => {
         drained = true;
       });
-      expect(await ask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+      expect(await startTask(near.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
       expect(drained).toBe(false);
       end(worker, id, "done");
       expect(await outcome).toEqual({ parts: ["done"] });
@@ -697,11 +709,11 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
         await addWorker(node);
         await addWorker(node);
       }
-      const asked = [];
+      const requested = [];
       for (let round = 0; round < 20; round += 1) {
         for (let number = 0; number < 15; number += 1) {
           const { dispatch } = nodes[number % nodes.length] ?? near;
-          asked.push(ask(dispatch, "a", { payload: bytes(String(asked.length)) }));
+          requested.push(startTask(dispatch, "a", { payload: bytes(String(requested.length)) }));
         }
         const [oldest] = workers;
         const node = nodes[round % nodes.length] ?? near;
@@ -712,13 +724,13 @@ export function dispatchContract(ofDriver: string, setUp: SetUp): void {
       // Tasks that a worker still holds end when it leaves.
       const last = await enterEcho(far, ["a"], { capacity: 1_000 });
       for (const { registration } of workers) registration.leave();
-      const outcomes = await Promise.all(asked.map(({ outcome }) => outcome));
+      const outcomes = await Promise.all(requested.map(({ outcome }) => outcome));
       last.leave();
       const answered = outcomes.filter((outcome, position) => outcome.parts[0] === String(position)).length;
       const refused = outcomes.filter((outcome) => "code" in outcome && outcome.code === "unavailable").length;
-      expect(answered + refused).toBe(asked.length);
-      expect(asked.every(({ ends }) => ends() === 1)).toBe(true);
-      expect(answered).toBeGreaterThan(asked.length / 2);
+      expect(answered + refused).toBe(requested.length);
+      expect(requested.every(({ ends }) => ends() === 1)).toBe(true);
+      expect(answered).toBeGreaterThan(requested.length / 2);
       await expectNothingLeft();
     });
   });

@@ -7,7 +7,7 @@ import { bearer, configuredKey, GrpcBackend, STATUS } from "../support/backends/
 import { cleanUp } from "../support/clean-up.js";
 import { startNode, type TestNode } from "../support/nodes/node.js";
 import { Queue } from "../support/queue.js";
-import { ask } from "../workers/support.js";
+import { startTask } from "../workers/support.js";
 
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
@@ -70,7 +70,7 @@ test("K6, A16: passes the caller's info as an object, and as the text in its tok
   const { worker } = make({ grpc });
   worker.on("info", (task, answer) => answer(JSON.stringify([task.info, task.infoJson])));
   await worker.start();
-  const { parts } = await ask(node.dispatch, "info", { info }).outcome;
+  const { parts } = await startTask(node.dispatch, "info", { info }).outcome;
   expect(JSON.parse(parts.join(""))).toEqual([{ id: 1724442618569203700, b: 1.1 }, info]);
 });
 

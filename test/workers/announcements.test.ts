@@ -1,6 +1,6 @@
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { startSharedBus } from "../support/nodes/shared-bus.js";
-import { ask, enter, enterEcho, startDispatch } from "./support.js";
+import { enter, enterEcho, startDispatch, startTask } from "./support.js";
 
 test("reads the patterns of other nodes in pages when it starts", async () => {
   const bus = await startSharedBus();
@@ -11,9 +11,9 @@ test("reads the patterns of other nodes in pages when it starts", async () => {
   }
   const near = await startDispatch(bus);
   for (const event of ["e0", "e499", "e500", "e599"]) {
-    expect(await ask(near.dispatch, event).outcome).toEqual({ parts: [event] });
+    expect(await startTask(near.dispatch, event).outcome).toEqual({ parts: [event] });
   }
-  expect(await ask(near.dispatch, "e600").outcome).toMatchObject({ code: "unavailable" });
+  expect(await startTask(near.dispatch, "e600").outcome).toMatchObject({ code: "unavailable" });
 });
 
 test("confirms a worker only when a node that missed a change has read it", async () => {
@@ -40,7 +40,7 @@ test("confirms a worker only when a node that missed a change has read it", asyn
   bus.loses = () => false;
   bus.publish(toNear, held);
   await entering;
-  const { outcome } = ask(near.dispatch, "a");
+  const { outcome } = startTask(near.dispatch, "a");
   missed.registration.answer((await missed.assigned.next()).id, Buffer.from("done"), false);
   expect(await outcome).toEqual({ parts: ["done"] });
 });

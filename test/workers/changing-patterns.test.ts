@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { cleanUp } from "../support/clean-up.js";
-import { ask, enterEcho, type Outcome, startLocalDispatch, type TestDispatch } from "./support.js";
+import { enterEcho, type Outcome, startLocalDispatch, startTask, type TestDispatch } from "./support.js";
 
 /** Returns expressions that match a long name, each after more than a turn of the event loop. */
 function costlyPatterns(set: string): readonly string[] {
@@ -32,7 +32,7 @@ test("refuses a task when patterns change repeatedly while its event is matched"
   let outcome: Outcome = { parts: [] };
   for (let number = 0; !isRefused(outcome); number += 1) {
     const event = `${"ab".repeat(100)}${number.toString(2).replaceAll("0", "a").replaceAll("1", "b")}`;
-    outcome = await ask(node.dispatch, event).outcome;
+    outcome = await startTask(node.dispatch, event).outcome;
     await setImmediate();
   }
   expect(outcome).toMatchObject({ message: expect.stringContaining("changed repeatedly") });

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
 import { matchSteps } from "../../src/access/patterns/match-steps.js";
 import { patternWeight } from "../../src/access/patterns/pattern.js";
-import { ask, enter, enterEcho, startLocalDispatch, type TestAsked } from "./support.js";
+import { enter, enterEcho, startLocalDispatch, startTask, type TestTask } from "./support.js";
 
 const EVENT = "ab".repeat(125);
 
@@ -17,7 +17,7 @@ function turnsFor(patterns: readonly string[]): number {
 }
 
 /** Counts the turns of the event loop until the task has ended. */
-async function turnsUntil({ outcome }: TestAsked): Promise<number> {
+async function turnsUntil({ outcome }: TestTask): Promise<number> {
   const ended = outcome.then(() => true);
   let turns = 0;
   while (!(await Promise.race([ended, setImmediate(false)]))) turns += 1;
@@ -25,10 +25,10 @@ async function turnsUntil({ outcome }: TestAsked): Promise<number> {
 }
 
 /** Gives a task to a worker that can leave, and adds workers with costly patterns afterwards. */
-async function startTask() {
+async function startLongMatch() {
   const node = await startLocalDispatch();
   const first = await enter(node, [EVENT]);
-  const task = ask(node.dispatch, EVENT);
+  const task = startTask(node.dispatch, EVENT);
   await first.assigned.next();
   const patterns = [...costlyPatterns("c"), ...costlyPatterns("d")];
   await enterEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
@@ -37,7 +37,7 @@ async function startTask() {
 }
 
 test("A15: matches a task's event with new patterns in slices when its worker is lost", async () => {
-  const { leave, task, turns } = await startTask();
+  const { leave, task, turns } = await startLongMatch();
   expect(turns).toBeGreaterThan(5);
   leave();
   expect(await turnsUntil(task)).toBeGreaterThanOrEqual(turns);
@@ -45,17 +45,17 @@ test("A15: matches a task's event with new patterns in slices when its worker is
 });
 
 test("A15: gives a task that is cancelled during matching to no worker", async () => {
-  const { leave, node, task } = await startTask();
+  const { leave, node, task } = await startLongMatch();
   leave();
-  task.asked.cancel();
-  const later = ask(node.dispatch, EVENT);
+  task.handle.cancel();
+  const later = startTask(node.dispatch, EVENT);
   // The later task is matched after the cancelled one.
   expect(await later.outcome).toEqual({ parts: ["attempt 1"] });
-  expect([task.ends(), node.dispatch.asked, node.errors]).toEqual([0, 0, []]);
+  expect([task.ends(), node.dispatch.requested, node.errors]).toEqual([0, 0, []]);
 });
 
 test("A15: refuses a task when the node stops during matching", async () => {
-  const { leave, node, task } = await startTask();
+  const { leave, node, task } = await startLongMatch();
   leave();
   await node.stop();
   expect(await task.outcome).toMatchObject({ code: "unavailable", message: "this node is stopping" });
@@ -67,6 +67,6 @@ test("A15: matches many events of short matches in shared slices", async () => {
   await enterEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });
   expect(turnsFor([pattern])).toBe(0);
   const events = Array.from({ length: 20 }, (_, number) => EVENT.slice(number));
-  const tasks = events.map((event) => ask(node.dispatch, event));
+  const tasks = events.map((event) => startTask(node.dispatch, event));
   expect(Math.max(...(await Promise.all(tasks.map(turnsUntil))))).toBeGreaterThanOrEqual(10);
 });

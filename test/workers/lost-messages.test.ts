@@ -1,13 +1,13 @@
 import { ManualClock } from "../support/manual-clock.js";
 import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import {
-  ask as askAt,
   type DispatchOptions,
   enter,
   startDispatch,
   startLocalDispatch,
-  type TestAsked,
+  startTask as startTaskAt,
   type TestDispatch,
+  type TestTask,
   whoHas,
 } from "./support.js";
 
@@ -45,8 +45,8 @@ async function start(options: DispatchOptions = {}): Promise<TestDispatch> {
   return starting;
 }
 
-function ask({ dispatch }: TestDispatch, event: string, milliseconds = 600_000): TestAsked {
-  return askAt(dispatch, event, { deadline: clock.now() + milliseconds });
+function startTask({ dispatch }: TestDispatch, event: string, milliseconds = 600_000): TestTask {
+  return startTaskAt(dispatch, event, { deadline: clock.now() + milliseconds });
 }
 
 function bytes(text: string): Uint8Array {
@@ -62,7 +62,7 @@ describe("a single node", () => {
   test("gives a task that is not acknowledged in 10 s to another worker, and leaves an acknowledged one alone", async () => {
     const node = await startLocalDispatch({ clock });
     const silent = await enter(node, ["a"]);
-    const { outcome } = ask(node, "a");
+    const { outcome } = startTask(node, "a");
     const { id } = await silent.assigned.next();
     const other = await enter(node, ["a"]);
     await pass(9_750);
@@ -82,7 +82,7 @@ describe("a single node", () => {
   test("keeps deadlines when the wall clock is set", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"]);
-    const [first, second] = [ask(node, "a", 30_000), ask(node, "a", 30_000)];
+    const [first, second] = [startTask(node, "a", 30_000), startTask(node, "a", 30_000)];
     const { deadline, id } = await worker.assigned.next();
     expect(deadline).toBe(clock.now() + 30_000);
     worker.registration.acknowledge(id);
@@ -99,12 +99,12 @@ describe("a single node", () => {
   test("fails a task that three workers in turn do not acknowledge", async () => {
     const node = await startLocalDispatch({ clock });
     const workers = [await enter(node, ["a"]), await enter(node, ["a"]), await enter(node, ["a"])];
-    const { outcome } = ask(node, "a");
+    const { outcome } = startTask(node, "a");
     await pass(31_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
     expect(workers.map(({ assigned }) => assigned.unread.length)).toEqual([1, 1, 1]);
     // None of the workers has acknowledged anything since.
-    const waits = ask(node, "a", 5_000);
+    const waits = startTask(node, "a", 5_000);
     await pass(TICK);
     await waits.taken;
     await pass(5_000);
@@ -128,35 +128,35 @@ describe("a single node", () => {
         },
       },
     );
-    const alone = ask(node, "b");
-    const shared = ask(node, "a");
+    const alone = startTask(node, "b");
+    const shared = startTask(node, "a");
     await arrive();
     const other = await enter(node, ["a"]);
-    const runs = ask(node, "a");
+    const runs = startTask(node, "a");
     other.registration.acknowledge((await other.assigned.next()).id);
     await pass(10_500);
     expect(await alone.outcome).toMatchObject({ code: "unavailable", message: 'no other worker handles event "b"' });
     expect(node.dispatch.waiting).toBe(1);
     late.acknowledge("");
-    expect(assigned).toEqual([alone.asked.taskId, shared.asked.taskId]);
-    other.registration.answer(runs.asked.taskId, bytes("done"), false);
-    expect((await other.assigned.next()).id).toBe(shared.asked.taskId);
+    expect(assigned).toEqual([alone.handle.taskId, shared.handle.taskId]);
+    other.registration.answer(runs.handle.taskId, bytes("done"), false);
+    expect((await other.assigned.next()).id).toBe(shared.handle.taskId);
   });
 
   test("leaves no timer behind when a task ends in any way", async () => {
     const node = await startLocalDispatch({ clock });
     const worker = await enter(node, ["a"], { capacity: 10 });
-    const answered = ask(node, "a");
-    const cancelled = ask(node, "a");
-    ask(node, "nobody");
-    ask(node, "a").asked.cancel();
+    const answered = startTask(node, "a");
+    const cancelled = startTask(node, "a");
+    startTask(node, "nobody");
+    startTask(node, "a").handle.cancel();
     const { id } = await worker.assigned.next();
     worker.registration.answer(id, bytes("done"), false);
     await answered.outcome;
-    cancelled.asked.cancel();
+    cancelled.handle.cancel();
     await pass(TICK);
     expect(clock.timers).toBe(0);
-    expect([node.dispatch.asked, node.dispatch.working, node.dispatch.waiting]).toEqual([0, 0, 0]);
+    expect([node.dispatch.requested, node.dispatch.working, node.dispatch.waiting]).toEqual([0, 0, 0]);
   });
 });
 
@@ -172,7 +172,7 @@ describe("lost messages", () => {
   /** Delivers the first part of a task's answer, and loses the second. */
   async function loseSecondPart(more: boolean) {
     const worker = await enter(far, ["a"]);
-    const { outcome, parts } = ask(near, "a");
+    const { outcome, parts } = startTask(near, "a");
     const { id } = await worker.assigned.next();
     worker.registration.answer(id, bytes("0"), true);
     await parts.next();
@@ -187,7 +187,7 @@ describe("lost messages", () => {
     const worker = await enter(far, ["a"]);
     let lost = 0;
     bus.loses = (subject) => isWord(subject) && lost++ === 0;
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     await pass(1_250);
     expect(worker.assigned.unread).toMatchObject([{ attempt: 2 }]);
     worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
@@ -197,18 +197,18 @@ describe("lost messages", () => {
   test("fails a task after three lost offers", async () => {
     const worker = await enter(far, ["a"]);
     bus.loses = isWord;
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     await pass(4_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
     expect(worker.assigned.unread).toEqual([]);
-    expect(near.dispatch.asked).toBe(0);
+    expect(near.dispatch.requested).toBe(0);
   });
 
   test("offers a task to single nodes after an offer to a group was lost", async () => {
     const third = await start();
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     bus.loses = (subject) => subject.startsWith("work.");
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     await pass(1_250);
     const has = workers.find(({ assigned }) => assigned.unread.length > 0);
     has?.registration.answer((await has.assigned.next()).id, bytes("done"), false);
@@ -218,7 +218,7 @@ describe("lost messages", () => {
   test("leaves a task with its worker when the report of taking it is lost and it is offered again", async () => {
     const first = await enter(far, ["a"]);
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    const { ends, outcome } = ask(near, "a");
+    const { ends, outcome } = startTask(near, "a");
     const { id } = await first.assigned.next();
     const second = await enter(far, ["a"]);
     await pass(1_250);
@@ -236,7 +236,7 @@ describe("lost messages", () => {
     await arrive();
     // The first offer goes to a node directly, as always for large tasks.
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    const { outcome } = askAt(near.dispatch, "a", { payload: new Uint8Array(100_000), deadline: 600_000 });
+    const { outcome } = startTaskAt(near.dispatch, "a", { payload: new Uint8Array(100_000), deadline: 600_000 });
     await arrive();
     const first = workers.find(({ assigned }) => assigned.unread.length > 0);
     const { id } = (await first?.assigned.next()) ?? { id: "" };
@@ -258,7 +258,7 @@ describe("lost messages", () => {
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     await arrive();
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
-    const { ends, outcome } = ask(near, "a");
+    const { ends, outcome } = startTask(near, "a");
     await arrive();
     const first = await whoHas(workers);
     const { id } = await first.assigned.next();
@@ -279,7 +279,7 @@ describe("lost messages", () => {
 
   test("checks a task whose answer was lost, and gives it to another worker", async () => {
     const first = await enter(far, ["a"]);
-    const { outcome, taken } = ask(near, "a");
+    const { outcome, taken } = startTask(near, "a");
     const { id } = await first.assigned.next();
     await pass(TICK);
     await taken;
@@ -319,13 +319,13 @@ describe("lost messages", () => {
 
   test("cancels a task at its deadline when the cancellation was lost", async () => {
     const worker = await enter(far, ["a"]);
-    const { asked, taken } = ask(near, "a", 5_000);
+    const { handle, taken } = startTask(near, "a", 5_000);
     const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
     await pass(TICK);
     await taken;
     bus.loses = isWord;
-    asked.cancel();
+    handle.cancel();
     await arrive();
     bus.loses = () => false;
     await pass(4_000);
@@ -337,7 +337,7 @@ describe("lost messages", () => {
 
   test("leaves a slow worker alone, however often its task is checked", async () => {
     const worker = await enter(far, ["a"]);
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
     await pass(60_000);
@@ -350,10 +350,10 @@ describe("lost messages", () => {
     const entering = enter(far, ["a"]);
     await pass(2_000);
     const worker = await entering;
-    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+    expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
     bus.loses = () => false;
     await pass(2_500);
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
 
@@ -362,7 +362,7 @@ describe("lost messages", () => {
     await arrive();
     bus.loses = () => false;
     // The node itself reports that it has no worker.
-    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+    expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
   test("notices a lost change of a node's workers by the next change", async () => {
@@ -373,7 +373,7 @@ describe("lost messages", () => {
     const worker = await entering;
     await enter(far, ["b"]);
     await arrive();
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });
@@ -383,7 +383,7 @@ describe("lost messages", () => {
     const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
     bus.loses = (subject) => subject === "all";
     for (const { registration } of workers) registration.drain();
-    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+    expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
   test("fails a task at once when a node has left without notice, as the bus reports it", async () => {
@@ -391,7 +391,7 @@ describe("lost messages", () => {
     bus.loses = (subject) => subject === "all";
     await far.stop();
     expect(near.member.nodes.size).toBe(2);
-    expect(await ask(near, "a").outcome).toMatchObject({ code: "unavailable" });
+    expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
   test("reports invalid bytes on the bus once, and continues", async () => {
@@ -410,7 +410,7 @@ describe("lost messages", () => {
     bus.publish(`tasks.${node}`, Buffer.concat([head, Buffer.alloc(8, 255)]));
     await arrive();
     expect(far.errors).toEqual(["ignored an invalid message about tasks"]);
-    const { outcome } = ask(near, "a");
+    const { outcome } = startTask(near, "a");
     worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
     expect(await outcome).toEqual({ parts: ["done"] });
   });

@@ -7,13 +7,13 @@ import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { knowsNodes } from "../support/nodes/knows-nodes.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import {
-  ask,
   enter,
   enterEcho,
   startDispatch,
   startNatsDispatches,
-  type TestAsked,
+  startTask,
   type TestDispatch,
+  type TestTask,
   whoHas,
 } from "./support.js";
 
@@ -34,15 +34,15 @@ function assignedLines({ lines }: SourceProcess): readonly string[] {
 }
 
 /** Makes calls, and resolves when the process has taken all of them. */
-async function askProcess({ dispatch }: TestDispatch, process: SourceProcess, count: number): Promise<TestAsked[]> {
-  const asked = Array.from({ length: count }, () => ask(dispatch, "work"));
-  await Promise.all(asked.map(({ taken }) => taken));
+async function startTasksAt({ dispatch }: TestDispatch, process: SourceProcess, count: number): Promise<TestTask[]> {
+  const requested = Array.from({ length: count }, () => startTask(dispatch, "work"));
+  await Promise.all(requested.map(({ taken }) => taken));
   while (assignedLines(process).length < count) await process.printed(/^assigned /, process.lines.length);
-  return asked;
+  return requested;
 }
 
-async function expectAllAnswered(asked: readonly TestAsked[], answer: string): Promise<void> {
-  for (const { ends, outcome } of asked) {
+async function expectAllAnswered(requested: readonly TestTask[], answer: string): Promise<void> {
+  for (const { ends, outcome } of requested) {
     expect(await outcome).toEqual({ parts: [answer] });
     expect(ends()).toBe(1);
   }
@@ -53,7 +53,7 @@ test("gives the 100 tasks of a killed node to others within 4 s, as second attem
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
   const killed = await startProcess(server, "killed", near);
-  const asked = await askProcess(near, killed, TASKS);
+  const requested = await startTasksAt(near, killed, TASKS);
   const attempts: number[] = [];
   await enterEcho(near, ["work"], { capacity: 10 }, ({ attempt }) => {
     attempts.push(attempt);
@@ -62,10 +62,10 @@ test("gives the 100 tasks of a killed node to others within 4 s, as second attem
 
   const began = Date.now();
   killed.child.kill("SIGKILL");
-  await expectAllAnswered(asked, "second");
+  await expectAllAnswered(requested, "second");
   expect(Date.now() - began).toBeLessThan(4_000 * LOAD);
-  expect(attempts).toEqual(asked.map(() => 2));
-  expect([near.dispatch.asked, near.dispatch.working, near.dispatch.waiting]).toEqual([0, 0, 0]);
+  expect(attempts).toEqual(requested.map(() => 2));
+  expect([near.dispatch.requested, near.dispatch.working, near.dispatch.waiting]).toEqual([0, 0, 0]);
 });
 
 test("fails all tasks when the only node with workers is killed", async () => {
@@ -73,10 +73,10 @@ test("fails all tasks when the only node with workers is killed", async () => {
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
   const killed = await startProcess(server, "killed", near);
-  const asked = await askProcess(near, killed, TASKS);
+  const requested = await startTasksAt(near, killed, TASKS);
   killed.child.kill("SIGKILL");
-  for (const { outcome } of asked) expect(await outcome).toMatchObject({ code: "unavailable" });
-  expect(near.dispatch.asked).toBe(0);
+  for (const { outcome } of requested) expect(await outcome).toMatchObject({ code: "unavailable" });
+  expect(near.dispatch.requested).toBe(0);
 });
 
 test("gives the 100 tasks of a frozen node to others, and ignores its answers when it resumes", async () => {
@@ -84,18 +84,18 @@ test("gives the 100 tasks of a frozen node to others, and ignores its answers wh
   const [near] = await startNatsDispatches(server.url, 1);
   if (near === undefined) throw new Error("no node");
   const frozen = await startProcess(server, "frozen", near);
-  const asked = await askProcess(near, frozen, TASKS);
+  const requested = await startTasksAt(near, frozen, TASKS);
   frozen.child.kill("SIGSTOP");
   await enterEcho(near, ["work"], { capacity: 10 }, () => "second");
-  await expectAllAnswered(asked, "second");
+  await expectAllAnswered(requested, "second");
 
   frozen.child.stdin?.write("answer\n");
   frozen.child.kill("SIGCONT");
   // The frozen node takes part again: an event without a worker is refused.
-  frozen.child.stdin?.write("ask nobody\n");
+  frozen.child.stdin?.write("call nobody\n");
   await frozen.printed(/^refused unavailable$/);
-  expect(asked.every(({ ends }) => ends() === 1)).toBe(true);
-  expect(near.dispatch.asked).toBe(0);
+  expect(requested.every(({ ends }) => ends() === 1)).toBe(true);
+  expect(near.dispatch.requested).toBe(0);
   expect(near.errors).toEqual([]);
 });
 
@@ -106,8 +106,8 @@ test("offers the tasks that a frozen node does not take in time to other nodes",
   const frozen = await startProcess(server, "frozen", near, far);
   await enterEcho(far, ["work"], { capacity: 100 }, () => "far");
   frozen.child.kill("SIGSTOP");
-  const asked = Array.from({ length: 50 }, () => ask(near.dispatch, "work"));
-  await expectAllAnswered(asked, "far");
+  const requested = Array.from({ length: 50 }, () => startTask(near.dispatch, "work"));
+  await expectAllAnswered(requested, "far");
 });
 
 test("cancels the calls of a killed node at their workers, and executes its triggers", async () => {
@@ -117,7 +117,7 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   const caller = await startProcess(server, "caller", far);
   const worker = await enter(far, ["other"], { capacity: 10 });
   const waits = await enter(far, ["waits"]);
-  caller.child.stdin?.write("ask other\ntrigger other\nask waits\nask waits\ntrigger waits\n");
+  caller.child.stdin?.write("call other\ntrigger other\ncall waits\ncall waits\ntrigger waits\n");
   const tasks = [await worker.assigned.next(), await worker.assigned.next()];
   const first = await waits.assigned.next();
   while (far.dispatch.waiting < 2) await new Promise(setImmediate);
@@ -141,7 +141,7 @@ test("offers the tasks of a frozen calling node again when it resumes", async ()
   const caller = await startProcess(server, "caller", far);
   const first = await enter(far, ["other"]);
   const second = await enter(far, ["other"]);
-  caller.child.stdin?.write("ask other\n");
+  caller.child.stdin?.write("call other\n");
   const workers = [first, second];
   const had = await whoHas(workers);
   const { id } = await had.assigned.next();
@@ -165,16 +165,16 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   await Promise.all([near, far].map(({ member }) => knowsNodes(member, 2)));
   const worker = await enter(far, ["far"], { capacity: 10 });
   await enterEcho(near, ["near"]);
-  const kept = ask(near.dispatch, "far");
-  const lost = ask(near.dispatch, "far");
+  const kept = startTask(near.dispatch, "far");
+  const lost = startTask(near.dispatch, "far");
   const ids = [(await worker.assigned.next()).id, (await worker.assigned.next()).id];
   await Promise.all([kept.taken, lost.taken]);
 
   proxy.shut();
   await downs.next();
-  expect(await ask(near.dispatch, "near").outcome).toEqual({ parts: ["near"] });
+  expect(await startTask(near.dispatch, "near").outcome).toEqual({ parts: ["near"] });
   const began = Date.now();
-  expect(await ask(near.dispatch, "far").outcome).toMatchObject({
+  expect(await startTask(near.dispatch, "far").outcome).toMatchObject({
     code: "unavailable",
     message: expect.stringContaining("reachable worker"),
   });
@@ -188,10 +188,10 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   worker.registration.answer(ids[0] ?? "", Buffer.from("kept"), false);
   expect(await kept.outcome).toEqual({ parts: ["kept"] });
   const again = await worker.assigned.next();
-  expect(again).toMatchObject({ id: lost.asked.taskId, attempt: 2 });
+  expect(again).toMatchObject({ id: lost.handle.taskId, attempt: 2 });
   worker.registration.answer(again.id, Buffer.from("again"), false);
   expect(await lost.outcome).toEqual({ parts: ["again"] });
-  expect([near.dispatch.asked, far.dispatch.working]).toEqual([0, 0]);
+  expect([near.dispatch.requested, far.dispatch.working]).toEqual([0, 0]);
 });
 
 test("gives a worker tasks from all nodes of a three-server cluster after its registration", async () => {
@@ -202,16 +202,16 @@ test("gives a worker tasks from all nodes of a three-server cluster after its re
   for (const node of nodes) {
     for (const { dispatch } of nodes) {
       const registration = await enterEcho(node, ["a"], {}, () => node.member.node);
-      expect(await ask(dispatch, "a").outcome).toEqual({ parts: [node.member.node] });
+      expect(await startTask(dispatch, "a").outcome).toEqual({ parts: [node.member.node] });
       registration.leave();
     }
   }
   for (const node of nodes) await enterEcho(node, ["a"]);
-  const asked = Array.from({ length: 300 }, (_, number) => ask(nodes[number % 3]?.dispatch ?? never(), "a"));
-  await expectAllAnswered(asked, "a");
+  const requested = Array.from({ length: 300 }, (_, number) => startTask(nodes[number % 3]?.dispatch ?? never(), "a"));
+  await expectAllAnswered(requested, "a");
 
   await servers[2]?.kill();
-  const after = Array.from({ length: 50 }, () => ask(nodes[0]?.dispatch ?? never(), "a"));
+  const after = Array.from({ length: 50 }, () => startTask(nodes[0]?.dispatch ?? never(), "a"));
   await expectAllAnswered(after, "a");
 });
 

@@ -109,8 +109,8 @@ export type Outcome =
   | { readonly parts: readonly string[] }
   | { readonly parts: readonly string[]; readonly code: ErrorCode; readonly message: string };
 
-export interface TestAsked {
-  readonly asked: CallHandle;
+export interface TestTask {
+  readonly handle: CallHandle;
   readonly outcome: Promise<Outcome>;
   /** Parts of the answer, in the order received. */
   readonly parts: Queue<string>;
@@ -139,7 +139,7 @@ export function requestOf(event: string, fields: Partial<TaskRequest> = {}): Tas
   };
 }
 
-export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskRequest> = {}): TestAsked {
+export function startTask(dispatch: Dispatch, event: string, fields: Partial<TaskRequest> = {}): TestTask {
   const parts = new Queue<string>();
   const all: string[] = [];
   let ends = 0;
@@ -148,7 +148,7 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
   const { promise: outcome, resolve: settle } = withResolvers<Outcome>();
   const { promise: taken, resolve: take } = withResolvers<void>();
   const { promise: assigned, resolve: assign } = withResolvers<void>();
-  const asked = dispatch.ask(requestOf(event, fields), {
+  const handle = dispatch.startTask(requestOf(event, fields), {
     onTaken: () => {
       takes += 1;
       take();
@@ -171,7 +171,7 @@ export function ask(dispatch: Dispatch, event: string, fields: Partial<TaskReque
     },
   });
   return {
-    asked,
+    handle,
     outcome,
     parts,
     taken,

@@ -50,7 +50,7 @@ function startCall(
     throw new CarillonError("invalid_argument", `timeout: expected 1 to ${MAX_TIMEOUT} milliseconds, got ${timeout}`);
   }
   const task = { event, payload, timeout, principal, topic: "", wantsAnswer: true };
-  context.calls.ask(client.session, toTaskRequest(client, context, task), {
+  context.calls.start(client.session, toTaskRequest(client, context, task), {
     onTaken: () => {},
     onPart: (part, more) => {
       reply({ ok: true, result: { kind: "part", payload: part, more } });

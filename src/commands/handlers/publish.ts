@@ -5,7 +5,7 @@ import type { PublishCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
 import { applyChanges, callHook } from "../hooks.js";
 import { checkCall } from "./call.js";
-import { startTask } from "./trigger.js";
+import { startTrigger } from "./trigger.js";
 
 /**
  * Publishes a message. Answers when the broker has confirmed it and a triggered task waits for a worker or has one. If the
@@ -73,7 +73,7 @@ async function checkTrigger({ topics, trigger: event }: PublishCommand, client: 
 async function trigger({ payload, topics, trigger: event }: PublishCommand, client: Client, context: CommandContext) {
   const [topic = ""] = topics;
   try {
-    await startTask(client, { event, payload, topic }, context);
+    await startTrigger(client, { event, payload, topic }, context);
   } catch (error) {
     const { code, message } = CarillonError.from(error);
     throw new CarillonError(code, `published, but ${message}`);

@@ -12,7 +12,7 @@ export async function trigger(command: TriggerCommand, client: Client, context: 
   const { event, payload } = command;
   await prepareRights(client, ["call"], [event]);
   checkCall(client, event, "event");
-  await startTask(client, { event, payload, topic: "" }, context);
+  await startTrigger(client, { event, payload, topic: "" }, context);
   reply({ ok: true });
 }
 
@@ -20,7 +20,7 @@ export async function trigger(command: TriggerCommand, client: Client, context: 
  * Starts a task. Resolves when the task waits for a worker or has one. A later failure is logged.
  * @throws CarillonError unavailable, resource_exhausted
  */
-export function startTask(
+export function startTrigger(
   client: Client,
   task: Pick<TaskRequest, "event" | "payload" | "topic">,
   context: CommandContext,
@@ -41,7 +41,7 @@ export function startTask(
     },
   };
   try {
-    context.calls.ask(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), caller);
+    context.calls.start(client.session, toTaskRequest(client, context, { ...task, wantsAnswer: false }), caller);
   } catch (error) {
     // The connection has reached its limit of tasks.
     reject(CarillonError.from(error));

@@ -44,12 +44,12 @@ export class Calls {
    * Starts a task. After the session has ended, the caller of a call receives nothing.
    * @throws CarillonError resource_exhausted: the session has reached its limit
    */
-  ask(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onAssigned">>): void {
+  start(session: Session, request: TaskRequest, caller: Required<Omit<Caller, "onAssigned">>): void {
     this.checkLimit(session);
     const pending = this.#pending.get(session) ?? new Map<CallHandle, boolean>();
     this.#pending.set(session, pending);
     const isListening = (): boolean => session.open || !request.wantsAnswer;
-    const handle = this.#dispatch.ask(request, {
+    const handle = this.#dispatch.startTask(request, {
       onTaken: () => {
         if (isListening()) caller.onTaken();
       },

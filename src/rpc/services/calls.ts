@@ -42,7 +42,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
 
   async call(request: CallRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_LARGE);
-    const unwatch = this.#ask(request, call, answer);
+    const unwatch = this.#startCall(request, call, answer);
     try {
       return { parts: await answer.readAll() };
     } finally {
@@ -52,7 +52,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
 
   async *callParts(request: CallPartsRequest, call: RpcCall) {
     const answer = new CallAnswer(MAX_ANSWER, TOO_SLOW);
-    const unwatch = this.#ask(request, call, answer);
+    const unwatch = this.#startCall(request, call, answer);
     try {
       for await (const payload of answer.each()) yield { payload };
     } finally {
@@ -67,7 +67,7 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
     const task = readTaskRequest(request, call, false, clock.now());
     const { promise: accepted, reject, resolve } = withResolvers<void>();
     let isAccepted = false;
-    const handle = dispatch.ask(task, {
+    const handle = dispatch.startTask(task, {
       onTaken: () => {
         isAccepted = true;
         resolve();
@@ -93,9 +93,9 @@ export class CallImplementation implements ImplementationOf<typeof CallService> 
   }
 
   /** Starts a call. @returns stops watching the caller, once the call has ended */
-  #ask(request: CallRequest | CallPartsRequest, call: RpcCall, answer: CallAnswer): () => void {
+  #startCall(request: CallRequest | CallPartsRequest, call: RpcCall, answer: CallAnswer): () => void {
     const { clock, dispatch } = this.#options;
-    answer.begin(dispatch.ask(readTaskRequest(request, call, true, clock.now()), answer));
+    answer.begin(dispatch.startTask(readTaskRequest(request, call, true, clock.now()), answer));
     return this.#watchCaller(call, (reason) => {
       answer.cancel(reason);
     });

@@ -68,7 +68,7 @@ export function createReadings(context: ReadingsContext): Readings {
     lostMessages: () => cluster.lostMessages,
     storeUp: () => store.up,
     workers: () => dispatch.workers,
-    tasks: () => ({ asked: dispatch.asked, waiting: dispatch.waiting, working: dispatch.working }),
+    tasks: () => ({ requested: dispatch.requested, waiting: dispatch.waiting, working: dispatch.working }),
     hookCalls: () => hookCounts.all(),
     hookSeconds: () => hookCounts.seconds(),
     hookBreakers: () => countOpenBreakers(vhosts.all),

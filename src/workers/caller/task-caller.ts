@@ -10,7 +10,7 @@ import { TaskWatchdog } from "./task-watchdog.js";
 
 export interface TaskCallerOptions extends TaskOffersOptions {
   /** Bound on the tasks of each vhost. */
-  readonly asked: Amount;
+  readonly requested: Amount;
   /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
@@ -33,7 +33,7 @@ export class TaskCaller {
 
   constructor(options: TaskCallerOptions) {
     this.#options = options;
-    this.#budget = new Budget(options.asked);
+    this.#budget = new Budget(options.requested);
     this.#offers = new TaskOffers(options, (task, { code, message }) => {
       this.#giveUp(task, code, message);
     });
@@ -55,11 +55,11 @@ export class TaskCaller {
   }
 
   /** Number of tasks that have not ended. */
-  get asked(): number {
+  get requested(): number {
     return this.#tasks.size;
   }
 
-  ask(request: TaskRequest, caller: Caller): CallHandle {
+  start(request: TaskRequest, caller: Caller): CallHandle {
     this.#count += 1;
     const task = new OutgoingTask(
       this.#options.node,

@@ -131,7 +131,7 @@ test("K4: ends a call that is not answered in time with DEADLINE_EXCEEDED, and c
   const cancelled: string[] = [];
   for (const _ of ids) cancelled.push(await worker.cancelled());
   expect(cancelled.toSorted()).toEqual(ids.toSorted());
-  expect(node.node.dispatch.asked).toBe(0);
+  expect(node.node.dispatch.requested).toBe(0);
 });
 
 test("K4: gives the task the deadline of a gRPC or Connect call", async () => {
@@ -207,7 +207,7 @@ test("K4: cancels the task when the caller disconnects, for every method", async
   let lastId = "";
   expect(await code).toBe(CANCELLED);
   expect(await worker.cancelled()).toBe(lastId);
-  expect(node.node.dispatch.asked).toBe(0);
+  expect(node.node.dispatch.requested).toBe(0);
 });
 
 test("K4, O6: fails a call whose complete answer is too large, and cancels its task", async () => {

@@ -5,7 +5,7 @@ import { STATUS } from "../../support/backends/backend.js";
 import { callersOf } from "../../support/backends/mounts.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { runSource } from "../../support/nodes/source-process.js";
-import { ask } from "../../workers/support.js";
+import { startTask } from "../../workers/support.js";
 import { bearer, TestKeys } from "../support/keys.js";
 import { startWorkNode } from "../support/work-node.js";
 import { startWorker, WorkStream } from "../support/work-stream.js";
@@ -18,10 +18,10 @@ test("K1: welcomes a worker after its hello, sends it a complete task, and takes
   const worker = await startWorker(grpc, { events: ["chat/*"] });
   const deadline = Date.now() + 60_000;
   const info = '{ "deep":{"list":[1]}, "id":1724442618569203714 }';
-  const { asked, outcome } = ask(node.dispatch, "chat/say", { topic: "room", deadline, info });
+  const { handle, outcome } = startTask(node.dispatch, "chat/say", { topic: "room", deadline, info });
   const task = await worker.task();
   expect(task).toMatchObject({
-    id: asked.taskId,
+    id: handle.taskId,
     event: "chat/say",
     topic: "room",
     connectionId: "c1",
@@ -141,7 +141,7 @@ test("K2: passes a worker's failure to the caller, with unknown codes as interna
     ["", "internal"],
     ["toString", "internal"],
   ] as const) {
-    const { outcome } = ask(node.dispatch, "a");
+    const { outcome } = startTask(node.dispatch, "a");
     const { id: taskId } = await worker.task();
     worker.say({ case: "fail", value: { taskId, code, message: "x".repeat(2_000) } });
     expect(await outcome).toEqual({ parts: [], code: expected, message: `${"x".repeat(1_023)}…` });
@@ -152,7 +152,7 @@ test("K2: assigns a worker as many tasks as its capacity, 1 by default", async (
   const { grpc, node } = await startWorkNode();
   const one = await startWorker(grpc, { events: ["one"] });
   const three = await startWorker(grpc, { events: ["three"], capacity: 3 });
-  for (const event of ["one", "three"]) for (let n = 0; n < 5; n += 1) ask(node.dispatch, event);
+  for (const event of ["one", "three"]) for (let n = 0; n < 5; n += 1) startTask(node.dispatch, event);
   const first = await one.task();
   for (let n = 0; n < 3; n += 1) await three.task();
   // Two answers are the sentinel: two more tasks only follow after them.
@@ -166,12 +166,12 @@ test("K2: assigns a worker as many tasks as its capacity, 1 by default", async (
 test("K2: sends a cancellation to the worker, and ignores later messages about the task", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"] });
-  const { asked, ends } = ask(node.dispatch, "a");
+  const { handle, ends } = startTask(node.dispatch, "a");
   const { id } = await worker.task();
-  asked.cancel();
+  handle.cancel();
   expect(await worker.cancelled()).toBe(id);
   worker.answer(id, "late");
-  const next = ask(node.dispatch, "a");
+  const next = startTask(node.dispatch, "a");
   worker.answer((await worker.task()).id, "next");
   expect(await next.outcome).toEqual({ parts: ["next"] });
   expect(ends()).toBe(0);
@@ -180,7 +180,7 @@ test("K2: sends a cancellation to the worker, and ignores later messages about t
 test("K2: cancels a task that is not acknowledged in time, and assigns it to another worker", async () => {
   const { grpc, node } = await startWorkNode({ acknowledgeWithin: 3_000 });
   const deaf = await startWorker(grpc, { events: ["a"] });
-  const { outcome } = ask(node.dispatch, "a");
+  const { outcome } = startTask(node.dispatch, "a");
   const { id } = await deaf.task();
   const other = await startWorker(grpc, { events: ["a"] });
   const again = await other.task();
@@ -196,7 +196,7 @@ test.each([
 ])("K2: assigns a worker's tasks to others when its stream %s", async (_, end) => {
   const { grpc, node } = await startWorkNode();
   const lost = await startWorker(grpc, { events: ["a"], capacity: 10 });
-  const asked = Array.from({ length: 5 }, () => ask(node.dispatch, "a"));
+  const requested = Array.from({ length: 5 }, () => startTask(node.dispatch, "a"));
   for (let n = 0; n < 5; n += 1) lost.say({ case: "acknowledge", value: { taskId: (await lost.task()).id } });
   const other = await startWorker(grpc, { events: ["a"], capacity: 10 });
   end(lost);
@@ -205,14 +205,14 @@ test.each([
     expect(attempt).toBe(2);
     other.answer(id, "done");
   }
-  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: ["done"] });
+  for (const { outcome } of requested) expect(await outcome).toEqual({ parts: ["done"] });
 });
 
 test("K2: assigns the acknowledged tasks of a failed worker to another", async () => {
   const { grpc, node } = await startWorkNode({ keepalive: { time: 5_000, timeout: 5_000 } });
   const frozen = runSource(join(__dirname, "../../e2e/programs/worker.ts"), [grpc, "10", "stuck"]);
   await frozen.printed(/^ready$/);
-  const { outcome } = ask(node.dispatch, "work");
+  const { outcome } = startTask(node.dispatch, "work");
   await frozen.printed(/^took 1$/);
   frozen.child.kill("SIGSTOP");
   const other = await startWorker(grpc, { events: ["work"] });
@@ -224,12 +224,12 @@ test("K2: assigns the acknowledged tasks of a failed worker to another", async (
 test("K3: sends no new tasks to a draining worker, and ends its stream with OK when the current ones have ended", async () => {
   const { grpc, node } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"], capacity: 10 });
-  const { outcome, parts } = ask(node.dispatch, "a");
+  const { outcome, parts } = startTask(node.dispatch, "a");
   const { id } = await worker.task();
   worker.say({ case: "drain", value: {} });
   worker.answer(id, "more", true);
   expect(await parts.next()).toBe("more");
-  expect(await ask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+  expect(await startTask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
   worker.answer(id, "last");
   expect(await outcome).toEqual({ parts: ["more", "last"] });
   expect(await worker.ended).toEqual({ status: STATUS.ok, message: "OK" });
@@ -240,7 +240,7 @@ test("K3: ends each worker's stream after its tasks when the node drains", async
   const { grpc, node, workers } = await startWorkNode();
   const idle = await startWorker(grpc, { events: ["b"] });
   const busy = await startWorker(grpc, { events: ["a"] });
-  const { outcome } = ask(node.dispatch, "a");
+  const { outcome } = startTask(node.dispatch, "a");
   const { id } = await busy.task();
   const drained = node.dispatch.drain();
   workers.drain();
@@ -257,7 +257,7 @@ test("K3: ends each worker's stream after its tasks when the node drains", async
 test("K2: ends streams and fails the callers when the node stops", async () => {
   const { grpc, node, workers } = await startWorkNode();
   const worker = await startWorker(grpc, { events: ["a"] });
-  const { outcome } = ask(node.dispatch, "a");
+  const { outcome } = startTask(node.dispatch, "a");
   await worker.task();
   node.dispatch.stop();
   workers.stop();
@@ -286,7 +286,7 @@ test("K1: limits a key to events of its own patterns, and ends the stream when t
 
   const scoped = await startWorker(grpc, { events: ["orders.*", "orders.42", "chat/say"] }, bearer("scoped"));
   const all = await startWorker(grpc, { events: ["*"] }, bearer("all"));
-  const { outcome } = ask(node.dispatch, "orders.42");
+  const { outcome } = startTask(node.dispatch, "orders.42");
   await scoped.task();
   keys.keep("all");
   expect(await scoped.ended).toMatchObject({ status: STATUS.unauthenticated });
@@ -300,8 +300,8 @@ test("K1: sends no tasks to workers of another vhost", async () => {
   const keys = new TestKeys({ here: { actions: ["*"] }, there: { actions: ["*"], vhost: "/there" } });
   const { grpc, node } = await startWorkNode({ directory: keys.keyring });
   const there = await startWorker(grpc, { events: ["*"] }, bearer("there"));
-  expect(await ask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
-  const { outcome } = ask(node.dispatch, "b", { vhost: "/there" });
+  expect(await startTask(node.dispatch, "a").outcome).toMatchObject({ code: "unavailable" });
+  const { outcome } = startTask(node.dispatch, "b", { vhost: "/there" });
   const { event, id } = await there.task();
   there.answer(id, event);
   expect(await outcome).toEqual({ parts: ["b"] });
@@ -314,17 +314,17 @@ test("K2, O6: queues no more than its capacity for a worker that does not read, 
   const payload = Buffer.alloc(64 << 10);
   const received = new Set<string>();
   for (let round = 0; round < 50; round += 1) {
-    const asked = Array.from({ length: 100 }, () => ask(node.dispatch, "a", { payload }));
+    const requested = Array.from({ length: 100 }, () => startTask(node.dispatch, "a", { payload }));
     await new Promise(setImmediate);
     // The worker acknowledges tasks that it has not read, so it is assigned more.
-    for (const { asked: one } of asked.slice(0, 50)) worker.answer(one.taskId, "");
-    for (const { outcome } of asked.slice(0, 50)) await outcome;
-    for (const { asked: one } of asked.slice(50)) one.cancel();
+    for (const { handle } of requested.slice(0, 50)) worker.answer(handle.taskId, "");
+    for (const { outcome } of requested.slice(0, 50)) await outcome;
+    for (const { handle } of requested.slice(50)) handle.cancel();
   }
-  const last = ask(node.dispatch, "a");
+  const last = startTask(node.dispatch, "a");
   worker.resume();
   const cancelled = new Set<string>();
-  while (!received.has(last.asked.taskId)) {
+  while (!received.has(last.handle.taskId)) {
     const next = await worker.any();
     if (next.case === "task") received.add(next.value.id);
     if (next.case === "cancel") cancelled.add(next.value.taskId);
@@ -332,7 +332,7 @@ test("K2, O6: queues no more than its capacity for a worker that does not read, 
   expect([...cancelled].filter((id) => !received.has(id))).toEqual([]);
   // There were 5,000 calls. The others sent are those that the connection had accepted earlier.
   expect(received.size).toBeLessThan(300);
-  worker.answer(last.asked.taskId, "done");
+  worker.answer(last.handle.taskId, "done");
   expect(await last.outcome).toEqual({ parts: ["done"] });
 });
 

@@ -8,7 +8,7 @@ import { createMemberProgram, runProgram, say } from "../../support/nodes/member
 
 /**
  * A node with a worker for the event `work`, which prints its tasks and answers all of them when it reads a line `answer`. On
- * a line `ask EVENT` or `trigger EVENT` the node sends a task, and prints its outcome. It takes part when it knows the number
+ * a line `call EVENT` or `trigger EVENT` the node sends a task, and prints its outcome. It takes part when it knows the number
  * of nodes in its third argument.
  */
 const { args, bus, member: cluster, node } = createMemberProgram();
@@ -24,10 +24,10 @@ const dispatch = new ClusterDispatch({
 const has = new Set<string>();
 let registration: WorkerRegistration | undefined;
 
-function ask(event: string, wantsAnswer: boolean): void {
+function startTask(event: string, wantsAnswer: boolean): void {
   const deadline = Date.now() + 60_000;
   const request = { vhost: "/", event, payload: Buffer.from(event), topic: "", connectionId: "", user: "", info: "{}" };
-  dispatch.ask(
+  dispatch.startTask(
     { ...request, deadline, wantsAnswer },
     {
       onPart: (payload) => {
@@ -42,7 +42,7 @@ function ask(event: string, wantsAnswer: boolean): void {
 
 function obey(line: string): void {
   const [command, event = ""] = line.split(" ");
-  if (command === "ask" || command === "trigger") ask(event, command === "ask");
+  if (command === "call" || command === "trigger") startTask(event, command === "call");
   if (command !== "answer") return;
   for (const id of has) registration?.answer(id, Buffer.from(`from ${node}`), false);
   has.clear();

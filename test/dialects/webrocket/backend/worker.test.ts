@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ManualClock } from "../../../support/manual-clock.js";
-import { ask, enter, startLocalDispatch, type TestAsked, type TestDispatch } from "../../../workers/support.js";
+import { enter, startLocalDispatch, startTask, type TestDispatch, type TestTask } from "../../../workers/support.js";
 import {
   createStore,
   createWorld,
@@ -49,9 +49,9 @@ async function welcomed(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await nextTurn();
 }
 
-function trigger({ node }: Node, event = "chat/say", payload = '{"a":1}', connectionId = "n.1"): TestAsked {
+function trigger({ node }: Node, event = "chat/say", payload = '{"a":1}', connectionId = "n.1"): TestTask {
   const fields = { vhost: "/test", wantsAnswer: false, payload: Buffer.from(payload), connectionId };
-  return ask(node.dispatch, event, fields);
+  return startTask(node.dispatch, event, fields);
 }
 
 test("X19: exchanges heartbeats every 500 ms", async () => {
@@ -86,17 +86,17 @@ async function done(node: Node, peer: TestPeer): Promise<void> {
 test("X20: sends a trigger with its caller, and counts it as done at the first heartbeat after an interval", async () => {
   const node = await start();
   const peer = await startWorker(node);
-  const asked = trigger(node);
+  const triggered = trigger(node);
   expect(await peer.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
-  await asked.taken;
+  await triggered.taken;
   // A heartbeat this early may have been sent before the task arrived.
   await beat(node, peer);
   node.clock.advance(499);
   await beat(node, peer);
-  expect([asked.ends(), node.node.dispatch.working]).toEqual([0, 1]);
+  expect([triggered.ends(), node.node.dispatch.working]).toEqual([0, 1]);
   node.clock.advance(1);
   peer.say(HEARTBEAT);
-  expect(await asked.outcome).toEqual({ parts: [""] });
+  expect(await triggered.outcome).toEqual({ parts: [""] });
   expect(node.node.dispatch.working).toBe(0);
 });
 
@@ -104,8 +104,8 @@ test("X21: gets neither calls nor triggers of other vhosts", async () => {
   const node = await start();
   const peer = await startWorker(node);
   const { dispatch } = node.node;
-  expect(await ask(dispatch, "a", { vhost: "/test" }).outcome).toMatchObject({ code: "unavailable" });
-  expect(await ask(dispatch, "a", { wantsAnswer: false }).outcome).toMatchObject({ code: "unavailable" });
+  expect(await startTask(dispatch, "a", { vhost: "/test" }).outcome).toMatchObject({ code: "unavailable" });
+  expect(await startTask(dispatch, "a", { wantsAnswer: false }).outcome).toMatchObject({ code: "unavailable" });
   await done(node, peer);
 });
 
@@ -114,22 +114,22 @@ test("X20: distributes triggers to all workers of the vhost, gRPC's included", a
   const peers = [await startWorker(node), await startWorker(node)];
   const other = await enter(node.node, ["*"], { vhost: "/test", capacity: 3 });
   await welcomed();
-  const asked = Array.from({ length: 9 }, () => trigger(node));
+  const triggered = Array.from({ length: 9 }, () => trigger(node));
   for (let round = 0; round < 3; round += 1) {
     for (const peer of peers) expect((await peer.next())[0]).toBe("TR");
     other.registration.answer((await other.assigned.next()).id, Buffer.from("ok"), false);
   }
   node.clock.advance(500);
   for (const peer of peers) peer.say(HEARTBEAT);
-  for (const { outcome } of asked) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
+  for (const { outcome } of triggered) expect(await outcome).toMatchObject({ parts: [expect.any(String)] });
 });
 
 test.each(["dies", "says goodbye", "is silent"])("X20: reassigns the tasks of a worker that %s", async (how) => {
   const node = await start();
   const first = await startWorker(node);
-  const asked = trigger(node);
+  const triggered = trigger(node);
   await first.next();
-  await asked.taken;
+  await triggered.taken;
   const second = await startWorker(node);
   if (how === "dies") first.socket.destroy();
   else if (how === "says goodbye") first.say(QUIT);
@@ -144,7 +144,7 @@ test.each(["dies", "says goodbye", "is silent"])("X20: reassigns the tasks of a 
   expect(await second.next()).toEqual(["TR", '{"chat/say":{"a":1,"sid":"n.1"}}']);
   node.clock.advance(500);
   second.say(HEARTBEAT);
-  expect(await asked.outcome).toEqual({ parts: [""] });
+  expect(await triggered.outcome).toEqual({ parts: [""] });
   expect(node.node.dispatch.workers).toBe(1);
 });
 
@@ -226,11 +226,11 @@ test.each([
 ])("X14: refuses a worker after %s, and reassigns its tasks", async (_, text, code) => {
   const node = await start();
   const peer = await startWorker(node);
-  const asked = trigger(node);
+  const triggered = trigger(node);
   await peer.next();
   peer.say(text);
   expect(await peer.next()).toEqual(["ER", String(code)]);
-  expect(await asked.outcome).toMatchObject({ code: "unavailable" });
+  expect(await triggered.outcome).toMatchObject({ code: "unavailable" });
   expect([node.node.dispatch.workers, node.faults]).toEqual([0, []]);
 });
 
@@ -270,12 +270,12 @@ test.each([
 test("X20: ignores a heartbeat sent before the task arrived, and reassigns the task", async () => {
   const node = await start();
   const peer = await startWorker(node);
-  const asked = trigger(node);
+  const triggered = trigger(node);
   await peer.next();
   await beat(node, peer);
   peer.socket.destroy();
   await until(() => node.node.dispatch.workers === 0);
-  expect(await asked.outcome).toMatchObject({ code: "unavailable" });
+  expect(await triggered.outcome).toMatchObject({ code: "unavailable" });
 });
 
 test("X20: does not count unread tasks of a worker as done", async () => {
@@ -283,8 +283,8 @@ test("X20: does not count unread tasks of a worker as done", async () => {
   const peer = await startWorker(node);
   peer.socket.pause();
   const payload = JSON.stringify({ text: "x".repeat(1_000_000) });
-  const asked = Array.from({ length: 40 }, () => trigger(node, "chat/say", payload));
-  for (const { taken } of asked) await taken;
+  const triggered = Array.from({ length: 40 }, () => trigger(node, "chat/say", payload));
+  for (const { taken } of triggered) await taken;
   const second = await startWorker(node);
   for (let number = 0; number < 3; number += 1) {
     node.clock.advance(500);
@@ -293,28 +293,28 @@ test("X20: does not count unread tasks of a worker as done", async () => {
   // Only tasks that the connection has taken may count as done, which is far from all.
   expect(node.node.dispatch.working).toBeGreaterThan(10);
   peer.socket.destroy();
-  while (asked.some(({ ends }) => ends() === 0)) {
+  while (triggered.some(({ ends }) => ends() === 0)) {
     node.clock.advance(500);
     await beat(node, second);
   }
-  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+  for (const { outcome } of triggered) expect(await outcome).toEqual({ parts: [""] });
 });
 
 test("X19: lets workers finish at a stop, and says goodbye", async () => {
   const node = await start();
   const idle = await startWorker(node);
   const busy = await startWorker(node);
-  const asked = [trigger(node), trigger(node)];
+  const triggered = [trigger(node), trigger(node)];
   await idle.next();
   await busy.next();
   node.clock.advance(500);
   idle.say(HEARTBEAT);
-  await Promise.race(asked.map(({ outcome }) => outcome));
+  await Promise.race(triggered.map(({ outcome }) => outcome));
   const closed = node.backend.backend.close();
   expect(await idle.next()).toEqual(["QT", ""]);
   expect(busy.packets.unread).toEqual([["HB", ""]]);
   busy.say(HEARTBEAT);
   expect(await busy.next()).toEqual(["QT", ""]);
-  for (const { outcome } of asked) expect(await outcome).toEqual({ parts: [""] });
+  for (const { outcome } of triggered) expect(await outcome).toEqual({ parts: [""] });
   await closed;
 });
