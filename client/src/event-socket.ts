@@ -5,14 +5,14 @@ import type { Frame, WebSocketLike } from "./types.js";
 
 /** Time in which the server must answer, in milliseconds. */
 const OPEN_TIMEOUT = 10_000;
-/** Silence after which a ping opens the streams again, in milliseconds. The server sends a comment every 25 s by default. */
-const SILENCE = 30_000;
+/** Silence after which a stream counts as lost, in milliseconds. The server sends a comment every 25 s by default. */
+const SILENCE = 60_000;
 
 /** Time for which a stream is read beside the one that replaces it, in milliseconds, while messages of the new one wait. */
 const HANDOVER = 300;
 
 const LOST = "connection lost";
-const UNIMPLEMENTED = new ClientError("unimplemented", "not available by server-sent events");
+const UNIMPLEMENTED = new ClientError("unimplemented", "needs a WebSocket");
 
 /** Refusals of a stream that concern the connection. */
 const LOSSES = ["unauthenticated", "unavailable"];
@@ -45,16 +45,17 @@ interface StreamGroup {
   topics: Map<string, string>;
   /** Joins that wait for the next stream. */
   joins: CommandFrame[];
-  /** Ids of messages that come while the next stream is being opened, which it may send again. */
+  /** Topics and ids of messages that come while the next stream is being opened, which it may send again. */
   overlap?: Set<unknown> | undefined;
   /** Ends the stream. */
-  end: () => void;
+  end?: () => void;
 }
 
 /**
  * Opens a connection that looks like a WebSocket with the native protocol, and receives by server-sent events. It joins, leaves,
  * recovers and reads the latest messages; other commands are refused with `unimplemented`. A join opens the stream again with
- * one more topic. What arrives in the meantime is neither lost nor repeated.
+ * one more topic. What arrives in the meantime is not repeated, and not lost either, unless a topic has no history and the
+ * stream before is behind by more than HANDOVER.
  * @param url - URL of the streams, with a query
  * @param protocols - `carillon` and `bearer.TOKEN`, or nothing
  * @param interval - milliseconds between two calls of `tryWebSocket`
@@ -73,7 +74,6 @@ export function createEventSocket(
   const groups = new Map<string, StreamGroup>();
   /** Commands from the one that is being executed. */
   const commands: CommandFrame[] = [];
-  let receivedAt = Date.now();
 
   const receive = (frame: object): void => void events.emit("message", { data: JSON.stringify(frame) });
   const answer = ({ command, id, topics }: CommandFrame, fields: object = {}, sign = "@"): void =>
@@ -96,29 +96,29 @@ export function createEventSocket(
     const end = (): void => streaming.abort();
     ending.signal.addEventListener("abort", end, { signal });
     const timer = setTimeout(end, OPEN_TIMEOUT);
-    try {
-      const [, bearer] = protocols;
-      const headers: HeadersInit = bearer ? { authorization: bearer.replace(".", " ") } : {};
-      const response = await fetch(`${url}&${query}`, { signal, headers, credentials: "include" });
-      if (!response.ok) {
-        const { code = "unavailable", message = LOST } = (await response
-          .json()
-          .catch(() => ({}))) as Partial<ClientError>;
-        throw new ClientError(code, message);
-      }
-      return await new Promise((resolve, reject) => {
-        const finish = (): void => {
-          reject(new Error(LOST));
-          if (!signal.aborted) lose();
-        };
-        readEvents(response.body as ReadableStream<Uint8Array>, (event) => {
-          receivedAt = Date.now();
-          if (!signal.aborted && event && onEvent(event)) resolve(end);
-        }).then(finish, finish);
-      });
-    } finally {
-      clearTimeout(timer);
+    const headers: HeadersInit = protocols[1] ? { authorization: protocols[1].replace(".", " ") } : {};
+    const response = await fetch(`${url}&${query}`, { signal, headers, credentials: "include" }).finally(() =>
+      clearTimeout(timer),
+    );
+    if (!response.ok) {
+      const { code = "unavailable", message = LOST } = (await response
+        .json()
+        .catch(() => ({}))) as Partial<ClientError>;
+      throw new ClientError(code, message);
     }
+    return new Promise((resolve, reject) => {
+      let watch = setTimeout(lose, SILENCE);
+      const finish = (): void => {
+        clearTimeout(watch);
+        reject(new Error(LOST));
+        if (!signal.aborted) lose();
+      };
+      readEvents(response.body as ReadableStream<Uint8Array>, (event) => {
+        clearTimeout(watch);
+        watch = setTimeout(lose, SILENCE);
+        if (!signal.aborted && event && onEvent(event)) resolve(end);
+      }).then(finish, finish);
+    });
   };
 
   /** Takes an event of a group's stream. */
@@ -128,10 +128,14 @@ export function createEventSocket(
     else if (name === "carillon.lagged") receive({ topic: "#lagged", payload: [topic], missed });
     else if (topic) {
       if (position && group.topics.has(topic)) group.topics.set(topic, position);
-      group.overlap?.add(id);
+      group.overlap?.add(`${topic} ${id}`);
       // Each stream has the messages for the user.
-      if (topic[0] !== "$" || group === [...groups.values()][0]) receive(data);
-    } else if (name) receive({ topic: name === "carillon.left" ? "@leave" : "@join", payload: data });
+      if (topic[0] !== "$" || group === [...groups.values()].find(({ topics }) => topics.size)) receive(data);
+    } else if (name) {
+      const isLeft = name === "carillon.left";
+      if (isLeft) for (const left of data as never as string[]) group.topics.delete(left);
+      receive({ topic: isLeft ? "@leave" : "@join", payload: data });
+    }
   };
 
   /** Opens the stream of a group again, with the topics of the joins that wait. */
@@ -139,9 +143,7 @@ export function createEventSocket(
     const joins = group.joins.splice(0);
     const topics = new Map(group.topics);
     const repeated = (group.overlap = new Set());
-    for (const { recover, topics: names = [] } of joins) {
-      for (const name of names) topics.set(name, recover?.[name] ?? "");
-    }
+    for (const join of joins) for (const name of join.topics ?? []) topics.set(name, join.recover?.[name] ?? "");
     if (!topics.size) return;
     const query = new URLSearchParams(options);
     for (const [topic, position] of topics) {
@@ -151,7 +153,8 @@ export function createEventSocket(
     try {
       let wait = 0;
       let held: ServerEvent[] | undefined = [];
-      const pass = (event: ServerEvent): unknown => repeated.delete(event.data.id) || take(group, event);
+      const pass = (event: ServerEvent): unknown =>
+        repeated.delete(`${event.data.topic} ${event.data.id}`) || take(group, event);
       const end = await open(query, (event) => {
         const { positions, recovered } = event.data;
         if (!positions) return held ? held.push(event) : pass(event);
@@ -170,7 +173,7 @@ export function createEventSocket(
       });
       // The stream before may still bring messages of topics that cannot be recovered.
       await new Promise((resolve) => setTimeout(resolve, wait));
-      group.end();
+      group.end?.();
       group.end = end;
       group.overlap = undefined;
       held.forEach(pass);
@@ -179,8 +182,8 @@ export function createEventSocket(
       group.overlap = undefined;
       if (!(joins[0] && error instanceof ClientError) || LOSSES.includes(error.code)) throw error;
       // A stream is all or nothing, and one topic may be the cause of the refusal.
+      if (!joins[1]) return refuse(joins[0], error);
       for (const join of joins) {
-        if (!joins[1]) return refuse(join, error);
         group.joins.push(join);
         await reopen(group, options);
       }
@@ -192,25 +195,6 @@ export function createEventSocket(
     for (const [options, group] of groups) if (isAll || group.joins[0]) await reopen(group, options);
   };
 
-  /** Takes a join, which waits for the others of its turn. */
-  const prepareJoin = (command: CommandFrame): void => {
-    const { auth, broker = "", hidden, presence } = command;
-    if (presence) return refuse(command, UNIMPLEMENTED);
-    const options = { broker, ...(auth && { auth }), ...(hidden && { hidden: "1" }) };
-    const key = String(new URLSearchParams(options));
-    const group: StreamGroup = groups.get(key) ?? { topics: new Map(), joins: [], end() {} };
-    groups.set(key, group);
-    group.joins.push(command);
-  };
-
-  const leave = (command: CommandFrame): void => {
-    for (const group of groups.values()) {
-      for (const topic of command.topics ?? []) group.topics.delete(topic);
-      if (!group.topics.size) group.end();
-    }
-    answer(command);
-  };
-
   /** Reads the latest messages by a stream of its own, which ends after the stored messages. */
   const readLatest = async (command: CommandFrame): Promise<void> => {
     const { limit = 100, ...others } = command.payload as { readonly limit?: number };
@@ -220,7 +204,7 @@ export function createEventSocket(
     try {
       const query = new URLSearchParams({ broker, hidden: "1", topic, recover: "", rewind: String(limit) });
       const end = await open(query, ({ data, name }) => {
-        if (data.topic) messages.push(data as Frame);
+        if (data.topic === topic) messages.push(data as Frame);
         else if (data.positions && !data.positions[topic]) {
           error ??= new ClientError(data.reasons ? "unavailable" : "failed_precondition", "no history");
         }
@@ -235,23 +219,36 @@ export function createEventSocket(
   };
 
   const execute = async (command: CommandFrame): Promise<void> => {
+    const { auth, broker = "", hidden, payload, presence, topics = [] } = command;
     switch (command.command) {
       case "join":
-        prepareJoin(command);
+        if (presence) {
+          refuse(command, UNIMPLEMENTED);
+        } else {
+          const options = { broker, ...(auth && { auth }), ...(hidden && { hidden: "1" }) };
+          const key = String(new URLSearchParams(options));
+          const group: StreamGroup = groups.get(key) ?? { topics: new Map(), joins: [] };
+          groups.set(key, group);
+          group.joins.push(command);
+        }
+        // Joins of one turn share a stream.
         if (commands[1]?.command !== "join") await reopenSome();
         break;
       case "leave":
-        leave(command);
+        for (const group of groups.values()) {
+          for (const topic of topics) group.topics.delete(topic);
+          if (!group.topics.size) group.end?.();
+        }
+        answer(command);
         break;
       case "history":
         void readLatest(command);
         break;
       case "ping":
-        if (Date.now() - receivedAt > SILENCE) await reopenSome(true);
         answer(command, { topic: "@pong" });
         break;
       case "authenticate":
-        protocols = ["carillon", `bearer.${command.payload as string}`];
+        protocols = ["carillon", `bearer.${payload as string}`];
         await reopenSome(true);
         answer(command);
         break;

@@ -2,7 +2,10 @@ import { SignJWT } from "jose";
 import { WebSocket } from "ws";
 import { createFallback } from "../../client/src/events.js";
 import { watchPresence } from "../../client/src/presence.js";
+import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { clientTopicsContract } from "../contract/client-topics.js";
+import { TestBackend } from "../support/backends/backend.js";
+import { publish } from "../support/backends/publish.js";
 import { bundleProgram } from "../support/client/bundle.js";
 import { QUIET } from "../support/client/double.js";
 import {
@@ -29,6 +32,14 @@ async function startStreamWorld(): Promise<NodeWorld> {
   return { ...world, webSocket: createFallback({ webSocket: false }) };
 }
 
+/** Starts such a node whose clients need a token. */
+async function startTokenWorld(): Promise<NodeWorld> {
+  const [vhost] = Object.values(CLIENT_CONFIG.vhosts);
+  const settings = { ...vhost, jwt: { secret: SECRET }, anonymous: { connect: false } };
+  const world = await startNodeWorld({ vhosts: { "/": settings } });
+  return { ...world, webSocket: createFallback({ webSocket: false }) };
+}
+
 clientTopicsContract("server-sent events", startStreamWorld, true);
 
 function signToken(): Promise<string> {
@@ -36,10 +47,15 @@ function signToken(): Promise<string> {
   return new SignJWT({ sub: "eve" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h").sign(key);
 }
 
-/** Moves the clock of this process, which the library reads, until the test has ended. */
-function moveClock(milliseconds: number): void {
-  const { now } = Date;
-  jest.spyOn(Date, "now").mockImplementation(() => now() + milliseconds);
+/** Watches the library's timers. @returns a function that calls the one which fires after a minute of silence */
+function watchSilence(): () => void {
+  const { setTimeout } = globalThis;
+  let last = (): void => {};
+  jest.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, delay: number) => {
+    if (delay === 60_000) last = run;
+    return setTimeout(run, delay);
+  }) as typeof setTimeout);
+  return () => last();
 }
 
 afterEach(() => {
@@ -68,7 +84,7 @@ describe("fallback to server-sent events", () => {
     expect(await next()).toEqual([3]);
     await expect(client.topic("room").publish("4")).rejects.toMatchObject({
       code: "unimplemented",
-      message: "not available by server-sent events",
+      message: "needs a WebSocket",
     });
   });
 
@@ -157,19 +173,74 @@ describe("fallback to server-sent events", () => {
     expect(client.state.status).toBe("connected");
   });
 
-  test("opens streams again that have been silent for half a minute, and recovers what a dead one has lost", async () => {
+  test("connects again after a minute of silence, recovers what it can, and says what may be missing", async () => {
+    const silent = watchSilence();
     const world = await startStreamWorld();
     const client = openClient(world);
-    const { next, outcomes } = listenTo(client.topic("room"));
-    await outcomes.next();
+    const stored = listenTo(client.topic("room"));
+    const plain = listenTo(client.topic("plain"));
+    for (const { outcomes } of [stored, plain]) await outcomes.next();
     world.mute();
     await world.publish("room", "1");
-    // The connection counts as alive for a while.
-    await client.request({ command: "ping" });
-    moveClock(31_000);
-    await client.request({ command: "ping" });
-    expect(await next()).toEqual([1]);
-    expect(client.state.status).toBe("connected");
+    silent();
+    expect(await stored.outcomes.next()).toMatchObject({ recovered: true });
+    expect(await plain.outcomes.next()).toMatchObject({ recovered: false, reason: "no_position" });
+    expect(await stored.next()).toEqual([1]);
+  });
+
+  test("delivers a message with several topics once for each, while topics are added", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const listeners = ["room", "plain", "other"].map((topic) => listenTo(client.topic<number>(topic)));
+    for (const { outcomes } of listeners) await outcomes.next();
+    let count = 0;
+    for (let round = 0; round < 5; round += 1) {
+      const progress = { isAdded: false };
+      const joined = listenTo(client.topic(`added.${round}`))
+        .outcomes.next()
+        .then(() => {
+          progress.isAdded = true;
+        });
+      while (!progress.isAdded) {
+        count += 1;
+        await publish(world.node, [{ topics: ["room", "plain", "other"], payload: String(count) }]);
+        for (const { next } of listeners) expect(await next()).toEqual([count]);
+      }
+      await joined;
+    }
+  });
+
+  test("does not join a topic again from which the backend has removed it", async () => {
+    const world = await startStreamWorld();
+    const client = openClient(world);
+    const topic = client.topic("plain");
+    const isLeft = new Promise((resolve) => topic.on("left", resolve));
+    for (const joined of [client.topic("room"), topic]) await listenTo(joined).outcomes.next();
+    const backend = new TestBackend(world.node);
+    const { connections } = await backend.call(ControlService.method.listConnections, { topic: "plain" });
+    const target = { target: { case: "connectionId" as const, value: connections[0]?.id ?? "" } };
+    await backend.call(ControlService.method.unsubscribe, { target, topics: ["plain"] });
+    await isLeft;
+    await listenTo(client.topic("added")).outcomes.next();
+    expect(await backend.call(ControlService.method.listConnections, { topic: "plain" })).toMatchObject({
+      connections: [],
+    });
+  });
+
+  test("receives messages for the user by another stream when the first one has ended", async () => {
+    const world = await startTokenWorld();
+    const client = openClient(world, { token: signToken });
+    const hidden = listenTo(client.topic("room", { hidden: true }));
+    await hidden.outcomes.next();
+    await listenTo(client.topic("plain")).outcomes.next();
+    const personal = listenTo(client.topic("$user.eve"));
+    await personal.outcomes.next();
+    hidden.stop();
+    const backend = new TestBackend(world.node);
+    const { listConnections } = ControlService.method;
+    while ((await backend.call(listConnections, { topic: "room" })).connections.length > 0);
+    await world.publish("$user.eve", '"hello"');
+    expect(await personal.next()).toEqual(["hello"]);
   });
 
   test("honours the advice of a node that stops", async () => {
@@ -184,10 +255,7 @@ describe("fallback to server-sent events", () => {
   });
 
   test("W15: presents tokens in a header, a fresh one on a new stream, and asks again when one is refused", async () => {
-    const [vhost] = Object.values(CLIENT_CONFIG.vhosts);
-    const world = await startNodeWorld({
-      vhosts: { "/": { ...vhost, jwt: { secret: SECRET }, anonymous: { connect: false } } },
-    });
+    const world = await startTokenWorld();
     const tokens = ["invalid", await signToken(), await signToken()];
     const given: string[] = [];
     const token = (): string => {
@@ -195,7 +263,7 @@ describe("fallback to server-sent events", () => {
       given.push(next);
       return next;
     };
-    const client = openClient({ ...world, webSocket: createFallback({ webSocket: false }) }, { token });
+    const client = openClient(world, { token });
     const waiting = reaches(client, "waiting");
     const { next, outcomes } = listenTo(client.topic("$user.eve"));
     const room = listenTo(client.topic("room"));
