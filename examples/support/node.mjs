@@ -9,7 +9,8 @@ import { SetupError, say } from "../../scripts/lib/say.mjs";
 /**
  * Starts a node with the `carillon.yaml` of a folder, in a process of its own.
  *
- * @returns `webSocket` and `grpc`, the URLs of the node; `restart` and `stop`; `failed`, which rejects if the node ends by itself
+ * @returns `webSocket` and `grpc`, the URLs of the node; `restart` and `stop`; `ended`, which settles when the node ends by
+ *   itself: it resolves if the node was told to stop, for example by a signal to all processes
  * @throws SetupError if it does not start
  */
 export async function startNode(folder, { http, grpc, broker }) {
@@ -17,11 +18,11 @@ export async function startNode(folder, { http, grpc, broker }) {
   const addresses = { http, grpc };
   let child;
   let isStopping = false;
-  let fail;
-  const failed = new Promise((_, reject) => {
-    fail = reject;
+  let settle;
+  const ended = new Promise((resolve, reject) => {
+    settle = (code) => (code === 0 ? resolve() : reject(new SetupError(`the node has ended (exit code ${code}).`)));
   });
-  failed.catch(() => {});
+  ended.catch(() => {});
 
   const start = async () => {
     isStopping = false;
@@ -33,7 +34,7 @@ export async function startNode(folder, { http, grpc, broker }) {
     addresses.http = new URL(ready.http).host;
     addresses.grpc = ready.grpc;
     void once(started, "exit").then(([code]) => {
-      if (!isStopping) fail(new SetupError(`the node has ended (exit code ${code}).`));
+      if (!isStopping) settle(code);
     });
   };
   const stop = async () => {
@@ -48,7 +49,7 @@ export async function startNode(folder, { http, grpc, broker }) {
   return {
     webSocket: `ws://${addresses.http}/ws`,
     grpc: `grpc://${addresses.grpc}`,
-    failed,
+    ended,
     stop,
     async restart() {
       await stop();

@@ -41,7 +41,7 @@ export function runExample(folder, { routes = {}, onStart = () => undefined } = 
       if (end) ends.push(end);
       say(`open ${site.url} in two windows`);
       say("r and Enter restarts the node; Ctrl+C ends the example");
-      await Promise.race([signal, node.failed, readKeys(node)]);
+      await Promise.race([signal, node.ended, readKeys(node)]);
     } finally {
       process.stdin.destroy();
       // The node ends after what uses it.
