@@ -50,12 +50,12 @@ function signToken(): Promise<string> {
 /** Watches the library's timers. @returns a function that calls the one which fires after a minute of silence */
 function watchSilence(): () => void {
   const { setTimeout } = globalThis;
-  let last = (): void => {};
+  let last: (() => void) | undefined;
   jest.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, delay: number) => {
     if (delay === 60_000) last = run;
     return setTimeout(run, delay);
   }) as typeof setTimeout);
-  return () => last();
+  return () => last?.();
 }
 
 afterEach(() => {
