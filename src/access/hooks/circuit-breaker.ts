@@ -45,7 +45,7 @@ export class CircuitBreaker {
   }
 
   /** Requests a permit for a call. @returns undefined when the call must not be made */
-  enter(): Ticket | undefined {
+  acquire(): Ticket | undefined {
     if (this.#retryAt === undefined) return this.#closedTicket;
     if (this.#probing || this.#clock.monotonic() < this.#retryAt) return undefined;
     this.#probing = true;

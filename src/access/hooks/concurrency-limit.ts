@@ -1,4 +1,4 @@
-/** Starts a call when a slot is free. `leave` must be called when the call has ended. */
+/** Starts a call when a slot is free. `release` must be called when the call has ended. */
 type Start = () => void;
 
 /**
@@ -24,7 +24,7 @@ export class ConcurrencyLimit {
    * @returns a function that cancels a queued call, and returns whether the call was still queued; undefined when the queue is
    *   full
    */
-  enter(urgency: Urgency, start: Start): (() => boolean) | undefined {
+  acquire(urgency: Urgency, start: Start): (() => boolean) | undefined {
     if (this.#running < this.#limit) {
       this.#running += 1;
       start();
@@ -37,7 +37,7 @@ export class ConcurrencyLimit {
   }
 
   /** Frees a slot and starts the next call. */
-  leave(): void {
+  release(): void {
     for (const waiting of [this.#waiting.request, this.#waiting.notification]) {
       const [next] = waiting;
       if (next === undefined) continue;

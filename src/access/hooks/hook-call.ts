@@ -58,7 +58,7 @@ export class HookCall<T> {
     if (stopping.aborted) this.#onStopping();
     if (urgency === "request") this.#startTimer();
     try {
-      this.#cancelWaiting = gate.enter(urgency, () => {
+      this.#cancelWaiting = gate.acquire(urgency, () => {
         this.#begin(request).catch(ignore);
       });
       if (this.#cancelWaiting === undefined) throw new HookFailure("overload", "too many pending backend calls");
@@ -77,7 +77,7 @@ export class HookCall<T> {
     try {
       if (!this.#controller.signal.aborted) await this.#run(request);
     } finally {
-      gate.leave();
+      gate.release();
     }
   }
 
@@ -95,7 +95,7 @@ export class HookCall<T> {
 
   /** @throws HookFailure breaker_open */
   #acquireTicket(): void {
-    this.#ticket ??= this.#options.breaker.enter();
+    this.#ticket ??= this.#options.breaker.acquire();
     if (this.#ticket === undefined) {
       throw new HookFailure("breaker_open", "calls to the backend are suspended after repeated failures");
     }
