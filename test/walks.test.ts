@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A line such as "3. `core/hub.ts` → `Hub.join`, called by `commands/enter.ts`: what it does". */
+/** A line such as "3. `core/hub.ts` → `Hub.join`, called by `commands/join-topics.ts`: what it does". */
 const STEP =
   /^\d+\. `(?<file>[\w/-]+\.ts)` → `(?:(?<owner>\w+)\.)?(?<name>#?\w+)`(?:, called by `(?<caller>[\w/-]+\.ts)`)?/;
 

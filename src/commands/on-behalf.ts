@@ -2,8 +2,8 @@ import type { AdmittedClient } from "../clients/admission.js";
 import type { Client } from "../clients/client.js";
 import { checkExists, parseTopics, prepareRights } from "./checks.js";
 import type { CommandContext } from "./command-context.js";
-import { enter } from "./enter.js";
 import { exit } from "./exit.js";
+import { joinTopics } from "./join-topics.js";
 
 /**
  * Joins topics on a client's behalf, regardless of its permissions, and notifies it.
@@ -11,12 +11,12 @@ import { exit } from "./exit.js";
  */
 export async function joinOnBehalf(client: Client, broker: string, topics: readonly string[], context: CommandContext) {
   const names = parseTopics(topics);
-  const onEntered = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
+  const onJoined = (): void => client.connection.notify({ kind: "joined", topics: [...names] });
   const refusal = (topic: string) => checkExists(client, topic);
   // No permissions are needed: this only prepares the topics' rules.
   const ahead = prepareRights(client, [], names);
   if (ahead !== undefined) await ahead;
-  await enter(client, { broker, topics: names, refusal, onEntered }, context);
+  await joinTopics(client, { broker, topics: names, refusal, onJoined }, context);
 }
 
 /** Opens an admitted client's session, and joins the topics that the connect hook has chosen. Closes it if that fails. */

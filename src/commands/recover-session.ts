@@ -2,8 +2,8 @@ import type { Client } from "../clients/client.js";
 import { CarillonError } from "../errors.js";
 import { checkExists, checkRight, parseTopics, prepareRights, throwIfRefused } from "./checks.js";
 import type { CommandContext } from "./command-context.js";
-import { enter } from "./enter.js";
 import { applyChanges, callHook } from "./hooks.js";
+import { joinTopics } from "./join-topics.js";
 
 /** Topics of an earlier session whose client has come back. */
 export interface SessionRecovery {
@@ -43,8 +43,8 @@ export async function recoverSession(
           hooks.onJoin({ client: who, broker: "", topics: asked, upgrade: hooks.upgradeAtJoin(client.upgrade) }),
         );
   const replay = { recover: positions, latest: undefined };
-  const entry = { broker: "", topics, replay, recoverAll: true, ahead, refusal, onEntered: onRecovered };
-  await enter(client, entry, context);
+  const entry = { broker: "", topics, replay, recoverAll: true, ahead, refusal, onJoined: onRecovered };
+  await joinTopics(client, entry, context);
   recordGroup(client, group, context);
   if (changes !== undefined && client.session.open) await applyChanges(client, changes, context);
 }

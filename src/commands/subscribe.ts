@@ -3,7 +3,7 @@ import type { Session } from "../core/session.js";
 import { CarillonError } from "../errors.js";
 import type { JoinedReplay, ReplayRequest } from "./command.js";
 import type { CommandContext } from "./command-context.js";
-import { checkPlace } from "./enter.js";
+import { checkPlace } from "./join-topics.js";
 import {
   encodeReplays,
   type PreparedReplays,
@@ -20,7 +20,7 @@ export interface SubscriptionEntry {
   readonly topics: ReadonlySet<string>;
   readonly replay: ReplayRequest;
   /** Called in the turn in which the memberships begin, before anything is delivered. */
-  readonly onEntered: (replays: ReadonlyMap<string, JoinedReplay>) => void;
+  readonly onJoined: (replays: ReadonlyMap<string, JoinedReplay>) => void;
 }
 
 /** Parts of the node that a backend's subscription needs. */
@@ -36,7 +36,7 @@ export type SubscriptionContext = Pick<
  */
 export async function subscribe(
   session: Session,
-  { broker: name, onEntered, replay, topics: names }: SubscriptionEntry,
+  { broker: name, onJoined, replay, topics: names }: SubscriptionEntry,
   context: SubscriptionContext,
 ): Promise<void> {
   const { brokers, hub, index, interest, topicsPerConnection } = context;
@@ -67,7 +67,7 @@ export async function subscribe(
     return;
   }
   const { replays, results } = takeReplays(session, prepared, replay, context);
-  onEntered(results);
+  onJoined(results);
   for (const topic of topics) hub.join(session, topic);
   sendReplays(session, replays, topics, frames, context);
 }

@@ -5,8 +5,8 @@ import { CarillonError, invalidArgument } from "../../errors.js";
 import { checkExists, checkRight, findMembership, parseTopics, prepareRights, throwIfRefused } from "../checks.js";
 import { type JoinCommand, type JoinedResult, MAX_LISTED_MEMBERS, type ReplayRequest, type Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
-import { enter, type JoinEntry } from "../enter.js";
 import { applyChanges, callHook } from "../hooks.js";
+import { type JoinEntry, joinTopics } from "../join-topics.js";
 
 /** Joins all of the topics or none (O4), after checking rules and permissions and calling the backend's join hook. */
 export async function join(command: JoinCommand, client: Client, context: CommandContext, reply: Reply): Promise<void> {
@@ -55,13 +55,13 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     const joinRefusal = byToken.has(topic) ? checkExists(client, topic) : checkRight(client, "join", topic);
     return joinRefusal ?? furtherRefusal(topic);
   };
-  const onEntered: JoinEntry["onEntered"] = (left, replays) => {
+  const onJoined: JoinEntry["onJoined"] = (left, replays) => {
     reply({ ok: true, result: createResult(command, client, { left, replays }, context) });
   };
   const preferences = { hidden: command.hidden, watching: command.presence, info: command.info };
-  const bytes = await enter(
+  const bytes = await joinTopics(
     client,
-    { broker: command.broker, topics, group, preferences, replay, ahead, refusal, onEntered },
+    { broker: command.broker, topics, group, preferences, replay, ahead, refusal, onJoined },
     context,
   );
   if (changes !== undefined) await applyChanges(client, changes, context);

@@ -104,10 +104,10 @@ export class SubscribeImplementation {
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
-      const onEntered = (replays: Parameters<typeof encodeSubscribed>[0]): void => {
+      const onJoined = (replays: Parameters<typeof encodeSubscribed>[0]): void => {
         fanOut.send(session, encodeSubscribed(replays));
       };
-      await subscribe(session, { ...wanted, onEntered }, context);
+      await subscribe(session, { ...wanted, onJoined }, context);
       this.#sinks.add(sink);
       this.#cancelBeat ??= this.#options.clock.after(HEARTBEAT, this.#beat);
       yield* sink.responses();

@@ -40,7 +40,7 @@ export interface JoinEntry {
    * @param left - topics of the group that the session has left
    * @param replays - replays of the topics with history; undefined if none were requested
    */
-  readonly onEntered: (left: readonly string[], replays: ReadonlyMap<string, JoinedReplay> | undefined) => void;
+  readonly onJoined: (left: readonly string[], replays: ReadonlyMap<string, JoinedReplay> | undefined) => void;
 }
 
 const NO_FRAMES: EncodedFrames = new Map();
@@ -52,12 +52,12 @@ const NO_PREFERENCES: JoinPreferences = { hidden: undefined, watching: undefined
  * Waits for the broker even where this node has already subscribed to the topic. Messages published before the join arrive
  * during that round trip, so the new member does not receive them (O3).
  *
- * If the session ends meanwhile, it enters no topic, and `onEntered` is not called.
+ * If the session ends meanwhile, it enters no topic, and `onJoined` is not called.
  * @returns the number of bytes of the replays
  * @throws CarillonError not_found, unavailable, resource_exhausted, permission_denied (the broker's refusal),
  *   failed_precondition (a failed recovery), or the error returned by `refusal`
  */
-export async function enter(client: Client, entry: JoinEntry, context: CommandContext): Promise<number> {
+export async function joinTopics(client: Client, entry: JoinEntry, context: CommandContext): Promise<number> {
   const { broker: name, group, refusal, topics } = entry;
   const { brokers, index, interest } = context;
   const { session } = client;
@@ -116,7 +116,7 @@ interface Begun {
 /** Ends the group's old memberships, answers, and begins the new ones in one turn, so that nothing is delivered meanwhile. */
 function begin(
   client: Client,
-  { group, onEntered, recoverAll, replay, preferences = NO_PREFERENCES }: JoinEntry,
+  { group, onJoined, recoverAll, replay, preferences = NO_PREFERENCES }: JoinEntry,
   { all, fresh, frames = NO_FRAMES, left, prepared }: Begun,
   context: CommandContext,
 ): number {
@@ -131,7 +131,7 @@ function begin(
     throw failure;
   }
   session.frames?.entering({ all, fresh, group });
-  onEntered(
+  onJoined(
     left.map(({ name }) => name),
     taken?.results,
   );
