@@ -164,8 +164,18 @@ export function countRestarts(restarts: number): CollectedMetrics {
 
 /** Writes the metrics of several processes together, in Prometheus' text format. */
 export async function aggregateMetrics(processes: readonly CollectedMetrics[]): Promise<WrittenMetrics> {
-  const registry = AggregatorRegistry.aggregate(processes.map((metrics) => [...metrics]));
+  const registry = aggregate(processes);
   return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+/** Joins the metrics of several processes, as JSON. */
+export function sumMetrics(processes: readonly CollectedMetrics[]): CollectedMetrics {
+  // These hold their values, unlike the metrics of other registries.
+  return aggregate(processes).getMetricsAsArray() as unknown as CollectedMetrics;
+}
+
+function aggregate(processes: readonly CollectedMetrics[]): Registry {
+  return AggregatorRegistry.aggregate(processes.map((metrics) => [...metrics]));
 }
 
 /** Creates the handler of requests for metrics. */

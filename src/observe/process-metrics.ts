@@ -37,6 +37,8 @@ const PROCESS: readonly MetricRow<undefined>[] = [
   {
     kind: "gauge",
     name: "memory_limit_bytes",
+    // Processes share it.
+    aggregator: "max",
     help: "Memory that the process may use: of its container, or of the machine.",
     // Without a limit, the system reports a number that is larger than any memory.
     read: () => Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()),

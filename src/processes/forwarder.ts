@@ -87,7 +87,8 @@ export class Forwarder {
     const path = this.#findSocket(request, socket);
     if (path === undefined) return false;
     const passed = connectTo(path, request.socket);
-    passed.write(formatHead(request));
+    // Node.js reads headers as Latin-1.
+    passed.write(formatHead(request), "latin1");
     if (head.length > 0) passed.write(head);
     for (const [one, other] of [
       [socket, passed],

@@ -1,16 +1,16 @@
 import cluster, { type Worker } from "node:cluster";
 import type { Clock } from "../core/ports.js";
+import { CarillonError } from "../errors.js";
 import type { Logger } from "../observe/log.js";
-import { aggregateMetrics, type CollectedMetrics, countRestarts, type WrittenMetrics } from "../observe/metrics.js";
+import type { CollectedMetrics, WrittenMetrics } from "../observe/metrics.js";
 import { ignore } from "../util/ignore.js";
+import { errorText } from "../util/native-error.js";
 import { withResolvers } from "../util/with-resolvers.js";
 import { Channel } from "./channel.js";
+import { JointMetrics } from "./joint-metrics.js";
 import { LivenessCheck } from "./liveness-check.js";
 import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
 import { RestartDelays } from "./restart-delays.js";
-
-/** Time that a process has to report its metrics, in milliseconds. Those of a process that needs longer are missing. */
-const COLLECT_TIMEOUT = 5_000;
 
 /** Settings that were changed by a reload. */
 export interface ProcessReload {
@@ -38,15 +38,18 @@ export interface StartedProcesses {
   readonly requiresKeys: boolean;
 }
 
+type ProcessExit = { readonly code: number | null; readonly signal: string | null } | { readonly reason: string };
+
 interface Slot {
   readonly number: number;
   readonly delays: RestartDelays;
   worker: Worker | undefined;
+  /** Undefined until the process has asked for its start facts: what is sent earlier is lost. */
   channel: Channel | undefined;
   state: ProcessState;
 }
 
-/** The first process has ended before it listened, and has printed the reason. */
+/** The first process has ended before it listened, or was not started. The reason is on stderr or in the log. */
 export class StartFailure extends Error {
   constructor(readonly exitCode: number | null) {
     super("the process ended before it listened");
@@ -62,6 +65,7 @@ const STARTING: ProcessState = { reasons: ["starting"], addresses: undefined, re
 export class Primary {
   readonly #options: PrimaryOptions;
   readonly #slots: readonly Slot[];
+  readonly #metrics: JointMetrics;
   readonly #started = withResolvers<StartedProcesses>();
   readonly #ended = withResolvers<void>();
   #stopping = false;
@@ -72,6 +76,7 @@ export class Primary {
   constructor(options: PrimaryOptions) {
     const { clock, count } = options;
     this.#options = options;
+    this.#metrics = new JointMetrics(clock);
     this.#slots = Array.from({ length: count }, (_, index) => ({
       number: index + 1,
       delays: new RestartDelays(clock),
@@ -96,9 +101,10 @@ export class Primary {
   /** Has all processes drain and stop. Resolves when they have ended. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const { delays, channel } of this.#slots) {
+    for (const { channel, delays, worker } of this.#slots) {
       delays.cancel();
-      channel?.tell(FROM_PRIMARY.stop);
+      if (channel === undefined) worker?.process.kill("SIGTERM");
+      else channel.tell(FROM_PRIMARY.stop);
     }
     this.#checkEnded();
     await this.#ended.promise;
@@ -112,7 +118,8 @@ export class Primary {
 
   /**
    * Has all processes read their configuration again, one after the other. Reloads do not overlap.
-   * @throws CarillonError of the first process that refuses it; nothing has changed
+   * @throws CarillonError unavailable: all processes stop; invalid_argument and others: the first process refuses it, and
+   * nothing has changed, or a later one, and the others have changed
    */
   reload(): Promise<ProcessReload> {
     const reloaded = this.#reloadAfter(this.#reloading);
@@ -122,15 +129,26 @@ export class Primary {
 
   async #reloadAfter(before: Promise<unknown>): Promise<ProcessReload> {
     await before;
+    if (this.#stopping) throw new CarillonError("unavailable", "the node is stopping");
     this.#options.checkConfig();
-    const changed = new Set<string>();
-    const restart = new Set<string>();
-    for (const { channel } of this.#slots) {
-      const report = await channel?.ask<ProcessReload>(FROM_PRIMARY.reload);
-      for (const path of report?.changed ?? []) changed.add(path);
-      for (const path of report?.restart ?? []) restart.add(path);
+    const reports: ProcessReload[] = [];
+    let refusal: CarillonError | undefined;
+    for (const { channel, number } of this.#slots) {
+      try {
+        // A process without a channel has not read its configuration yet.
+        const report = await channel?.ask<ProcessReload>(FROM_PRIMARY.reload);
+        if (report !== undefined) reports.push(report);
+      } catch (cause) {
+        const { code, message } = CarillonError.from(cause);
+        // It has ended or is stopping. The one that replaces it reads the new configuration.
+        if (code === "unavailable") continue;
+        if (reports.length === 0) throw cause;
+        refusal ??= new CarillonError(code, `${message}; process ${number} has not changed, others have`);
+      }
     }
-    return { changed: [...changed], restart: [...restart] };
+    if (refusal !== undefined) throw refusal;
+    const merge = (key: keyof ProcessReload): string[] => [...new Set(reports.flatMap((report) => report[key]))];
+    return { changed: merge("changed"), restart: merge("restart") };
   }
 
   /** Lists why the processes together are not ready: at least half of them must be. */
@@ -143,62 +161,69 @@ export class Primary {
     return [`${ready} of ${this.#slots.length} processes are ready, at least ${needed} must be`, ...reasons];
   }
 
-  async #metrics(): Promise<WrittenMetrics> {
-    const collected = await Promise.all(this.#slots.map(({ channel }) => this.#collect(channel)));
-    const answers = collected.flatMap((metrics) => (metrics === undefined ? [] : [metrics]));
-    return aggregateMetrics([...answers, countRestarts(this.#restarts)]);
-  }
-
-  async #collect(channel: Channel | undefined): Promise<CollectedMetrics | undefined> {
-    const { promise: late, resolve } = withResolvers<undefined>();
-    const cancel = this.#options.clock.after(COLLECT_TIMEOUT, () => {
-      resolve(undefined);
-    });
-    const answer = channel?.ask<CollectedMetrics>(FROM_PRIMARY.collect).catch(ignoreEnded);
-    const metrics = await Promise.race([answer, late]);
-    cancel();
-    return metrics;
+  #writeMetrics(): Promise<WrittenMetrics> {
+    const processes = this.#slots.map(({ channel, number }) => ({
+      number,
+      collect: channel && (() => channel.ask<CollectedMetrics>(FROM_PRIMARY.collect)),
+    }));
+    return this.#metrics.write(processes, this.#restarts);
   }
 
   #fork(slot: Slot): void {
-    const { broker, clock, folder, grpc, http, log } = this.#options;
-    const worker = cluster.fork();
-    closeLostConnection(worker);
-    slot.worker = worker;
+    const { log } = this.#options;
     slot.delays.begin();
-    const channel = new Channel(worker, {
-      [FROM_WORKER.start]: (): ProcessStart => ({
-        number: slot.number,
-        count: this.#slots.length,
-        folder,
-        http,
-        grpc,
-        broker,
-      }),
-      [FROM_WORKER.state]: (state: ProcessState) => {
-        liveness.start();
-        this.#changeState(slot, state);
-      },
-      [FROM_WORKER.readiness]: () => this.#readiness(),
-      [FROM_WORKER.metrics]: () => this.#metrics(),
-      [FROM_WORKER.reload]: () => this.reload(),
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      this.#afterExit(slot, { reason: errorText(error) });
+      return;
+    }
+    // The system refuses another process, for example when there are too many: then there is no exit.
+    const isRefused = worker.process.pid === undefined;
+    worker.on("error", (error) => {
+      if (isRefused) this.#afterExit(slot, { reason: errorText(error) });
     });
-    const liveness = new LivenessCheck(
-      clock,
-      () => channel.ask(FROM_PRIMARY.live),
-      () => {
-        log.error({ process: slot.number }, "a process does not answer, ending it");
-        worker.process.kill("SIGKILL");
-      },
-    );
-    slot.channel = channel;
-    worker.on("error", ignore);
+    if (isRefused) return;
+    closeLostConnections(worker);
+    slot.worker = worker;
+    const joined = withResolvers<void>();
+    const channel = this.#createChannel(slot, worker, () => {
+      slot.channel = channel;
+      joined.resolve();
+    });
+    const ask = async (): Promise<unknown> => {
+      await joined.promise;
+      return channel.ask(FROM_PRIMARY.live);
+    };
+    const liveness = new LivenessCheck(this.#options.clock, ask, () => {
+      log.error({ process: slot.number }, "a process does not answer, ending it");
+      worker.process.kill("SIGKILL");
+    });
+    liveness.start();
     worker.on("exit", (code: number | null, signal: string | null) => {
       channel.close();
       liveness.stop();
-      slot.worker = undefined;
-      slot.channel = undefined;
+      this.#metrics.end(slot.number);
       this.#afterExit(slot, { code, signal });
+    });
+  }
+
+  /** @param onJoined - called when the process asks for its start facts */
+  #createChannel(slot: Slot, worker: Worker, onJoined: () => void): Channel {
+    const { broker, folder, grpc, http } = this.#options;
+    const { number } = slot;
+    return new Channel(worker, {
+      [FROM_WORKER.start]: (): ProcessStart => {
+        onJoined();
+        return { number, count: this.#slots.length, folder, http, grpc, broker };
+      },
+      [FROM_WORKER.state]: (state: ProcessState) => {
+        this.#changeState(slot, state);
+      },
+      [FROM_WORKER.readiness]: () => this.#readiness(),
+      [FROM_WORKER.metrics]: () => this.#writeMetrics(),
+      [FROM_WORKER.reload]: () => this.reload(),
     });
   }
 
@@ -215,22 +240,29 @@ export class Primary {
     this.#options.log.info({ ...state.addresses, processes: this.#slots.length }, "ready");
   }
 
-  #afterExit(slot: Slot, { code, signal }: { readonly code: number | null; readonly signal: string | null }): void {
+  /** @param exit - describes the end of a process, or why there was none */
+  #afterExit(slot: Slot, exit: ProcessExit): void {
     const { log } = this.#options;
     const wasListening = this.#slots.some(({ state: { addresses } }) => addresses !== undefined);
+    slot.worker = undefined;
+    slot.channel = undefined;
     slot.state = { ...STARTING, addresses: slot.state.addresses };
     if (this.#stopping) {
       this.#checkEnded();
-    } else if (wasListening) {
-      const delay = slot.delays.next();
-      log.error({ process: slot.number, code, signal, delay }, "a process ended unexpectedly, starting another one");
-      this.#restarts += 1;
-      slot.delays.wait(delay, () => {
-        this.#fork(slot);
-      });
-    } else {
-      this.#started.reject(new StartFailure(code));
+      return;
     }
+    const delay = wasListening ? slot.delays.next() : undefined;
+    const record = { process: slot.number, ...exit, delay };
+    if ("reason" in exit) log.error(record, "a process could not be started");
+    else if (wasListening) log.error(record, "a process ended unexpectedly, starting another one");
+    if (delay === undefined) {
+      this.#started.reject(new StartFailure("code" in exit ? exit.code : null));
+      return;
+    }
+    if ("code" in exit) this.#restarts += 1;
+    slot.delays.wait(delay, () => {
+      this.#fork(slot);
+    });
   }
 
   #checkEnded(): void {
@@ -238,23 +270,25 @@ export class Primary {
   }
 }
 
-function ignoreEnded(): undefined {
-  return undefined;
-}
-
 /**
- * Closes the connection that was on its way to a worker process when that ended. Node.js hands over one connection at a time,
- * and forgets one that the process did not take: its client would wait forever.
+ * Closes connections that were on their way to a worker process when that ended. Node.js hands over one connection of each port
+ * at a time, and forgets those that the process did not take: their clients would wait forever.
  */
-function closeLostConnection(worker: Worker): void {
+function closeLostConnections(worker: Worker): void {
   const { process } = worker;
   const send = process.send.bind(process) as (...args: unknown[]) => boolean;
-  let last: { readonly close: () => void } | null | undefined;
+  /** By number of the message that hands them over. */
+  const sent = new Map<number, { readonly close: () => void }>();
   process.send = (...args: unknown[]): boolean => {
-    const handle = args[1] as typeof last;
-    last = handle ?? last;
+    const [message, handle] = args as [{ readonly seq: number }, { readonly close: () => void } | null | undefined];
+    if (handle) sent.set(message.seq, handle);
     return send(...args);
   };
-  // A connection that the process has taken is closed here already, which makes this a second close without effect.
-  worker.on("exit", () => last?.close());
+  // The process has taken the connection, or it goes to another one.
+  process.on("internalMessage", ({ ack }: { readonly ack?: number }) => {
+    if (ack !== undefined) sent.delete(ack);
+  });
+  worker.on("exit", () => {
+    for (const connection of sent.values()) connection.close();
+  });
 }

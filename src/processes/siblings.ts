@@ -22,7 +22,7 @@ export class Siblings {
     this.#start = start;
   }
 
-  /** @param handlers - called only after the process has reported its first state */
+  /** @param handlers - called from now on, also before the node has started */
   static async join(peer: ChannelPeer, handlers: ProcessHandlers): Promise<Siblings> {
     const channel = new Channel(peer, {
       [FROM_PRIMARY.collect]: () => handlers.collect(),

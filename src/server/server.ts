@@ -102,7 +102,8 @@ export class Server {
 
   /**
    * Applies the live settings of another configuration, or reads the node's own one again. Reloads run one after the other.
-   * @throws CarillonError unavailable (the node is starting or stopping), invalid_argument, failed_precondition,
+   * They wait for the start, because the configuration may have changed after it was read.
+   * @throws CarillonError unavailable (the node has not started or is stopping), invalid_argument, failed_precondition,
    * already_exists, resource_exhausted: nothing has changed
    */
   reload(next?: Config): Promise<ReloadReport> {
@@ -113,8 +114,9 @@ export class Server {
 
   async #reloadAfter(before: Promise<unknown>, given: Config | undefined): Promise<ReloadReport> {
     await before;
+    await this.#starting?.catch(ignore);
     if (this.#addresses === undefined || this.#stopping !== undefined) {
-      throw new CarillonError("unavailable", "the node is starting or stopping");
+      throw new CarillonError("unavailable", "the node has not started or is stopping");
     }
     const next = given ?? this.#readConfig?.();
     if (next === undefined) throw new CarillonError("failed_precondition", "the node was not started from a file");

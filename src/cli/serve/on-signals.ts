@@ -18,6 +18,28 @@ export interface SignalActions {
   readonly kill: () => void;
 }
 
+/**
+ * Ends the program at the signals that stop it, while it starts what {@link onSignals} needs.
+ * @param kill - ends other processes at once
+ * @returns a function that stops listening to the signals
+ */
+export function onEarlySignals(kill: () => void): () => void {
+  const onSignal = (): void => {
+    kill();
+    process.exit(EXIT.failed);
+  };
+  // On a terminal, SIGHUP stops the node.
+  const signals: readonly NodeJS.Signals[] = [
+    "SIGTERM",
+    "SIGINT",
+    ...(process.stdout.isTTY ? ["SIGHUP" as const] : []),
+  ];
+  for (const signal of signals) process.once(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
+
 /** Stops at SIGTERM and SIGINT, exits at once at a second one, and reloads at SIGHUP. */
 export function onSignals(log: Logger, { kill, reload, stop }: SignalActions): void {
   let stoppedAt: number | undefined;

@@ -14,12 +14,15 @@ import { formatSuggestions } from "./suggestions.js";
 
 /** Runs several processes, each of which is a node, behind the same ports. */
 export async function servePrimary(context: ServeContext, count: number): Promise<void> {
-  const { broker, config, flags, log, nats } = context;
+  const { broker, config, flags, log, nats, offEarlySignals } = context;
   let folder: string;
   let http: string;
   let grpc: string;
   try {
     folder = mkdtempSync(join(tmpdir(), "carillon-"));
+    process.on("exit", () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
     http = await choosePort(config.http);
     grpc = await choosePort(config.grpc);
   } catch (error) {
@@ -27,9 +30,6 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     fail(error);
     return;
   }
-  process.on("exit", () => {
-    rmSync(folder, { recursive: true, force: true });
-  });
   const primary = new Primary({
     count,
     log,
@@ -53,6 +53,7 @@ export async function servePrimary(context: ServeContext, count: number): Promis
       nats?.kill();
     },
   });
+  offEarlySignals();
   try {
     const started = await primary.start();
     if (flags.try === true) process.stderr.write(formatSuggestions(started.http, started.requiresKeys, config));

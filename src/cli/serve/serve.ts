@@ -7,7 +7,7 @@ import { NatsServerProcess } from "../../processes/nats-server.js";
 import { Server } from "../../server/server.js";
 import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
-import { onSignals } from "./on-signals.js";
+import { onEarlySignals, onSignals } from "./on-signals.js";
 import { checkBrokers, nameConfigFile, readConfig, rereadConfig, type ServeFlags } from "./read-config.js";
 import { servePrimary } from "./serve-primary.js";
 import { serveWorker } from "./serve-worker.js";
@@ -22,6 +22,8 @@ export interface ServeContext {
   readonly nats: NatsServerProcess | undefined;
   /** URL of that server. */
   readonly broker: string | undefined;
+  /** Called when the signals have their final listeners: one that arrived between them would leave the NATS server running. */
+  readonly offEarlySignals: () => void;
 }
 
 /** URL that stands for the server of `--with-nats` until its port is known. */
@@ -45,11 +47,7 @@ export async function serveCommand(given: ServeFlags): Promise<void> {
   const log = createLog(config.log);
   const nats = flags.withNats === true ? createNats(flags, config, log) : undefined;
   let broker: string | undefined;
-  const early = (): void => {
-    nats?.kill();
-    process.exit(EXIT.failed);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, early);
+  const offEarlySignals = onEarlySignals(() => nats?.kill());
   try {
     broker = await nats?.start();
     if (broker !== undefined) config = readConfig(flags, broker);
@@ -58,8 +56,7 @@ export async function serveCommand(given: ServeFlags): Promise<void> {
     fail(error);
     process.exit();
   }
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.off(signal, early);
-  const context: ServeContext = { flags, config, log, nats, broker };
+  const context: ServeContext = { flags, config, log, nats, broker, offEarlySignals };
   const count = config.processes === "auto" ? availableParallelism() : config.processes;
   await (count === 1 ? serveNode(context) : servePrimary(context, count));
 }
@@ -80,7 +77,7 @@ function createNats(flags: ServeFlags, config: Config, log: Logger): NatsServerP
 }
 
 /** Runs a node in this process. */
-async function serveNode({ broker, config, flags, log, nats }: ServeContext): Promise<void> {
+async function serveNode({ broker, config, flags, log, nats, offEarlySignals }: ServeContext): Promise<void> {
   let server: Server;
   try {
     server = new Server(config, log, { readConfig: () => rereadConfig(flags, broker) });
@@ -97,6 +94,7 @@ async function serveNode({ broker, config, flags, log, nats }: ServeContext): Pr
     },
     kill: () => nats?.kill(),
   });
+  offEarlySignals();
   try {
     await server.start();
   } catch (error) {

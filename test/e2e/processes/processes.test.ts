@@ -1,6 +1,10 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createConnection, createServer } from "node:net";
+import { totalmem } from "node:os";
+import { join } from "node:path";
 import { ignore } from "../../../src/util/ignore.js";
 import { until } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
@@ -10,9 +14,9 @@ import { connect } from "../../support/clients/native.js";
 import { connectStock } from "../../support/clients/socket-io.js";
 import { startJetStream } from "../../support/nats/store.js";
 import { metric } from "../../support/nodes/metrics.js";
-import { type RunningNode, runCarillon } from "../../support/nodes/process.js";
+import { type RunningNode, runCarillon, startCarillon } from "../../support/nodes/process.js";
 import { listWorkers, replaceWorker, startProcesses } from "../../support/nodes/processes.js";
-import { temporaryFile } from "../../support/temporary-files.js";
+import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 
 const HISTORY = 'vhosts: { /: { history: { all: {} }, topics: [{ match: "room", history: all }] } }\n';
 const CLIENTS = 8;
@@ -135,10 +139,10 @@ test("serves on the same ports again when all processes are killed at once", asy
 test("closes connections that were handed to processes which had ended", async () => {
   const { node } = await startProcesses(2);
   const workers = await listWorkers(node);
-  // The first process sees the connections before it sees that the others have ended.
+  // The main process sees the connections before it sees that the others have ended.
   node.child.kill("SIGSTOP");
-  const { hostname, port } = new URL(node.http);
-  const sockets = Array.from({ length: 4 }, () => createConnection({ host: hostname, port: Number(port) }));
+  const ports = [new URL(node.http).port, new URL(`http://${node.grpc}`).port];
+  const sockets = ports.flatMap((port) => Array.from({ length: 4 }, () => createConnection(Number(port), "127.0.0.1")));
   cleanUp(() => {
     for (const socket of sockets) socket.destroy();
   });
@@ -152,7 +156,7 @@ test("closes connections that were handed to processes which had ended", async (
   for (const pid of workers) process.kill(pid, "SIGKILL");
   while ((await listWorkers(node)).length > 0);
   node.child.kill("SIGCONT");
-  expect(await Promise.all(closed)).toHaveLength(4);
+  expect(await Promise.all(closed)).toHaveLength(8);
 });
 
 test("drains all processes at SIGTERM, and reloads all of them", async () => {
@@ -228,3 +232,43 @@ test("exits with the error of the first process when an address cannot be used",
   const { code, stderr } = await runCarillon(args);
   expect([code, stderr.match(/EADDRINUSE/g)]).toEqual([1, ["EADDRINUSE"]]);
 });
+
+test("reloads the other processes while one of them drains", async () => {
+  const { node, write } = await startProcesses(2, "drain: { rate: 1 }\n");
+  await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws`)));
+  const [pid = 0] = await listWorkers(node);
+  process.kill(pid, "SIGTERM");
+  await node.logged("refusing new clients, closing connections");
+  write("drain: { rate: 1 }\nvhosts: { /shop: {} }\n");
+  expect(await runCarillon(["reload", "--server", node.http])).toMatchObject({
+    code: 0,
+    stdout: "changed: vhosts./shop\n",
+  });
+  expect(await listWorkers(node)).toContain(pid);
+});
+
+test("has the memory of the machine as the limit of all processes together", async () => {
+  const { node } = await startProcesses(2);
+  expect(await metric(node, "carillon_memory_limit_bytes")).toBeLessThanOrEqual(totalmem());
+});
+
+test.each([["that runs"], ["that is frozen, and is killed after 30 s"]])(
+  "stops while a process starts: one %s",
+  async (kind) => {
+    const { url } = await startJetStream();
+    const folder = temporaryFolder();
+    const yaml = `processes: 2\nbrokers: { nats: { driver: nats, servers: ["${url}"] } }\nstore: { driver: nats }\n`;
+    writeFileSync(join(folder, "carillon.yaml"), yaml);
+    let child: ChildProcess | undefined;
+    const onSpawn = (spawned: ChildProcess): void => {
+      child = spawned;
+    };
+    const started = startCarillon([], { folder, onSpawn });
+    let pids: number[] = [];
+    while (pids.length < 2) pids = child === undefined ? [] : await listWorkers({ child });
+    const [, pid = 0] = pids;
+    if (kind !== "that runs") process.kill(pid, "SIGSTOP");
+    child?.kill("SIGTERM");
+    await expect(started).rejects.toThrow("carillon ended with 0");
+  },
+);

@@ -25,7 +25,7 @@ export async function startProcesses(count: number, yaml = ""): Promise<Processe
 }
 
 /** Lists the process ids of a node's worker processes, the oldest first. */
-export async function listWorkers({ child }: RunningNode): Promise<number[]> {
+export async function listWorkers({ child }: Pick<RunningNode, "child">): Promise<number[]> {
   const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,ppid=,args="]);
   return stdout.split("\n").flatMap((line) => {
     const [, pid, parent, args = ""] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
