@@ -15,12 +15,11 @@ interface Step {
 }
 
 const root = join(__dirname, "..");
-const walks = readWalks(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
+const walks = readWalks(readFileSync(join(root, "docs/walks.md"), "utf8"));
 
 function readWalks(page: string): ReadonlyMap<string, readonly Step[]> {
-  const section = page.slice(page.indexOf("## Five walks"), page.indexOf("## Where to add"));
   const found = new Map<string, readonly Step[]>();
-  for (const [, title = "", lines = ""] of section.matchAll(/^\*\*(.+?)\*\*[^\n]*\n\n((?:\d+\. .*\n)+)/gm)) {
+  for (const [, title = "", lines = ""] of page.matchAll(/^\*\*(.+?)\*\*[^\n]*\n\n((?:\d+\. .*\n)+)/gm)) {
     found.set(title, lines.trim().split("\n").map(readStep));
   }
   return found;
@@ -43,7 +42,7 @@ function declares(text: string, { name, owner }: Step): boolean {
   );
 }
 
-test("the architecture page walks through a publish, a join, a recovery, a connect and a call", () => {
+test("the page walks through a publish, a join, a recovery, a connect and a call", () => {
   expect([...walks.keys()]).toEqual(["A publish", "A join", "A recovery", "A connect", "A call"]);
 });
 

@@ -121,6 +121,22 @@ test("replaces a process that no longer answers, and counts it", async () => {
   await becomes(node, "carillon_process_restarts_total", 1);
 });
 
+test("keeps counters when processes are replaced", async () => {
+  const { node } = await startProcesses(2);
+  const counter = 'carillon_messages_in_total{source="backend"}';
+  for (let message = 0; message < 5; message += 1) await publish(node, [{ topics: ["foo"], payload: "hi" }]);
+  const count = (): Promise<number> => metric(node, counter).catch(() => -1);
+  await until(count, (found) => found === 5);
+  for (const pid of await listWorkers(node)) process.kill(pid, "SIGKILL");
+  await until(
+    () => countProcesses(node),
+    (found) => found === 2,
+  );
+  expect(await count()).toBe(5);
+  await publish(node, [{ topics: ["foo"], payload: "hi" }]);
+  await until(count, (found) => found === 6);
+});
+
 test("serves on the same ports again when all processes are killed at once", async () => {
   const { node } = await startProcesses(2);
   const killed = await listWorkers(node);
