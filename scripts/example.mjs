@@ -13,7 +13,7 @@ await main(async () => {
   const [name = "", ...options] = process.argv.slice(2);
   const names = readdirSync(inRoot("examples")).filter(hasServer);
   if (name === "--help" || name === "-h") {
-    console.log(`Usage: npm run example NAME [-- OPTION ...]
+    process.stdout.write(`Usage: npm run example NAME [-- OPTION ...]
 
 Builds and starts an example: ${names.join(", ")}.
 
@@ -22,7 +22,8 @@ Options:
   --broker URL       use this NATS server
   --site HOST:PORT   address of the page (default: 127.0.0.1:3000)
   --http HOST:PORT   HTTP address of the node (default: 127.0.0.1:8080)
-  --grpc HOST:PORT   gRPC address of the node (default: 127.0.0.1:6001)`);
+  --grpc HOST:PORT   gRPC address of the node (default: 127.0.0.1:6001)
+`);
     return;
   }
   if (!names.includes(name)) {
