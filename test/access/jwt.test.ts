@@ -95,7 +95,7 @@ test.each([
   ["an empty user", { sub: "" }, "sub is empty"],
   ["a user that is not a string", { sub: 7 }, "sub is not a string"],
   ["a long user", { sub: "é".repeat(128) }, "sub is longer"],
-  ["control characters in the user", { sub: "a\nb" }, "sub holds"],
+  ["control characters in the user", { sub: "a\nb" }, "sub contains"],
   ["permissions that are a list", { permissions: ["join"] }, "permissions is not an object"],
   ["permissions for an unknown action", { permissions: { subscribe: ["a"] } }, "contains an unknown action"],
   ["permissions for toString", { permissions: { toString: ["a"] } }, "contains an unknown action"],
