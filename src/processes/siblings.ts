@@ -76,7 +76,7 @@ export class Siblings {
     return this.#channel.ask(FROM_WORKER.metrics);
   }
 
-  /** Has all processes read their configuration again. @throws CarillonError; nothing has changed */
+  /** Has all processes read their configuration again. @throws CarillonError: see `Primary.reload` */
   reload(): Promise<ProcessReload> {
     return this.#channel.ask(FROM_WORKER.reload);
   }

@@ -62,7 +62,7 @@ export async function logRefusedReload<Report>(log: Logger, reloaded: Promise<Re
   try {
     return await reloaded;
   } catch (error) {
-    log.error({ reason: errorText(error) }, "the configuration is invalid, nothing has changed");
+    log.error({ reason: errorText(error) }, "the reload was refused");
     throw error;
   }
 }
