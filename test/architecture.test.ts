@@ -136,9 +136,12 @@ test("names each dialect in its own folder and in the registry only", () => {
   expect(wrong).toEqual([]);
 });
 
-/** Dialects whose names have another meaning, such as in `isNativeError` and `node:events`. */
+/**
+ * Dialects whose names have another meaning, such as in `isNativeError` and `node:events`. The setting `grpc.server` has the
+ * values `grpc-js` and `native`, which is no dialect there; they are written one after the other.
+ */
 const SPELLINGS: Readonly<Record<string, RegExp>> = {
-  native: /\bnative\b(?!-error)|Native(?!Error)/,
+  native: /(?<!\bgrpc-js\W+(?:or\W+)?)\bnative\b(?!-error)|Native(?!Error)/,
   events: /dialects\/events|Events(?:Dialect|Listener|Conversation)/,
 };
 

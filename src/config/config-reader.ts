@@ -88,20 +88,27 @@ export class ConfigReader {
 
   /** Merges all sources. @throws CarillonError invalid_argument: an invalid file or variable */
   merge({ broker, defaults = {}, environment = {}, file: path, flags = {}, refuseEmpty }: ConfigSources): MergedInput {
+    const { tree } = this;
     const file = path === undefined ? undefined : readYamlFile(path);
     if (refuseEmpty === true && file?.isEmpty === true) {
       throw new CarillonError("invalid_argument", `${path}: the file is empty; expected settings, or {} for none`);
     }
     const shortForm = broker ?? environment["CARILLON_BROKER"];
     const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
-    const base: Fields = { ...merge(defaults, file?.content ?? {}), ...brokers };
+    const content = tree.expandShortForms(file?.content ?? {});
+    const base: Fields = { ...merge(tree.expandShortForms(defaults), content), ...brokers };
     const { faults, input } = readEnvironment(environment, {
-      settings: [...this.tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
+      settings: [...tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
       filesOnly: this.filesOnly,
       elsewhere: this.#dialects.flatMap(({ variables = [] }) => variables),
     });
     if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
-    return { input: merge(merge(base, input), flags), environment: input, flags: { ...flags }, file };
+    return {
+      input: merge(merge(base, input), tree.expandShortForms(flags)),
+      environment: input,
+      flags: { ...flags },
+      file,
+    };
   }
 
   /** Lists the settings of a map's entries, which are those of the file, and the default ones. */
@@ -178,7 +185,7 @@ export class ConfigReader {
       tree: this.tree,
       sources: this.merge(sources),
       file: sources.file,
-      brokerVariable: sources.environment?.["CARILLON_BROKER"] !== undefined,
+      environment: sources.environment ?? {},
       filesOnly: this.filesOnly,
     });
   }
@@ -207,7 +214,7 @@ function parseShortForm(shortForm: string): NodeInput {
 /** Requires loopback addresses when no keys are configured, unless open access is allowed explicitly. */
 function checkExposure({ admin, grpc, http, insecure, vhosts }: Config): void {
   if (insecure || requiresKeys(vhosts)) return;
-  for (const [name, address] of Object.entries({ http, grpc, "admin.listen": admin.listen })) {
+  for (const [name, address] of Object.entries({ http, grpc: grpc.listen, "admin.listen": admin.listen })) {
     if (address === undefined || isLoopback(address.host)) continue;
     throw new CarillonError(
       "invalid_argument",

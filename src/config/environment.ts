@@ -49,6 +49,11 @@ export function toVariable(path: readonly string[]): string {
   );
 }
 
+/** Lists the names of a setting's variables. A short form has two: CARILLON_GRPC is CARILLON_GRPC_LISTEN. */
+export function listVariables({ path, short }: Pick<Setting, "path" | "short">): readonly string[] {
+  return short ? [toVariable(path), toVariable(path.slice(0, -1))] : [toVariable(path)];
+}
+
 /** Reads settings from variables. Lists are separated by commas. */
 export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
   const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
@@ -56,11 +61,11 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
   for (const setting of known.settings) {
     const [first = ""] = setting.path;
     if (known.filesOnly.includes(first)) continue;
-    const name = toVariable(setting.path);
-    variables.set(name, [...(variables.get(name) ?? []), setting]);
+    for (const name of listVariables(setting)) variables.set(name, [...(variables.get(name) ?? []), setting]);
   }
   const input: Record<string, unknown> = {};
   const faults: string[] = [];
+  const used = new Map<Setting, string>();
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || text === undefined || readElsewhere.includes(name)) continue;
     const [setting, ...others] = variables.get(name) ?? [];
@@ -71,7 +76,10 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
     } else if (others.length > 0) {
       const meanings = [setting, ...others].map(({ path }) => path.join("."));
       faults.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
+    } else if (used.has(setting)) {
+      faults.push(`${name}: ${used.get(setting)} is set, too, and means the same; set one of them`);
     } else {
+      used.set(setting, name);
       put(input, setting.path, toValue(text, setting));
     }
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseAddress } from "../util/address.js";
+import { isObject } from "../util/json.js";
 import { VHOST_PATH } from "../util/names.js";
 
 /** Building blocks for the schemas of settings. */
@@ -25,6 +26,27 @@ export const SECRET = "secret";
 /** Marks a setting that holds a secret. A setting with the suffix `_file` beside it names a file with the same secret. */
 export function secret<Schema extends z.ZodType>(schema: Schema): Schema {
   return schema.meta({ [SECRET]: true });
+}
+
+/** Metadata key in the JSON Schema of an object with a short form: the key whose value may stand for the whole object. */
+export const SHORT_FORM = "shortForm";
+
+/**
+ * Lets the value of one key stand for a whole object: with the key `listen`, `grpc: HOST:PORT` is short for
+ * `grpc: { listen: HOST:PORT }`.
+ */
+export function withShortForm<Shape extends z.ZodRawShape, Key extends string & keyof Shape>(
+  key: Key,
+  object: z.ZodObject<Shape>,
+) {
+  return z
+    .preprocess((value: z.input<typeof object> | z.input<Shape[Key]>) => expandShortForm(key, value), object)
+    .meta({ [SHORT_FORM]: key });
+}
+
+/** Returns the object that a value stands for. Objects and undefined are returned unchanged. */
+export function expandShortForm(key: string, value: unknown): unknown {
+  return value === undefined || isObject(value) ? value : { [key]: value };
 }
 
 /** Address to listen on, HOST:PORT. */

@@ -1,4 +1,4 @@
-import type { LIVE, SECRET } from "./schema-builder.js";
+import type { LIVE, SECRET, SHORT_FORM } from "./schema-builder.js";
 import { z } from "./schema-builder.js";
 import type { QUANTITY } from "./units.js";
 
@@ -20,6 +20,7 @@ export interface SchemaNode {
   readonly [QUANTITY]?: { readonly kind: string; readonly least: string; readonly most: string };
   readonly [LIVE]?: boolean;
   readonly [SECRET]?: boolean;
+  readonly [SHORT_FORM]?: string;
 }
 
 /** Converts a schema to JSON Schema, in the form of a file. */

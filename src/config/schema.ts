@@ -6,7 +6,7 @@ import { broker } from "./broker.js";
 import { collectSchemas, type DialectSettings, readSettings } from "./dialect-settings.js";
 import { limits } from "./limits.js";
 import { findReferenceFaults } from "./references.js";
-import { address, count, live, vhostPath, z } from "./schema-builder.js";
+import { address, count, live, vhostPath, withShortForm, z } from "./schema-builder.js";
 import { duration } from "./units.js";
 import { brokerName, createVhostSchema } from "./vhost.js";
 
@@ -28,6 +28,9 @@ const originPattern = z.string().superRefine((text, context) => {
   if (typeof fault === "string") context.addIssue({ code: "custom", message: fault });
 });
 
+/** Servers of the gRPC port. */
+const GRPC_SERVERS = ["grpc-js", "native"] as const;
+
 const LOOPBACK_ORIGINS = ["http", "https"].flatMap((scheme) =>
   ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`${scheme}://${host}`, `${scheme}://${host}:*`]),
 );
@@ -43,7 +46,20 @@ export function createSchema(dialects: readonly DialectSettings[]) {
         .describe(
           "Address of the HTTP port: WebSocket, Connect, gRPC-Web, health, metrics and the try-it page. Port 0 takes any free port.",
         ),
-      grpc: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
+      grpc: withShortForm(
+        "listen",
+        z.strictObject({
+          listen: address.prefault("127.0.0.1:6001").describe("Address of the gRPC port. Port 0 takes any free port."),
+          server: z
+            .enum(GRPC_SERVERS, { error: "expected grpc-js or native" })
+            .default("grpc-js")
+            .describe(
+              "Server of the port: `grpc-js` or `native`, Carillon's own HTTP/2 server, which is new and takes less CPU time. Both serve the same calls.",
+            ),
+        }),
+      )
+        .prefault({})
+        .describe("The gRPC port. `grpc: HOST:PORT` is short for `grpc: { listen: HOST:PORT }`."),
       processes: z
         .literal("auto")
         .or(count(1, 1_024))

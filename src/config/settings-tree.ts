@@ -1,4 +1,4 @@
-import { LIVE, type z } from "./schema-builder.js";
+import { expandShortForm, LIVE, SHORT_FORM, type z } from "./schema-builder.js";
 import { findChildren, isMap, listAlternatives, type SchemaNode, toSchemaNode } from "./schema-node.js";
 
 /** Keys of a schema, for messages and environment variables. */
@@ -34,6 +34,17 @@ export class SettingsTree {
     return isLive;
   }
 
+  /** Replaces the short forms in a configuration by the objects that they stand for. */
+  expandShortForms(input: object): Readonly<Record<string, unknown>> {
+    const { properties = {} } = this.root;
+    return Object.fromEntries(
+      Object.entries(input).map(([name, value]: [string, unknown]) => {
+        const key = Object.hasOwn(properties, name) ? properties[name]?.[SHORT_FORM] : undefined;
+        return [name, key === undefined ? value : expandShortForm(key, value)];
+      }),
+    );
+  }
+
   /** Settings that hold a single value or a list. Excludes those within maps, whose keys users choose. */
   get settings(): readonly Setting[] {
     return findSettings(this.root, []);
@@ -54,6 +65,8 @@ export interface Setting {
   readonly list: boolean;
   /** Whether its values are texts only, so that digits are not a number. */
   readonly text: boolean;
+  /** Whether its value is the short form of the object around it. */
+  readonly short: boolean;
 }
 
 function findSettings(node: SchemaNode, path: readonly string[]): Setting[] {
@@ -61,6 +74,7 @@ function findSettings(node: SchemaNode, path: readonly string[]): Setting[] {
     const childPath = [...path, key];
     if (child.properties !== undefined) return findSettings(child, childPath);
     if (isMap(child) || child.items?.properties !== undefined) return [];
-    return [{ path: childPath, list: child.type === "array", text: child.type === "string" }];
+    const short = node[SHORT_FORM] === key;
+    return [{ path: childPath, list: child.type === "array", text: child.type === "string", short }];
   });
 }

@@ -232,7 +232,7 @@ export class Server {
  */
 async function listenAll(config: Config, ports: Listeners): Promise<Addresses> {
   const scheme = ports.certificates === undefined ? "http" : "https";
-  const grpc = await listenAt("grpc", config.grpc, ports.grpc);
+  const grpc = await listenAt("grpc", config.grpc.listen, ports.grpc);
   const http = await listenAt("http", config.http, ports.http);
   const admin = await listenAt("admin.listen", config.admin.listen, ports.admin);
   const node: NodeAddresses = { http: `${scheme}://${http}`, grpc: grpc ?? "", admin: admin && `${scheme}://${admin}` };

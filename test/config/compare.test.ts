@@ -14,6 +14,14 @@ test("applies live settings, and lists those that need a restart", () => {
   expect(restart).toEqual(["http", "limits.request", "compression"]);
 });
 
+test("leaves the settings of the gRPC port to a restart, in both of their forms", () => {
+  const object = { grpc: { listen: "127.0.0.1:1", server: "native" as const } };
+  const { config, restart } = compare({ grpc: "127.0.0.1:1" }, object);
+  expect([config.grpc.server, restart]).toEqual(["grpc-js", ["grpc.server"]]);
+  expect(compare(object, { grpc: "127.0.0.1:2" }).restart).toEqual(["grpc.listen", "grpc.server"]);
+  expect(compare({ grpc: "127.0.0.1:1" }, { grpc: { listen: "127.0.0.1:1" } }).restart).toEqual([]);
+});
+
 test("finds settings that were removed", () => {
   const { live, restart } = compare(
     { tls: { cert_file: "c", key_file: "k" }, limits: { outbox: "2MiB" }, drain: { rate: 1 } },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import type { ConfigSources } from "../../src/config/config-reader.js";
 import { type ConfigInput, configReader, loadConfig, parseConfig } from "../../src/server/config.js";
+import { formatAddress } from "../../src/util/address.js";
 import { cleanUp } from "../support/clean-up.js";
 
 const MUTUAL_TLS = { tls: { cert_file: "c", key_file: "k" }, client_certificates: { ca_file: "a" } };
@@ -36,7 +37,7 @@ test("starts without configuration: memory broker, loopback only", () => {
   const config = loadConfig({});
   expect(config.brokers).toEqual({ memory: { driver: "memory" } });
   expect(config.http).toEqual({ host: "127.0.0.1", port: 8080 });
-  expect(config.grpc).toEqual({ host: "127.0.0.1", port: 6001 });
+  expect(config.grpc).toEqual({ listen: { host: "127.0.0.1", port: 6001 }, server: "grpc-js" });
 });
 
 test("prints every default", () => {
@@ -47,7 +48,11 @@ test("prints every default", () => {
       ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, keysOf(inner)]))
       : null;
   // An address is one key in the file and two in the configuration.
-  expect(keysOf(printed)).toEqual({ ...(keysOf(parseConfig({})) as object), http: null, grpc: null });
+  expect(keysOf(printed)).toEqual({
+    ...(keysOf(parseConfig({})) as object),
+    http: null,
+    grpc: { listen: null, server: null },
+  });
 });
 
 test("I8: prints the default of elevated and its meaning", () => {
@@ -170,6 +175,48 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   ],
 ])("reports the fault: %s", (_what, flags, expected) => {
   expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
+});
+
+test.each<[unknown, string]>([
+  ["6001", "grpc.listen: expected HOST:PORT, such as 127.0.0.1:8080"],
+  [6_001, "grpc.listen: Invalid input: expected string, received number"],
+  [{ listen: "127.0.0.1" }, "grpc.listen: expected HOST:PORT, such as 127.0.0.1:8080"],
+  [{ server: "nativ" }, "grpc.server: expected grpc-js or native"],
+  [{ server: true }, "grpc.server: expected grpc-js or native"],
+  [{ sever: "native" }, "grpc.sever: unknown key; did you mean server?"],
+])("reports the fault of the gRPC port: %j", (grpc, expected) => {
+  expect(faultsOf({ flags: { grpc: grpc as never } })).toBe(expected);
+});
+
+test.each([
+  [{}, "127.0.0.1:6001", "grpc-js"],
+  [{ file: "grpc: 127.0.0.1:1" }, "127.0.0.1:1", "grpc-js"],
+  [{ file: "grpc: { server: native }" }, "127.0.0.1:6001", "native"],
+  [{ file: "grpc: { listen: 127.0.0.1:1, server: native }" }, "127.0.0.1:1", "native"],
+  [
+    { file: "grpc: { listen: 127.0.0.1:1, server: native }", variables: { GRPC: "127.0.0.1:2" } },
+    "127.0.0.1:2",
+    "native",
+  ],
+  [{ file: "grpc: 127.0.0.1:1", variables: { GRPC_SERVER: "native" } }, "127.0.0.1:1", "native"],
+  [{ file: "grpc: 127.0.0.1:1", variables: { GRPC_LISTEN: "127.0.0.1:2" } }, "127.0.0.1:2", "grpc-js"],
+  [{ variables: { GRPC: "127.0.0.1:2", GRPC_SERVER: "native" } }, "127.0.0.1:2", "native"],
+  [{ variables: { GRPC: "127.0.0.1:2", GRPC_SERVER: "native" }, flag: "127.0.0.1:3" }, "127.0.0.1:3", "native"],
+])("merges an address of the gRPC port with its other settings: %j", (given, address, server) => {
+  const { file, flag, variables = {} }: { file?: string; flag?: string; variables?: Record<string, string> } = given;
+  const { grpc } = loadConfig({
+    ...(file === undefined ? {} : { file: fileWith(file) }),
+    environment: Object.fromEntries(Object.entries(variables).map(([name, value]) => [`CARILLON_${name}`, value])),
+    flags: flag === undefined ? {} : { grpc: flag },
+  });
+  expect([formatAddress(grpc.listen), grpc.server]).toEqual([address, server]);
+});
+
+test("refuses two variables for the address of the gRPC port", () => {
+  const environment = { CARILLON_GRPC: "127.0.0.1:1", CARILLON_GRPC_LISTEN: "127.0.0.1:2" };
+  expect(faultsOf({ environment })).toBe(
+    "CARILLON_GRPC_LISTEN: CARILLON_GRPC is set, too, and means the same; set one of them",
+  );
 });
 
 test.each([

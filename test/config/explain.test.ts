@@ -27,6 +27,16 @@ test("shows the current value and where it comes from", () => {
   expect(explain("brokers", "", { CARILLON_BROKER: "nats://h:1" })).toMatch(/from +CARILLON_BROKER$/m);
 });
 
+test("explains a setting that can be written in short", () => {
+  const variables = /variable +CARILLON_GRPC_LISTEN or CARILLON_GRPC$/m;
+  expect(explain("grpc")).toMatch(/keys +listen, server$/m);
+  expect(explain("grpc.listen")).toMatch(variables);
+  expect(explain("grpc.listen", "\ngrpc: 127.0.0.1:1")).toMatch(/value +"127.0.0.1:1"\n +from +.*, line 2$/m);
+  expect(explain("grpc.listen", "grpc:\n  listen: 127.0.0.1:1")).toMatch(/from +.*, line 2$/m);
+  expect(explain("grpc.listen", "", { CARILLON_GRPC: "127.0.0.1:1" })).toMatch(/from +CARILLON_GRPC$/m);
+  expect(explain("grpc.server", "grpc: 127.0.0.1:1")).toMatch(/variable +CARILLON_GRPC_SERVER\n.*\n +from +default$/m);
+});
+
 test("says which settings need a restart", () => {
   expect(explain("http")).toMatch(/live +no: a change needs a restart/);
   expect(explain("limits.request")).toMatch(/live +no/);

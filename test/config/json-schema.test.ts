@@ -27,6 +27,12 @@ test("accepts the file with every default, which names the schema in its first l
   expect(faultsOf(parse(defaults))).toEqual([]);
 });
 
+test("accepts both forms of the gRPC port", () => {
+  for (const grpc of ["127.0.0.1:1", {}, { listen: "127.0.0.1:1" }, { server: "native" }]) {
+    expect(faultsOf({ grpc })).toEqual([]);
+  }
+});
+
 test("accepts the configuration files of the documentation", () => {
   const files = docsPages()
     .filter((page) => !/^docs\/(?:languages\.md|protocol\/)/.test(page))
@@ -44,6 +50,10 @@ test.each<[string, string]>([
   ["an unknown key", "htpp: 127.0.0.1:80"],
   ["an unknown key within", "limits: { outbx: 1MiB }"],
   ["an address without a port", "http: localhost"],
+  ["a gRPC address without a port", "grpc: localhost"],
+  ["a gRPC address without a port in an object", "grpc: { listen: localhost }"],
+  ["an unknown gRPC server", "grpc: { server: fast }"],
+  ["an unknown key of the gRPC port", "grpc: { address: 127.0.0.1:1 }"],
   ["a size in an unknown unit", "limits: { outbox: 1MB }"],
   ["a duration without a unit", "interest_linger: 5"],
   ["a count as text", "limits: { connections: many }"],

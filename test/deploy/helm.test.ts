@@ -128,6 +128,11 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     expect(nats?.ports).toEqual(ports.map((port) => ({ port })));
   });
 
+  test("takes the server of the gRPC port, and sets its address", () => {
+    const { config } = settingsOf(manifests("minimal", "--set", "config.grpc.server=native"));
+    expect(config.grpc).toEqual({ listen: { host: "0.0.0.0", port: 6001 }, server: "native" });
+  });
+
   test("has no object that was not asked for", () => {
     const kinds = manifests("minimal").map(({ kind }) => kind);
     expect(kinds.toSorted()).toEqual(["ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "Service"]);
@@ -171,6 +176,7 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
   test.each([
     ["config.http=0.0.0.0:80", "config.http: the chart sets this"],
     ["config.grpc=0.0.0.0:80", "config.grpc: the chart sets this"],
+    ["config.grpc.listen=0.0.0.0:80", "config.grpc.listen: the chart sets this"],
     ["config.stop_timeout=1s", "config.stop_timeout: the chart sets this"],
     ["config.admin.listen=0.0.0.0:80", "config.admin.listen: the chart sets this"],
     ["config.drain.delay=1s", "config.drain.delay: the chart sets this"],

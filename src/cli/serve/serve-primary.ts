@@ -24,7 +24,7 @@ export async function servePrimary(context: ServeContext, count: number): Promis
       rmSync(folder, { recursive: true, force: true });
     });
     http = await choosePort(config.http);
-    grpc = await choosePort(config.grpc);
+    grpc = await choosePort(config.grpc.listen);
   } catch (error) {
     await nats?.stop();
     fail(error);

@@ -18,7 +18,11 @@ export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: r
 # Addresses to listen on, HOST:PORT. Port 0: any free port, as in the log's "ready" record.
 # http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the try-it page.
 http: 127.0.0.1:8080
-grpc: 127.0.0.1:6001
+# The gRPC port; grpc: HOST:PORT is short for this. server: grpc-js, or native, Carillon's own HTTP/2 server, which is new and
+# takes less CPU time.
+grpc:
+  listen: 127.0.0.1:6001
+  server: grpc-js
 
 # Processes that serve these ports, each of them a node: a number, or auto (one for each core). More than 1 need NATS brokers
 # and a store in NATS; carillon serve --with-nats provides both.

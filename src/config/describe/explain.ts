@@ -3,7 +3,7 @@ import { invalidArgument } from "../../errors.js";
 import { findNearest } from "../../util/find-nearest.js";
 import { isObject } from "../../util/json.js";
 import type { MergedInput } from "../config-reader.js";
-import { toVariable } from "../environment.js";
+import { listVariables, toVariable } from "../environment.js";
 import { redactSetting } from "../redact.js";
 import { SECRET } from "../schema-builder.js";
 import { findChildren, isMap, listAlternatives, type SchemaNode } from "../schema-node.js";
@@ -15,8 +15,7 @@ export interface ExplainContext {
   readonly sources: MergedInput;
   /** Path of the configuration file, as the user has written it. */
   readonly file: string | undefined;
-  /** Whether CARILLON_BROKER replaces the brokers of the file. */
-  readonly brokerVariable: boolean;
+  readonly environment: NodeJS.ProcessEnv;
   /** Top-level keys that environment variables cannot hold. */
   readonly filesOnly: readonly string[];
 }
@@ -38,8 +37,8 @@ export function explainSetting(key: string, context: ExplainContext): string {
   } else {
     rows.push(["type", [...new Set(nodes.map(describeType))].join(" or ")]);
     rows.push(["default", describeDefault(node, required)]);
-    const variable = findVariable(path, context);
-    if (variable !== undefined) rows.push(["variable", variable]);
+    const variables = findVariables(path, context);
+    if (variables.length > 0) rows.push(["variable", variables.join(" or ")]);
   }
   rows.push(["live", tree.isLive(path) ? "yes: `carillon reload` changes it" : "no: a change needs a restart"]);
   const isSecret = nodes.some((alternative) => alternative[SECRET] === true);
@@ -91,21 +90,27 @@ function unknownKey(path: readonly string[], around: readonly SchemaNode[]) {
   return invalidArgument(`${path.join(".")}: unknown key; ${advice}`);
 }
 
-function findVariable(path: readonly string[], { filesOnly, tree }: ExplainContext): string | undefined {
+/** Lists the names of a setting's variables; none if variables cannot hold it. */
+function findVariables(path: readonly string[], { filesOnly, tree }: ExplainContext): readonly string[] {
   const [first = "", , ...within] = path;
+  if (filesOnly.includes(first)) return [];
   const isEntry = first === "brokers" || first === "vhosts";
   const settings = isEntry ? tree.entrySettings(first) : tree.settings;
   const wanted = (isEntry ? within : path).join(".");
-  const isKnown = !filesOnly.includes(first) && settings.some((setting) => setting.path.join(".") === wanted);
-  return isKnown ? toVariable(path) : undefined;
+  const setting = settings.find((known) => known.path.join(".") === wanted);
+  return setting === undefined ? [] : listVariables({ path, short: setting.short });
 }
 
 /** Describes where the current value of a setting comes from. */
-function findSource(path: readonly string[], { brokerVariable, file, sources }: ExplainContext): string {
+function findSource(path: readonly string[], context: ExplainContext): string {
+  const { environment, file, sources } = context;
   if (readPath(sources.input, path) === undefined) return "default";
-  if (readPath(sources.environment, path) !== undefined) return toVariable(path);
-  if (brokerVariable && path[0] === "brokers") return "CARILLON_BROKER";
-  const line = sources.file?.lineOf(path);
+  if (readPath(sources.environment, path) !== undefined) {
+    return findVariables(path, context).find((name) => environment[name] !== undefined) ?? toVariable(path);
+  }
+  if (environment["CARILLON_BROKER"] !== undefined && path[0] === "brokers") return "CARILLON_BROKER";
+  // The file may have a short form, which is the value of the object around the setting.
+  const line = sources.file?.lineOf(path) ?? sources.file?.lineOf(path.slice(0, -1));
   return line === undefined ? `${file}` : `${file}, line ${line}`;
 }
 

@@ -1,4 +1,4 @@
-import { LIVE, SECRET } from "../schema-builder.js";
+import { LIVE, SECRET, SHORT_FORM } from "../schema-builder.js";
 import type { SchemaNode } from "../schema-node.js";
 import { QUANTITY } from "../units.js";
 
@@ -21,7 +21,12 @@ export function writeJsonSchema(root: SchemaNode): string {
   return `${JSON.stringify({ $schema, title: TITLE, ...rest }, undefined, 2)}\n`;
 }
 
-function convert(node: SchemaNode, isLive: boolean): object {
+function convert({ [SHORT_FORM]: short, ...node }: SchemaNode, isLive: boolean): object {
+  const { [short ?? ""]: shortNode } = node.properties ?? {};
+  if (shortNode !== undefined) {
+    const { description: meaning, ...object } = node;
+    return { description: meaning, anyOf: [convert(shortNode, isLive), convert(object, isLive)] };
+  }
   const { additionalProperties, anyOf, description, items, oneOf, properties, ...rest } = node;
   const { [QUANTITY]: quantity, [LIVE]: live = isLive, [SECRET]: _secret, ...plain } = rest;
   const range = quantity === undefined ? undefined : `From ${quantity.least} to ${quantity.most}.`;

@@ -191,7 +191,7 @@ export function createListeners(config: Config, context: ListenersContext): List
   });
   const admin = createAdmin(config, { operations, createPortOptions, times });
   const grpc = new GrpcMount({
-    port: createPortOptions(config.grpc, clientCertificates(config)),
+    port: createPortOptions(config.grpc.listen, clientCertificates(config)),
     ...rpc,
     continueTrace,
     budget,
@@ -261,7 +261,7 @@ function warnOfStrayFrames({ grpc }: Config, dialects: readonly DialectModule[],
     for (const frames of unseen) {
       if (!frames.matches(bytes)) continue;
       unseen.delete(frames);
-      log.warn({ grpc: formatAddress(grpc) }, frames.advice);
+      log.warn({ grpc: formatAddress(grpc.listen) }, frames.advice);
     }
   };
 }

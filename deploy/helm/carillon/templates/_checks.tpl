@@ -29,8 +29,12 @@
 {{/* Refuses settings that the chart determines, instead of ignoring them. */}}
 {{- define "carillon.checkOwn" -}}
 {{- $config := .Values.config -}}
-{{- range $name := list "http" "grpc" "stop_timeout" -}}
+{{- range $name := list "http" "stop_timeout" -}}
 {{- if hasKey $config $name -}}{{- fail (printf "config.%s: the chart sets this" $name) -}}{{- end -}}
+{{- end -}}
+{{- if hasKey $config "grpc" -}}
+{{- if not (kindIs "map" $config.grpc) -}}{{- fail "config.grpc: the chart sets this; use config.grpc.server" -}}{{- end -}}
+{{- if hasKey $config.grpc "listen" -}}{{- fail "config.grpc.listen: the chart sets this" -}}{{- end -}}
 {{- end -}}
 {{- if hasKey ($config.admin | default dict) "listen" -}}{{- fail "config.admin.listen: the chart sets this" -}}{{- end -}}
 {{- if hasKey ($config.drain | default dict) "delay" -}}{{- fail "config.drain.delay: the chart sets this" -}}{{- end -}}

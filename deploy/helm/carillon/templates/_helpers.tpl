@@ -40,9 +40,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "carillon.checkOwn" . -}}
 {{- $settings := deepCopy .Values.config -}}
 {{- $drain := dict "delay" (printf "%ss" (include "carillon.delaySeconds" .)) "timeout" (printf "%ds" (int .Values.drainSeconds)) -}}
+{{- $grpc := "0.0.0.0:6001" -}}
+{{- if hasKey $settings "grpc" -}}{{- $grpc = dict "listen" $grpc -}}{{- end -}}
 {{- $own := dict
   "http" "0.0.0.0:8080"
-  "grpc" "0.0.0.0:6001"
+  "grpc" $grpc
   "admin" (dict "listen" "0.0.0.0:9090")
   "drain" $drain
   "stop_timeout" (printf "%ss" (include "carillon.stopSeconds" .))
