@@ -1,5 +1,4 @@
-/** @type {import("jest").Config} */
-export default {
+const tests = {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
@@ -10,9 +9,32 @@ export default {
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
   testTimeout: 120_000,
+};
+
+/** Tests that call the gRPC port. They run once more, with the server of the setting `grpc.server: native`. */
+const grpcTests = {
+  ...tests,
+  displayName: "grpc.server: native",
+  setupFiles: ["<rootDir>/test/support/native-grpc.ts"],
+  testMatch: [
+    "**/test/rpc/{*,grpc/*,services/*}.test.ts",
+    "**/test/{publisher-client,worker-client}/*.test.ts",
+    "**/test/tracing/spans.test.ts",
+    "**/test/transport/{drain,node-tls,stop,receiving/keyless-clients}.test.ts",
+    "**/test/e2e/{access/matrix-backends,calls,workers}.test.ts",
+    "**/test/e2e/hostile/{memory,open-files,pending-connections,unread-streams}.test.ts",
+  ],
+  // These do not call the port.
+  testPathIgnorePatterns: ["/rpc/(codec|proto)\\.", "/rpc/services/(plain-json|publish-source)\\."],
+};
+
+/** @type {import("jest").Config} */
+export default {
+  projects: [tests, grpcTests],
   // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
   maxWorkers: "100%",
   testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",
+  testResultsProcessor: "<rootDir>/scripts/lib/name-projects.mjs",
   // Modules of finished test files stay in memory. A worker that has grown to this is replaced; without the limit, one process
   // would run all files on a machine with two cores, and die of memory.
   workerIdleMemoryLimit: "1GB",

@@ -5,13 +5,14 @@ import { connect, type Socket } from "node:net";
 import { Networks } from "../../src/net/networks.js";
 import type { PortOptions } from "../../src/net/port-listener.js";
 import { CallAuthorizer } from "../../src/rpc/call-authorizer.js";
-import { GrpcMount, type GrpcMountOptions } from "../../src/rpc/grpc/grpc-mount.js";
+import type { GrpcMountOptions } from "../../src/rpc/grpc/grpc-mount.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";
 import { proxyHeader } from "../support/net/proxy-header.js";
 import { connectTls, WatchedCertificates } from "../support/net/tls.js";
 import { ampleBudget } from "../support/nodes/byte-budget.js";
+import { createGrpcMount } from "../support/nodes/grpc-mount.js";
 import { everybody } from "./support/keys.js";
 
 /** Timeout beyond the test's own, which fails if it is waited for. */
@@ -20,7 +21,7 @@ const AGES = 600_000;
 const SHORT = 3_000;
 
 async function startMount(port: Partial<PortOptions>, options: Partial<GrpcMountOptions> = {}): Promise<number> {
-  const mount = new GrpcMount({
+  const mount = createGrpcMount({
     port: { address: { host: "127.0.0.1", port: 0 }, handshakeTimeout: AGES, ...port },
     services: [],
     authorizer: new CallAuthorizer(everybody(), systemClock),

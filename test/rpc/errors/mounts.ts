@@ -7,13 +7,13 @@ import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { BroadcastService, RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
 import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
-import { GrpcMount } from "../../../src/rpc/grpc/grpc-mount.js";
 import { BROADCAST_ACTIONS } from "../../../src/rpc/services/publish/broadcast.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { withResolvers } from "../../../src/util/with-resolvers.js";
 import { jsonAnswer, peersOf } from "../../support/backends/peers.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { ampleBudget, ampleLeases } from "../../support/nodes/byte-budget.js";
+import { createGrpcMount } from "../../support/nodes/grpc-mount.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { asIs, type RawPeer, rawPeersOf } from "../../support/raw/peers.js";
 import { everybody } from "../support/keys.js";
@@ -164,7 +164,11 @@ const fault: ErrorCase = async (row) => {
     requestBytes: LIMIT,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({ port: { address: { host: "127.0.0.1", port: 0 } }, budget: ampleBudget(), ...options });
+  const grpc = createGrpcMount({
+    port: { address: { host: "127.0.0.1", port: 0 } },
+    budget: ampleBudget(),
+    ...options,
+  });
   cleanUp(() => grpc.terminate());
   const { port } = await grpc.listen();
   const server = createServer(connectMount({ ...options, openLease: ampleLeases() }).handler).listen(0, "127.0.0.1");

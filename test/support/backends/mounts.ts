@@ -17,11 +17,12 @@ import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
 import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
-import { GrpcMount, type Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
+import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
 import type { ServiceImplementations } from "../../../src/rpc/service.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";
 import { ampleBudget, ampleLeases } from "../nodes/byte-budget.js";
+import { createGrpcMount } from "../nodes/grpc-mount.js";
 
 export interface TestMounts {
   /** HOST:PORT */
@@ -59,7 +60,7 @@ export async function startMounts({
     requestBytes: 4 * 1_024 * 1_024,
     onFault: (cause: unknown) => faults.push(cause),
   };
-  const grpc = new GrpcMount({
+  const grpc = createGrpcMount({
     port: { address: { host: "127.0.0.1", port: 0 } },
     budget: ampleBudget(),
     ...options,

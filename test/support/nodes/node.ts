@@ -1,6 +1,7 @@
 import { type Carillon, type ConfigInput, createCarillon } from "../../../src/index.js";
 import { createLog, type Logger } from "../../../src/observe/log.js";
 import { cleanUp } from "../clean-up.js";
+import { grpcServer } from "./grpc-mount.js";
 
 export interface TestNode {
   readonly carillon: Carillon;
@@ -20,14 +21,15 @@ const SILENT = createLog({ level: "silent", format: "json" });
  */
 const DEFAULTS = {
   http: "127.0.0.1:0",
-  grpc: "127.0.0.1:0",
   stop_timeout: "5s",
   ping: { interval: "1h" },
 } satisfies ConfigInput;
 
 /** Starts a node in this process on free ports; it is stopped after the test. */
 export async function startNode(config: ConfigInput = {}, log: Logger = SILENT): Promise<TestNode> {
-  const carillon = createCarillon({ ...DEFAULTS, ...config }, log);
+  const { grpc = "127.0.0.1:0" } = config;
+  const port = typeof grpc === "string" ? { listen: grpc, server: grpcServer } : grpc;
+  const carillon = createCarillon({ ...DEFAULTS, ...config, grpc: port }, log);
   cleanUp(() => carillon.stop());
   await carillon.start();
   const { addresses } = carillon;

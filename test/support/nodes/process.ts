@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { cleanUp } from "../clean-up.js";
+import { grpcVariables } from "./grpc-mount.js";
 
 /** The built executable. */
 export const PROGRAM = join(__dirname, "../../../dist/src/bin.js");
@@ -100,7 +101,7 @@ function spawnCarillon(args: readonly string[], options: RunOptions): ChildProce
   const limited = openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`];
   const [command = process.execPath, ...rest] = [...limited, process.execPath, program, ...args];
   return spawn(command, rest, {
-    env: { PATH: process.env["PATH"], ...environment },
+    env: { PATH: process.env["PATH"], ...grpcVariables, ...environment },
     ...(folder === undefined ? {} : { cwd: folder }),
     stdio: "pipe",
   });
