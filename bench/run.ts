@@ -52,7 +52,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
 
 const TOY = "\n\nToy size: the figures are meaningless.";
 
-const USAGE = `usage: npm run bench -- NAME [--toy] [--write] [--profile] [--rounds N] [--only TEXT]
+const USAGE = `usage: npm run bench -- NAME [--toy] [--write] [--profile] [--rounds N] [--only TEXT] [--grpc SERVER]
 
 NAME is all, micro, or one of: ${[...BENCHMARKS.keys()].join(", ")}
 --toy      run in seconds, only to check that the benchmark works
@@ -60,6 +60,7 @@ NAME is all, micro, or one of: ${[...BENCHMARKS.keys()].join(", ")}
 --profile  print the functions in which Carillon's servers spend CPU time (figures are then too high)
 --rounds   number of measurements of each server (default: 5)
 --only     measure only inputs whose name contains this text (stall, peers)
+--grpc     grpc-js (default) or native: the setting grpc.server of the nodes (the parts grpc of peers measure both)
 `;
 
 interface Flags {
@@ -68,6 +69,7 @@ interface Flags {
   readonly profile?: boolean;
   readonly rounds?: string;
   readonly only?: string;
+  readonly grpc?: string;
 }
 
 /** Runs the micro benchmarks. Their library is loaded here, so that other benchmarks run without it. */
@@ -79,12 +81,13 @@ async function runMicro(toy: boolean): Promise<void> {
 async function run(
   name: string,
   benchmark: Benchmark,
-  { only, profile, rounds, toy = false, write }: Flags,
+  { grpc, only, profile, rounds, toy = false, write }: Flags,
 ): Promise<void> {
   const profiles = profile === true ? createProfilesFolder() : undefined;
   const begin = performance.now();
   const report = await benchmark({ toy, only, profiles, rounds: Number(rounds ?? (toy ? 1 : 5)) });
-  const text = `${formatReport(report)}${toy ? TOY : ""}`;
+  const server = grpc === undefined ? "" : `The gRPC server of the nodes is ${grpc}. `;
+  const text = `${server}${formatReport(report)}${toy ? TOY : ""}`;
   progress(`${name}: took ${((performance.now() - begin) / 1_000).toFixed(0)} s`);
   process.stdout.write(`\n## ${name}\n\n${text}\n`);
   if (profiles !== undefined) showProfiles(profiles);
@@ -101,11 +104,13 @@ function readArguments(): { readonly name: string; readonly flags: Flags } | und
         profile: { type: "boolean" },
         rounds: { type: "string" },
         only: { type: "string" },
+        grpc: { type: "string" },
       },
     });
     const [name = "", ...more] = positionals;
     const known = name === "all" || name === "micro" || BENCHMARKS.has(name);
-    return known && more.length === 0 && /^[1-9]\d*$/.test(values.rounds ?? "1") ? { name, flags: values } : undefined;
+    const isValid = /^[1-9]\d*$/.test(values.rounds ?? "1") && /^(?:grpc-js|native)$/.test(values.grpc ?? "native");
+    return known && more.length === 0 && isValid ? { name, flags: values } : undefined;
   } catch {
     return undefined;
   }
@@ -117,6 +122,8 @@ if (parsed === undefined) {
   process.exitCode = 2;
 } else {
   const { flags, name } = parsed;
+  // The processes of the nodes read it.
+  if (flags.grpc !== undefined) process.env["CARILLON_GRPC_SERVER"] = flags.grpc;
   for (const [each, benchmark] of BENCHMARKS) {
     if (name === "all" || name === each) await run(each, benchmark, flags);
   }

@@ -2,6 +2,8 @@ import type { Benchmark, Options } from "../support/report.js";
 import { measureConnects } from "./connecting.js";
 import { measureDelivery } from "./delivery.js";
 import type { Field } from "./field.js";
+import { measureGrpc } from "./grpc.js";
+import { measureIdleGrpc } from "./grpc-idle.js";
 import { measureSubscribers } from "./idle.js";
 import { measureLatency } from "./latency.js";
 import { measurePublishes } from "./publishing.js";
@@ -13,6 +15,8 @@ type Measure = (field: Field, options: Options) => Promise<Section>;
 const SECTIONS: ReadonlyMap<string, Measure> = new Map([
   ["delivery", measureDelivery],
   ["publishing", measurePublishes],
+  ["grpc", measureGrpc],
+  ["grpc-idle", measureIdleGrpc],
   ["idle", measureSubscribers],
   ["connecting", measureConnects],
   ["latency", measureLatency],

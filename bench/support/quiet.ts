@@ -8,7 +8,7 @@ const IDLE_CPU = 3;
 const TIMEOUT = 5_000;
 
 /** Waits until a server is idle, for example after connections have ended. */
-export async function waitUntilIdle(server: ServerProcess): Promise<void> {
+export async function waitUntilIdle(server: Pick<ServerProcess, "cpu">): Promise<void> {
   const end = performance.now() + TIMEOUT;
   for (let busy = true; busy && performance.now() < end; ) {
     const before = await server.cpu();
