@@ -1,13 +1,8 @@
 import type { HeaderField } from "../../../src/http2/hpack/header-field.js";
 import { HpackDecoder } from "../../../src/http2/hpack/hpack-decoder.js";
+import { bytesOf, WIDE_LIMITS } from "./support.js";
 
 /** Examples of RFC 7541, appendix C. */
-
-const LIMITS = { tableBytes: 4_096, listBytes: 65_536, fields: 100 };
-
-function bytes(hex: string): Buffer {
-  return Buffer.from(hex.replaceAll(/\s/g, ""), "hex");
-}
 
 function fields(...pairs: readonly [string, string][]): readonly HeaderField[] {
   return pairs.map(([name, value]) => ({ name, value }));
@@ -31,8 +26,8 @@ test.each([
   ["C.2.3, literal never indexed", "1008 7061 7373 776f 7264 0673 6563 7265 74", "password", "secret", false],
   ["C.2.4, indexed", "82", ":method", "GET", false],
 ])("decodes the example %s", (_example, hex, name, value, isIndexed) => {
-  const decoder = new HpackDecoder(LIMITS);
-  expect(decoder.decode(bytes(hex))).toEqual({ fields: [{ name, value }], isTooLarge: false });
+  const decoder = new HpackDecoder(WIDE_LIMITS);
+  expect(decoder.decode(bytesOf(hex))).toEqual({ fields: [{ name, value }], isTooLarge: false });
   const count = isIndexed ? 1 : 0;
   expect(readTable(decoder, count)).toEqual([{ name, value }].slice(0, count));
   expect(() => readTable(decoder, count + 1)).toThrow("invalid index");
@@ -71,9 +66,9 @@ test.each([
     ],
   ],
 ])("decodes the examples of %s", (_section, blocks) => {
-  const decoder = new HpackDecoder(LIMITS);
+  const decoder = new HpackDecoder(WIDE_LIMITS);
   blocks.forEach((hex, at) => {
-    expect(decoder.decode(bytes(hex)).fields).toEqual(requests[at]?.list);
+    expect(decoder.decode(bytesOf(hex)).fields).toEqual(requests[at]?.list);
     expect(readTable(decoder, at + 1)).toEqual(requests[at]?.table);
     expect(() => readTable(decoder, at + 2)).toThrow("invalid index");
   });
@@ -121,12 +116,12 @@ test.each([
     ],
   ],
 ])("decodes the examples of %s, and evicts entries", (_section, blocks) => {
-  const decoder = new HpackDecoder(LIMITS);
+  const decoder = new HpackDecoder(WIDE_LIMITS);
   // The examples presuppose a table of 256 bytes.
-  decoder.decode(bytes("3fe101"));
+  decoder.decode(bytesOf("3fe101"));
   blocks.forEach((hex, at) => {
     const response = responses[at];
-    expect(decoder.decode(bytes(hex)).fields).toEqual(response?.list);
+    expect(decoder.decode(bytesOf(hex)).fields).toEqual(response?.list);
     expect(readTable(decoder, response?.table.length ?? 0)).toEqual(response?.table);
     expect(() => readTable(decoder, (response?.table.length ?? 0) + 1)).toThrow("invalid index");
   });
