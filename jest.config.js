@@ -7,8 +7,6 @@ const tests = {
   transformIgnorePatterns: ["/node_modules/(?!jose/)"],
   // Sources import each other as ".js" (ESM); under jest the TypeScript file is meant.
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
-  // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
-  testTimeout: 120_000,
 };
 
 /** Tests that call the gRPC port. They run once more, with the server of the setting `grpc.server: native`. */
@@ -31,6 +29,8 @@ const grpcTests = {
 /** @type {import("jest").Config} */
 export default {
   projects: [tests, grpcTests],
+  // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
+  testTimeout: 120_000,
   // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
   maxWorkers: "100%",
   testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",
