@@ -1,0 +1,72 @@
+import { FrameFlag } from "./frame-types.js";
+import { Http2Code } from "./http2-codes.js";
+import { Http2ConnectionError } from "./http2-errors.js";
+
+/** Bytes of the priority in a HEADERS frame. Source: RFC 9113, section 6.2. */
+const PRIORITY_BYTES = 5;
+
+/** Position of a header block within a frame's payload. */
+export interface BlockRange {
+  readonly start: number;
+  readonly end: number;
+  /** Stream that the frame's priority names; undefined without a priority. */
+  readonly dependency: number | undefined;
+}
+
+/** Finds the header block of a HEADERS frame. @throws Http2ConnectionError: padding or priority exceed the frame */
+export function findHeaderBlock(flags: number, bytes: Buffer, start: number, end: number): BlockRange {
+  let from = start;
+  let to = end;
+  let dependency: number | undefined;
+  if ((flags & FrameFlag.PADDED) !== 0) {
+    to -= bytes[from] ?? 0;
+    from += 1;
+  }
+  if ((flags & FrameFlag.PRIORITY) !== 0) {
+    if (end - from >= PRIORITY_BYTES) dependency = bytes.readUInt32BE(from) & 0x7f_ff_ff_ff;
+    from += PRIORITY_BYTES;
+  }
+  if (from > to) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "HEADERS padding");
+  return { start: from, end: to, dependency };
+}
+
+/**
+ * Joins the header block of a HEADERS frame that CONTINUATION frames complete. Until then no other frame may follow (RFC 9113,
+ * section 6.10).
+ */
+export class HeaderAssembly {
+  readonly stream: number;
+  readonly endStream: boolean;
+  readonly dependency: number | undefined;
+  readonly #limit: number;
+  #bytes: Buffer;
+  #length = 0;
+
+  /** @param limit - maximum number of bytes of the block */
+  constructor(stream: number, endStream: boolean, dependency: number | undefined, limit: number) {
+    this.stream = stream;
+    this.endStream = endStream;
+    this.dependency = dependency;
+    this.#limit = limit;
+    this.#bytes = Buffer.alloc(0);
+  }
+
+  /** Bytes joined so far. */
+  get block(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** @throws Http2ConnectionError: the block is too large */
+  append(bytes: Buffer, start: number, end: number): void {
+    const length = this.#length + end - start;
+    if (length > this.#limit) throw new Http2ConnectionError(Http2Code.ENHANCE_YOUR_CALM, "header block too large");
+    if (length > this.#bytes.length) {
+      // Doubles, so that small pieces are not copied again and again.
+      const grown = Buffer.allocUnsafe(Math.min(this.#limit, Math.max(length, this.#bytes.length * 2)));
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#bytes = grown;
+    }
+    bytes.copy(this.#bytes, this.#length, start, end);
+    this.#length = length;
+  }
+}

@@ -1,0 +1,326 @@
+import { FloodCredits } from "./flood-credits.js";
+import { type FrameHandler, FrameReader } from "./frame-reader.js";
+import { DEFAULT_WINDOW, FrameFlag, FrameType, MAX_UINT31 } from "./frame-types.js";
+import { findHeaderBlock, HeaderAssembly } from "./header-assembly.js";
+import { HpackError } from "./hpack/hpack-error.js";
+import { Http2Code } from "./http2-codes.js";
+import { Http2ConnectionError } from "./http2-errors.js";
+import type { Http2Limits } from "./http2-limits.js";
+import { PeerSettings, SettingId } from "./peer-settings.js";
+import type { ReadHead } from "./request-heads.js";
+import { RequestStreams } from "./request-streams.js";
+import { SendQueue } from "./send-queue.js";
+import type { ServerStream } from "./server-stream.js";
+import type { StreamReceiver } from "./stream-receiver.js";
+
+/** First bytes of each client. Source: RFC 9113, section 3.4. */
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+
+/** Data of the ping whose answer says that the peer has read the first GOAWAY. */
+const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
+const KEEPALIVE_PING = Buffer.alloc(8);
+
+export interface Http2ConnectionOptions<Head> {
+  readonly limits: Http2Limits;
+  /** Monotonic time in milliseconds. */
+  readonly now: () => number;
+  /** Reads the fields of a request, pseudo-header fields first. The results are cached by the bytes of the header block. */
+  readonly readHead: ReadHead<Head>;
+  /** A request has begun. @returns the receiver of the rest */
+  readonly onStream: (stream: ServerStream, head: Head) => StreamReceiver;
+  /** The peer's preface and settings have arrived. Called once. */
+  readonly onReady?: () => void;
+  /** Output exists; called for each frame. */
+  readonly onOutput?: () => void;
+  /** Receives errors of this server. They end the connection. */
+  readonly onFault?: (cause: unknown) => void;
+}
+
+/**
+ * The server's side of an HTTP/2 connection, without its socket: bytes in, calls and bytes out. Source: RFC 9113. It neither
+ * pushes nor sends by priorities.
+ */
+export class Http2Connection<Head> implements FrameHandler {
+  readonly #options: Http2ConnectionOptions<Head>;
+  readonly #credits: FloodCredits;
+  readonly #queue: SendQueue;
+  readonly #streams: RequestStreams<Head>;
+  readonly #reader = new FrameReader();
+  readonly #peer = new PeerSettings();
+  #prefaceBytes = 0;
+  #isReady = false;
+  #assembly: HeaderAssembly | undefined;
+  #isShuttingDown = false;
+  #isDraining = false;
+  #isOver = false;
+
+  constructor(options: Http2ConnectionOptions<Head>) {
+    this.#options = options;
+    const { limits, now, onOutput = () => {} } = options;
+    this.#credits = new FloodCredits(limits.credits, limits.creditsPerSecond, now);
+    this.#queue = new SendQueue({ outputBytes: limits.outputBytes, credits: this.#credits, onOutput });
+    this.#streams = new RequestStreams({
+      limits,
+      credits: this.#credits,
+      queue: this.#queue,
+      readHead: options.readHead,
+      onStream: options.onStream,
+    });
+    const { writer } = this.#queue;
+    writer.writeSettings([
+      [SettingId.HEADER_TABLE_SIZE, limits.tableBytes],
+      [SettingId.MAX_CONCURRENT_STREAMS, limits.streams],
+      [SettingId.INITIAL_WINDOW_SIZE, limits.streamWindow],
+      [SettingId.MAX_HEADER_LIST_SIZE, limits.listBytes],
+    ]);
+    if (limits.connectionWindow > DEFAULT_WINDOW) {
+      writer.writeWindowUpdate(0, limits.connectionWindow - DEFAULT_WINDOW);
+    }
+  }
+
+  /** Number of open streams. */
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether the peer's preface and settings have arrived. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Whether nothing follows but the output that is left: GOAWAY was sent, and no stream is open. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Highest stream that the peer has begun. */
+  get lastStream(): number {
+    return this.#streams.last;
+  }
+
+  /** Number of bytes that {@link takeOutput} would return. */
+  get outputBytes(): number {
+    return this.#queue.writer.length;
+  }
+
+  /** Receives bytes from the peer. Never throws: an error ends the connection. */
+  receive(bytes: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#reader.read(this.#skipPreface(bytes), this);
+    } catch (cause) {
+      if (cause instanceof Http2ConnectionError) this.end(cause.code, cause.message);
+      else if (cause instanceof HpackError) this.end(Http2Code.COMPRESSION_ERROR, cause.message);
+      else {
+        this.end(Http2Code.INTERNAL_ERROR);
+        this.#options.onFault?.(cause);
+      }
+    }
+    this.#endIfDrained();
+  }
+
+  /** Returns the bytes to send, and begins anew; undefined if there are none. */
+  takeOutput(): Buffer | undefined {
+    const output = this.#queue.writer.take();
+    // Bodies may have waited for room in the output.
+    this.#queue.resume();
+    this.#endIfDrained();
+    return output;
+  }
+
+  /** @param isCongested - whether the socket accepts no more for now. Bodies of answers wait until it does */
+  setCongested(isCongested: boolean): void {
+    this.#queue.setCongested(isCongested);
+  }
+
+  /** Sends a ping, whose answer shows that the peer is alive. */
+  ping(): void {
+    this.#queue.writer.writePing(KEEPALIVE_PING, 0, false);
+    this.#queue.announce();
+  }
+
+  /**
+   * Ends the connection without losing requests on their way (RFC 9113, section 6.8): asks the peer to begin no more, and ignores
+   * further ones once it has read that, or at the second call.
+   */
+  shutDown(): void {
+    if (this.#isDraining || this.#isOver) return;
+    const { writer } = this.#queue;
+    if (this.#isShuttingDown) {
+      this.#isDraining = true;
+      this.#streams.stopAccepting();
+      writer.writeGoaway(this.#streams.last, Http2Code.NO_ERROR, "");
+    } else {
+      this.#isShuttingDown = true;
+      writer.writeGoaway(MAX_UINT31, Http2Code.NO_ERROR, "");
+      writer.writePing(SHUTDOWN_PING, 0, false);
+    }
+    this.#queue.announce();
+    this.#endIfDrained();
+  }
+
+  /**
+   * Ends the connection and all its streams at once.
+   * @param code - of {@link Http2Code}
+   * @param debug - ASCII text for the peer
+   */
+  end(code: number, debug = ""): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#queue.writer.writeGoaway(this.#streams.last, code, debug);
+    this.#queue.announce();
+    this.#streams.closeAll(code);
+  }
+
+  /** The connection was lost. Ends all streams. */
+  lose(): void {
+    this.#isOver = true;
+    // Receivers may still send.
+    this.#queue.setCongested(true);
+    this.#streams.closeAll(Http2Code.CANCEL);
+  }
+
+  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (!this.#isReady && (type !== FrameType.SETTINGS || (flags & FrameFlag.ACK) !== 0)) {
+      throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    }
+    if (this.#assembly !== undefined && (type !== FrameType.CONTINUATION || id !== this.#assembly.stream)) {
+      throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "frame within a header block");
+    }
+    switch (type) {
+      case FrameType.DATA:
+        this.#streams.onData(id, flags, bytes, start, end);
+        break;
+      case FrameType.HEADERS:
+        this.#onHeaders(flags, id, bytes, start, end);
+        break;
+      case FrameType.PRIORITY:
+        this.#onPriority(id, bytes, start, end);
+        break;
+      case FrameType.RST_STREAM:
+        expectSize(end - start, 4);
+        this.#streams.onReset(id, bytes.readUInt32BE(start));
+        break;
+      case FrameType.SETTINGS:
+        this.#onSettings(flags, id, bytes, start, end);
+        break;
+      case FrameType.PING:
+        this.#onPing(flags, id, bytes, start, end);
+        break;
+      case FrameType.GOAWAY:
+        expectConnection(id);
+        if (end - start < 8) throw new Http2ConnectionError(Http2Code.FRAME_SIZE_ERROR, "GOAWAY size");
+        this.#streams.charge(1);
+        break;
+      case FrameType.WINDOW_UPDATE:
+        this.#onWindowUpdate(id, bytes, start, end);
+        break;
+      case FrameType.CONTINUATION:
+        this.#onContinuation(flags, bytes, start, end);
+        break;
+      case FrameType.PUSH_PROMISE:
+        throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "PUSH_PROMISE from a client");
+      default:
+        // Unknown types are ignored (RFC 9113, section 5.5).
+        this.#streams.charge(1);
+    }
+  }
+
+  /** @returns the bytes behind the preface */
+  #skipPreface(bytes: Buffer): Buffer {
+    if (this.#prefaceBytes === PREFACE.length) return bytes;
+    const count = Math.min(PREFACE.length - this.#prefaceBytes, bytes.length);
+    if (bytes.compare(PREFACE, this.#prefaceBytes, this.#prefaceBytes + count, 0, count) !== 0) {
+      throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "not HTTP/2");
+    }
+    this.#prefaceBytes += count;
+    return bytes.subarray(count);
+  }
+
+  #onHeaders(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "HEADERS on stream 0");
+    const endStream = (flags & FrameFlag.END_STREAM) !== 0;
+    const block = findHeaderBlock(flags, bytes, start, end);
+    if ((flags & FrameFlag.END_HEADERS) !== 0) {
+      this.#streams.onHeaders(id, endStream, block.dependency, bytes, block.start, block.end);
+      return;
+    }
+    const { blockBytes } = this.#options.limits;
+    this.#assembly = new HeaderAssembly(id, endStream, block.dependency, blockBytes);
+    this.#assembly.append(bytes, block.start, block.end);
+  }
+
+  #onContinuation(flags: number, bytes: Buffer, start: number, end: number): void {
+    const assembly = this.#assembly;
+    if (assembly === undefined)
+      throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "CONTINUATION without HEADERS");
+    this.#streams.charge(1);
+    assembly.append(bytes, start, end);
+    if ((flags & FrameFlag.END_HEADERS) === 0) return;
+    this.#assembly = undefined;
+    const { block, dependency, endStream, stream } = assembly;
+    this.#streams.onHeaders(stream, endStream, dependency, block, 0, block.length);
+  }
+
+  #onPriority(id: number, bytes: Buffer, start: number, end: number): void {
+    if (id === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "PRIORITY on stream 0");
+    this.#streams.charge(1);
+    if (end - start !== 5) this.#streams.fail(id, Http2Code.FRAME_SIZE_ERROR);
+    else this.#streams.onPriority(id, bytes.readUInt32BE(start) & MAX_UINT31);
+  }
+
+  #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    expectConnection(id);
+    this.#streams.charge(1);
+    if ((flags & FrameFlag.ACK) !== 0) {
+      expectSize(end - start, 0);
+      return;
+    }
+    const before = this.#peer.initialWindow;
+    this.#peer.read(bytes, start, end);
+    this.#queue.initialWindow = this.#peer.initialWindow;
+    this.#queue.writer.writeSettingsAck();
+    this.#queue.announce();
+    this.#streams.shiftWindows(this.#peer.initialWindow - before);
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#options.onReady?.();
+  }
+
+  #onPing(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    expectConnection(id);
+    expectSize(end - start, 8);
+    this.#streams.charge(1);
+    if ((flags & FrameFlag.ACK) === 0) {
+      this.#queue.writer.writePing(bytes, start, true);
+      this.#queue.announce();
+    } else if (this.#isShuttingDown && bytes.compare(SHUTDOWN_PING, 0, 8, start, end) === 0) {
+      this.shutDown();
+    }
+  }
+
+  #onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
+    expectSize(end - start, 4);
+    this.#streams.charge(1);
+    const increment = bytes.readUInt32BE(start) & MAX_UINT31;
+    if (id !== 0) this.#streams.onWindowUpdate(id, increment);
+    else if (increment === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+    else if (!this.#queue.widen(increment)) {
+      throw new Http2ConnectionError(Http2Code.FLOW_CONTROL_ERROR, "connection window");
+    }
+  }
+
+  #endIfDrained(): void {
+    if (this.#isDraining && this.#streams.size === 0) this.#isOver = true;
+  }
+}
+
+/** @throws Http2ConnectionError: the payload has another size (RFC 9113, section 4.2) */
+function expectSize(bytes: number, expected: number): void {
+  if (bytes !== expected) throw new Http2ConnectionError(Http2Code.FRAME_SIZE_ERROR, `${bytes} bytes`);
+}
+
+/** @throws Http2ConnectionError: the frame belongs to a stream */
+function expectConnection(id: number): void {
+  if (id !== 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, `frame on stream ${id}`);
+}

@@ -1,0 +1,105 @@
+import type { HeaderField } from "./hpack/header-field.js";
+
+/** Pseudo-header fields of requests. Source: RFC 9113, section 8.3.1. */
+const PSEUDO: ReadonlySet<string> = new Set([":authority", ":method", ":path", ":scheme"]);
+
+/** Fields that concern a connection of HTTP/1. Source: RFC 9113, section 8.2.2. */
+const CONNECTION: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const NUL = 0x00;
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const RETURN = 0x0d;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const CAPITAL_A = 0x41;
+const CAPITAL_Z = 0x5a;
+const DELETE = 0x7f;
+
+/**
+ * Finds why a request is malformed (RFC 9113, sections 8.2 and 8.3).
+ * @returns undefined if it is not
+ */
+export function findRequestFlaw(fields: readonly HeaderField[]): string | undefined {
+  const pseudo = new Map<string, string>();
+  let isRegular = false;
+  for (const field of fields) {
+    const { name, value } = field;
+    if (!name.startsWith(":")) {
+      isRegular = true;
+      const flaw = findFieldFlaw(field);
+      if (flaw !== undefined) return flaw;
+      continue;
+    }
+    if (isRegular || !PSEUDO.has(name) || pseudo.has(name) || !isValue(value)) return `pseudo-header ${name}`;
+    pseudo.set(name, value);
+  }
+  return hasTarget(pseudo) ? undefined : "missing pseudo-header";
+}
+
+/** Finds why trailers are malformed. @returns undefined if they are not */
+export function findTrailersFlaw(fields: readonly HeaderField[]): string | undefined {
+  for (const field of fields) {
+    const flaw = findFieldFlaw(field);
+    if (flaw !== undefined) return flaw;
+  }
+  return undefined;
+}
+
+/**
+ * Reads the size of a request's body in bytes (RFC 9110, section 8.6).
+ * @returns undefined if there is none; NaN if it is invalid, or there are different ones
+ */
+export function readContentLength(fields: readonly HeaderField[]): number | undefined {
+  let length: number | undefined;
+  for (const { name, value } of fields) {
+    if (name !== "content-length") continue;
+    const next = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (length !== undefined && length !== next) return Number.NaN;
+    length = next;
+  }
+  return length;
+}
+
+function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
+  const method = pseudo.get(":method") ?? "";
+  if (method === "") return false;
+  // CONNECT has neither scheme nor path (RFC 9113, section 8.5).
+  if (method === "CONNECT") return !pseudo.has(":scheme") && !pseudo.has(":path") && pseudo.has(":authority");
+  return pseudo.has(":scheme") && (pseudo.get(":path") ?? "") !== "";
+}
+
+function findFieldFlaw({ name, value }: HeaderField): string | undefined {
+  const isInvalid = !isName(name) || !isValue(value) || CONNECTION.has(name);
+  return isInvalid || (name === "te" && value !== "trailers")
+    ? `header ${JSON.stringify(name.slice(0, 64))}`
+    : undefined;
+}
+
+/** Returns whether a regular name has only allowed characters: visible ASCII without capitals and colons (section 8.2.1). */
+function isName(name: string): boolean {
+  for (let at = 0; at < name.length; at += 1) {
+    const code = name.charCodeAt(at);
+    if (code <= SPACE || code >= DELETE || code === COLON || (code >= CAPITAL_A && code <= CAPITAL_Z)) return false;
+  }
+  return name !== "";
+}
+
+/** Returns whether a value has neither NUL and line breaks nor space around it (section 8.2.1). */
+function isValue(value: string): boolean {
+  for (let at = 0; at < value.length; at += 1) {
+    const code = value.charCodeAt(at);
+    if (code === NUL || code === LINE_FEED || code === RETURN) return false;
+  }
+  return !isSpace(value.charCodeAt(0)) && !isSpace(value.charCodeAt(value.length - 1));
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === TAB;
+}

@@ -1,0 +1,171 @@
+import type { FloodCredits } from "./flood-credits.js";
+import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_UINT31 } from "./frame-types.js";
+import { FrameWriter } from "./frame-writer.js";
+import type { ServerStream } from "./server-stream.js";
+
+/** Credits for a DATA frame that was sent. The peer may answer with an update of the stream's and of the connection's window. */
+const CREDITS_PER_FRAME = 2;
+
+export interface SendQueueOptions {
+  /** Bytes of output above which bodies wait. */
+  readonly outputBytes: number;
+  readonly credits: FloodCredits;
+  /** Called when output appears. */
+  readonly onOutput: () => void;
+}
+
+/**
+ * Sends the bodies of answers within the peer's windows (RFC 9113, section 5.2) and the socket's capacity. Streams that wait
+ * take turns, a frame each.
+ */
+export class SendQueue {
+  readonly writer = new FrameWriter();
+  /** Initial window of streams, by the peer's settings. */
+  initialWindow = DEFAULT_WINDOW;
+  readonly #options: SendQueueOptions;
+  /** Bytes that the peer accepts on the connection. */
+  #window = DEFAULT_WINDOW;
+  #isCongested = false;
+  #isSending = false;
+  /** Streams that have bytes to send and a window for them. */
+  #firstReady: ServerStream | undefined;
+  #lastReady: ServerStream | undefined;
+
+  constructor(options: SendQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Says that output exists. */
+  announce(): void {
+    this.#options.onOutput();
+  }
+
+  /** @returns false if bytes wait */
+  send(stream: ServerStream, first: Buffer, second: Buffer | undefined): boolean {
+    const bytes = first.length + (second?.length ?? 0);
+    if (bytes === 0) return stream.waitingBytes === 0;
+    if (stream.waitingBytes === 0 && bytes <= MAX_FRAME_BYTES && bytes <= stream.sendWindow && this.#canSend(bytes)) {
+      this.writer.beginData(stream.id, bytes);
+      this.writer.append(first);
+      if (second !== undefined) this.writer.append(second);
+      this.#count(stream, bytes);
+      this.announce();
+      return true;
+    }
+    stream.waiting ??= [];
+    if (first.length > 0) stream.waiting.push(first);
+    if (second !== undefined && second.length > 0) stream.waiting.push(second);
+    stream.waitingBytes += bytes;
+    this.#queue(stream);
+    this.resume();
+    stream.isDrainAwaited = stream.waitingBytes > 0;
+    return !stream.isDrainAwaited;
+  }
+
+  /** @param isCongested - whether the socket accepts no more for now */
+  setCongested(isCongested: boolean): void {
+    this.#isCongested = isCongested;
+    if (!isCongested) this.resume();
+  }
+
+  /** Widens the window of the connection. @returns false if it exceeds the largest window (RFC 9113, section 6.9.1) */
+  widen(increment: number): boolean {
+    this.#window += increment;
+    if (this.#window > MAX_UINT31) return false;
+    this.resume();
+    return true;
+  }
+
+  /** Widens the window of a stream. @returns false if it exceeds the largest window */
+  widenStream(stream: ServerStream, increment: number): boolean {
+    stream.sendWindow += increment;
+    if (stream.sendWindow > MAX_UINT31) return false;
+    if (stream.waitingBytes > 0) {
+      this.#queue(stream);
+      this.resume();
+    }
+    return true;
+  }
+
+  /** Discards what waits on a stream that is over. */
+  forget(stream: ServerStream): void {
+    stream.waiting = undefined;
+    stream.waitingBytes = 0;
+    stream.trailers = undefined;
+  }
+
+  /** Sends as much as windows and socket allow. */
+  resume(): void {
+    // A receiver that is told of its turn may send more.
+    if (this.#isSending) return;
+    this.#isSending = true;
+    while (this.#firstReady !== undefined && this.#canSend(1)) this.#sendFrame(this.#shift());
+    this.#isSending = false;
+  }
+
+  #canSend(bytes: number): boolean {
+    return !this.#isCongested && bytes <= this.#window && this.writer.length < this.#options.outputBytes;
+  }
+
+  #count(stream: ServerStream, bytes: number): void {
+    stream.sendWindow -= bytes;
+    this.#window -= bytes;
+    this.#options.credits.earn(CREDITS_PER_FRAME);
+  }
+
+  /** Sends one frame of a ready stream. */
+  #sendFrame(stream: ServerStream): void {
+    const bytes = Math.min(stream.waitingBytes, MAX_FRAME_BYTES, stream.sendWindow, this.#window);
+    if (bytes <= 0) return;
+    this.writer.beginData(stream.id, bytes);
+    this.#appendWaiting(stream, bytes);
+    this.#count(stream, bytes);
+    this.announce();
+    if (stream.waitingBytes > 0) {
+      this.#queue(stream);
+      return;
+    }
+    const { trailers } = stream;
+    if (trailers !== undefined) {
+      stream.sendTrailers(trailers);
+    } else if (stream.isDrainAwaited) {
+      stream.isDrainAwaited = false;
+      stream.receiver?.onDrain();
+    }
+  }
+
+  #appendWaiting(stream: ServerStream, bytes: number): void {
+    const { waiting = [] } = stream;
+    let left = bytes;
+    let taken = 0;
+    for (; left > 0; taken += 1) {
+      const part = waiting[taken] as Buffer;
+      const end = Math.min(part.length, stream.sentOfFirst + left);
+      this.writer.append(part, stream.sentOfFirst, end);
+      left -= end - stream.sentOfFirst;
+      stream.sentOfFirst = end;
+      if (end < part.length) break;
+      stream.sentOfFirst = 0;
+    }
+    waiting.splice(0, taken);
+    stream.waitingBytes -= bytes;
+  }
+
+  /** Adds a stream with bytes and a window to the ready ones. */
+  #queue(stream: ServerStream): void {
+    if (stream.isReady || stream.sendWindow <= 0) return;
+    stream.isReady = true;
+    if (this.#lastReady === undefined) this.#firstReady = stream;
+    else this.#lastReady.nextReady = stream;
+    this.#lastReady = stream;
+  }
+
+  #shift(): ServerStream {
+    const stream = this.#firstReady as ServerStream;
+    this.#firstReady = stream.nextReady;
+    if (this.#firstReady === undefined) this.#lastReady = undefined;
+    stream.nextReady = undefined;
+    stream.isReady = false;
+    return stream;
+  }
+}
