@@ -1,9 +1,9 @@
-import { FrameFlag } from "./frame-types.js";
+import { FrameFlag, MAX_UINT31 } from "./frame-types.js";
 import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";
 
-/** Bytes of the priority in a HEADERS frame. Source: RFC 9113, section 6.2. */
-const PRIORITY_BYTES = 5;
+/** Bytes of a priority. Source: RFC 9113, sections 6.2 and 6.3. */
+export const PRIORITY_BYTES = 5;
 
 /** Position of a header block within a frame's payload. */
 export interface BlockRange {
@@ -19,15 +19,22 @@ export function findHeaderBlock(flags: number, bytes: Buffer, start: number, end
   let to = end;
   let dependency: number | undefined;
   if ((flags & FrameFlag.PADDED) !== 0) {
-    to -= bytes[from] ?? 0;
+    expectBytes(1, from, end);
+    to -= bytes.readUInt8(from);
     from += 1;
   }
   if ((flags & FrameFlag.PRIORITY) !== 0) {
-    if (end - from >= PRIORITY_BYTES) dependency = bytes.readUInt32BE(from) & 0x7f_ff_ff_ff;
+    expectBytes(PRIORITY_BYTES, from, end);
+    dependency = bytes.readUInt32BE(from) & MAX_UINT31;
     from += PRIORITY_BYTES;
   }
   if (from > to) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "HEADERS padding");
   return { start: from, end: to, dependency };
+}
+
+/** @throws Http2ConnectionError: the frame is too short (RFC 9113, section 4.2) */
+function expectBytes(count: number, from: number, end: number): void {
+  if (end - from < count) throw new Http2ConnectionError(Http2Code.FRAME_SIZE_ERROR, "HEADERS size");
 }
 
 /**

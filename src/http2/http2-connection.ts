@@ -98,6 +98,11 @@ export class Http2Connection<Head> implements FrameHandler {
     return this.#streams.last;
   }
 
+  /** Whether a header block has begun and is incomplete. */
+  get isWithinHeaders(): boolean {
+    return this.#assembly !== undefined;
+  }
+
   /** Number of bytes that {@link takeOutput} would return. */
   get outputBytes(): number {
     return this.#queue.writer.length;
@@ -265,8 +270,7 @@ export class Http2Connection<Head> implements FrameHandler {
   #onPriority(id: number, bytes: Buffer, start: number, end: number): void {
     if (id === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "PRIORITY on stream 0");
     this.#streams.charge(1);
-    if (end - start !== 5) this.#streams.fail(id, Http2Code.FRAME_SIZE_ERROR);
-    else this.#streams.onPriority(id, bytes.readUInt32BE(start) & MAX_UINT31);
+    this.#streams.onPriority(id, bytes, start, end);
   }
 
   #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {

@@ -72,7 +72,7 @@ function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
   if (method === "") return false;
   // CONNECT has neither scheme nor path (RFC 9113, section 8.5).
   if (method === "CONNECT") return !pseudo.has(":scheme") && !pseudo.has(":path") && pseudo.has(":authority");
-  return pseudo.has(":scheme") && (pseudo.get(":path") ?? "") !== "";
+  return (pseudo.get(":scheme") ?? "") !== "" && (pseudo.get(":path") ?? "") !== "";
 }
 
 function findFieldFlaw({ name, value }: HeaderField): string | undefined {

@@ -1,5 +1,6 @@
 import type { FloodCredits } from "./flood-credits.js";
 import { FrameFlag, MAX_UINT31 } from "./frame-types.js";
+import { PRIORITY_BYTES } from "./header-assembly.js";
 import { HpackDecoder } from "./hpack/hpack-decoder.js";
 import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";
@@ -34,6 +35,7 @@ export class RequestStreams<Head> implements StreamOwner {
   #last = 0;
   /** Highest stream that is answered; those above it are ignored, after GOAWAY. */
   #accepted = MAX_UINT31;
+  #isOver = false;
   /** Bytes that the peer may send on the connection. */
   #receiveWindow: number;
   /** Bytes consumed on the connection that the peer has not been told of. */
@@ -120,7 +122,7 @@ export class RequestStreams<Head> implements StreamOwner {
     const { fields, isTooLarge } = this.#decoder.decode(block);
     const stream = this.#open.get(id);
     if (stream === undefined) {
-      if (this.#reset.has(id)) this.charge(1);
+      if (this.#isIgnored(id)) this.charge(1);
       else throw new Http2ConnectionError(Http2Code.STREAM_CLOSED, `HEADERS on closed stream ${id}`);
     } else if (stream.isRequestComplete) {
       this.fail(id, Http2Code.STREAM_CLOSED);
@@ -141,6 +143,7 @@ export class RequestStreams<Head> implements StreamOwner {
     if ((flags & FrameFlag.PADDED) !== 0) {
       to -= bytes[from] ?? 0;
       from += 1;
+      if (length === 0) throw new Http2ConnectionError(Http2Code.FRAME_SIZE_ERROR, "DATA without its padding's length");
       if (from > to) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "DATA padding");
     }
     // Padding counts towards the windows (RFC 9113, section 6.9.1).
@@ -149,7 +152,7 @@ export class RequestStreams<Head> implements StreamOwner {
     const stream = this.#open.get(id);
     if (stream === undefined) {
       this.#credit(length);
-      this.#onLateData(id);
+      this.#onLateData(id, length);
       return;
     }
     stream.receiveWindow -= length;
@@ -173,12 +176,15 @@ export class RequestStreams<Head> implements StreamOwner {
   }
 
   /** DATA on a closed stream is ignored if this side has reset it, and an error otherwise (RFC 9113, section 5.1). */
-  #onLateData(id: number): void {
-    if (this.#reset.has(id)) {
-      this.charge(1);
-      return;
-    }
-    this.fail(id, Http2Code.STREAM_CLOSED);
+  #onLateData(id: number, length: number): void {
+    if (!this.#isIgnored(id)) this.fail(id, Http2Code.STREAM_CLOSED);
+    // The windows bound what is not empty.
+    else if (length === 0) this.charge(1);
+  }
+
+  /** Returns whether frames on a stream that is not open are ignored: it was reset, or begun after GOAWAY (section 6.8). */
+  #isIgnored(id: number): boolean {
+    return id > this.#accepted || this.#reset.has(id);
   }
 
   #completeRequest(stream: ServerStream): void {
@@ -210,9 +216,19 @@ export class RequestStreams<Head> implements StreamOwner {
     }
   }
 
-  /** Source: RFC 7540, section 5.3.1. The order of answers does not depend on priorities, which RFC 9113 has deprecated. */
-  onPriority(id: number, dependency: number): void {
-    if (dependency === id) this.fail(id, Http2Code.PROTOCOL_ERROR);
+  /**
+   * Receives PRIORITY, which RFC 9113 has deprecated: it does not change the order of answers.
+   * @throws Http2ConnectionError: invalid, on an idle stream
+   */
+  onPriority(id: number, bytes: Buffer, start: number, end: number): void {
+    let code: number | undefined;
+    if (end - start !== PRIORITY_BYTES) code = Http2Code.FRAME_SIZE_ERROR;
+    // Source: RFC 7540, section 5.3.1.
+    else if ((bytes.readUInt32BE(start) & MAX_UINT31) === id) code = Http2Code.PROTOCOL_ERROR;
+    if (code === undefined) return;
+    // An idle stream cannot be reset (section 6.4).
+    if (id > this.#last || id % 2 === 0) throw new Http2ConnectionError(code, "PRIORITY");
+    this.fail(id, code);
   }
 
   /** Changes the windows of all streams by a change of their initial one (RFC 9113, section 6.9.2). */
@@ -226,6 +242,8 @@ export class RequestStreams<Head> implements StreamOwner {
 
   /** Ends all streams because the connection is over. */
   closeAll(code: number): void {
+    // Nothing may follow GOAWAY.
+    this.#isOver = true;
     for (const stream of this.#open.values()) this.#close(stream, code);
   }
 
@@ -282,7 +300,7 @@ export class RequestStreams<Head> implements StreamOwner {
   #credit(bytes: number): void {
     this.#creditBytes += bytes;
     const { limits, queue } = this.#options;
-    if (this.#creditBytes < limits.connectionWindow / 2) return;
+    if (this.#isOver || this.#creditBytes < limits.connectionWindow / 2) return;
     queue.writer.writeWindowUpdate(0, this.#creditBytes);
     this.#receiveWindow += this.#creditBytes;
     this.#creditBytes = 0;

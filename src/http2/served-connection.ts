@@ -18,7 +18,7 @@ const AGE_JITTER = 0.1;
 
 /** Times of a connection in milliseconds; infinity for none. */
 export interface ConnectionTimes {
-  /** For the preface and the first settings. */
+  /** For the preface with the first settings, and for a header block that has begun. */
   readonly handshake: number;
   /** Without a byte from the peer, after which it is pinged. */
   readonly keepalive: number;
@@ -67,6 +67,7 @@ export class ServedConnection<Head> {
   /** Times by `performance.now()`. */
   #lastReceived = this.#opened;
   #pingedAt: number | undefined;
+  #headersSince: number | undefined;
   #congestedAt = 0;
   #idleSince = this.#opened;
   #shutDownAt: number | undefined;
@@ -147,9 +148,18 @@ export class ServedConnection<Head> {
       const allowed = times.unread + this.#socket.writableLength / MIN_RATE;
       if (now - this.#congestedAt >= allowed) this.#socket.destroy();
     } else {
+      this.#checkHeaders(now, times);
       this.#checkPeer(now, times);
       this.#checkAge(now, times);
       this.flush();
+    }
+  }
+
+  #checkHeaders(now: number, { handshake }: ConnectionTimes): void {
+    if (!this.#connection.isWithinHeaders) this.#headersSince = undefined;
+    else if (this.#headersSince === undefined) this.#headersSince = now;
+    else if (now - this.#headersSince >= handshake) {
+      this.#connection.end(Http2Code.ENHANCE_YOUR_CALM, "incomplete header block");
     }
   }
 
