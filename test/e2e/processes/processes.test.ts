@@ -9,7 +9,7 @@ import { ignore } from "../../../src/util/ignore.js";
 import { until } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { listenTo, openClient, recordSockets } from "../../support/client/world.js";
+import { listenTo, openClient, recordSockets } from "../../support/client-library/world.js";
 import { connect } from "../../support/clients/native.js";
 import { connectStock } from "../../support/clients/socket-io.js";
 import { startJetStream } from "../../support/nats/store.js";
