@@ -64,8 +64,8 @@ export class TaskExecutor {
   }
 
   /** @throws CarillonError invalid_argument, resource_exhausted, unavailable */
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
-    return this.#registry.enter(hello, connection);
+  registerWorker(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
+    return this.#registry.register(hello, connection);
   }
 
   /** Whether a worker could take a task at once. */

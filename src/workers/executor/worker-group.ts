@@ -50,7 +50,7 @@ export class WorkerGroup {
 
   /** Whether a worker may take the task, now or later. */
   has(needs: TaskNeeds): boolean {
-    return this.workers.some((worker) => !worker.leaving && worker.suits(needs));
+    return this.workers.some((worker) => !worker.draining && worker.suits(needs));
   }
 
   /** Returns the task that has waited longest among those that the worker may take. */
