@@ -9,8 +9,8 @@ import type { Notice, PresenceNews } from "../core/notice.js";
 export interface Dialect {
   /** Name in the configuration, logs and metrics. */
   readonly name: string;
-  /** How its clients authenticate. */
-  readonly entry: DialectEntry;
+  /** When its clients authenticate. */
+  readonly authentication: DialectAuthentication;
   /**
    * Returns the largest frame of a client, in bytes, for the node's limit. Default: that limit. A larger frame closes the
    * connection.
@@ -23,10 +23,10 @@ export interface Dialect {
 }
 
 /**
- * `credential`: the client presents a token in the upgrade, in one of the places that the vhost allows (C1) or in the path.
- * `guest`: the client connects without a token and presents it later.
+ * `upgrade`: the client presents a token in the upgrade, in one of the places that the vhost allows (C1) or in the path.
+ * `later`: the client may connect without a token, and present one on the connection.
  */
-export type DialectEntry = "credential" | "guest";
+export type DialectAuthentication = "upgrade" | "later";
 
 /** Request with which a client has connected. */
 export interface OpenRequest {

@@ -46,7 +46,7 @@ const MAX_ENCODINGS = 1_000;
 /** Commands and messages as Socket.IO's events (the I rules). */
 export class SocketIoDialect implements Dialect {
   readonly name = "socketio";
-  readonly entry = "guest";
+  readonly authentication = "later";
   /** Encodings by namespace, so that all sockets of a namespace share the frames of messages. */
   readonly #encodings = new Map<string, SocketIoEventEncoding>();
   /** Encodings of clients whose sessions can be recovered. */

@@ -16,7 +16,7 @@ import { toWebrocketCode, webrocketErrorText } from "./errors.js";
 /** WebRocket's frontend protocol (the X rules). */
 export class WebrocketDialect implements Dialect {
   readonly name = "webrocket";
-  readonly entry = "guest";
+  readonly authentication = "later";
   readonly openedOnly = true;
 
   open({ connectionId }: OpenRequest): Conversation {
