@@ -8,11 +8,11 @@ import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
 import { createHistoryClasses } from "../vhosts/history-classes.js";
 import { tryVhostSettings } from "../vhosts/parts.js";
-import { checkDialects } from "./create/create-dialects.js";
-import { createCertificates } from "./create/create-listeners.js";
 import { createPartsContext } from "./create/create-vhosts.js";
-import { natsOptions } from "./create/nats-options.js";
+import { checkDialects } from "./create/listeners/create-dialects.js";
+import { createCertificates } from "./create/listeners/create-listeners.js";
 import { DIALECTS } from "./dialects.js";
+import { natsOptions } from "./nats-options.js";
 
 /** Time that a NATS server has to connect, and for each answer, in milliseconds. */
 const PROBE_TIMEOUT = 2_000;

@@ -1,7 +1,7 @@
-import { readSettings } from "../../config/dialect-settings.js";
-import type { Config } from "../../config/schema.js";
-import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
-import { CarillonError } from "../../errors.js";
+import { readSettings } from "../../../config/dialect-settings.js";
+import type { Config } from "../../../config/schema.js";
+import type { DialectContext, DialectModule, DialectParts } from "../../../dialects/module.js";
+import { CarillonError } from "../../../errors.js";
 
 /** Returns the dialects that a node serves: the client dialects named in the configuration, and all backend dialects. */
 function served(config: Config, dialects: readonly DialectModule[]): readonly DialectModule[] {
