@@ -80,7 +80,7 @@ export class ConfigReader {
 
   /**
    * Merges all sources into one complete, frozen configuration.
-   * @throws CarillonError invalid_argument, with one line for each fault
+   * @throws CarillonError invalid_argument, with one line for each problem
    */
   load(sources: ConfigSources): Config {
     return this.parse(this.merge(sources).input);
@@ -95,12 +95,12 @@ export class ConfigReader {
     const shortForm = broker ?? environment["CARILLON_BROKER"];
     const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
     const base: Fields = { ...merge(defaults, file?.content ?? {}), ...brokers };
-    const { faults, input } = readEnvironment(environment, {
+    const { problems, input } = readEnvironment(environment, {
       settings: [...this.tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
       filesOnly: this.filesOnly,
       elsewhere: this.#dialects.flatMap(({ variables = [] }) => variables),
     });
-    if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+    if (problems.length > 0) throw new CarillonError("invalid_argument", problems.join("\n"));
     return { input: merge(merge(base, input), flags), environment: input, flags: { ...flags }, file };
   }
 
@@ -117,7 +117,7 @@ export class ConfigReader {
     );
   }
 
-  /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each fault */
+  /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each problem */
   parse(input: object): Config {
     const result = this.#schema.safeParse(input);
     if (!result.success) {
@@ -151,7 +151,7 @@ export class ConfigReader {
 
   /**
    * Reads the settings of a vhost created at run time, whose regular expressions are bounded (rule A15).
-   * @throws CarillonError invalid_argument, with one line for each fault
+   * @throws CarillonError invalid_argument, with one line for each problem
    */
   parseVhost(path: string, settings: object): VhostSettings {
     const excess = findExpressionExcess(settings);

@@ -30,7 +30,7 @@ export interface FromEnvironment {
   /** Settings in the form of a configuration file. */
   readonly input: Readonly<Record<string, unknown>>;
   /** One line for each unknown or ambiguous variable. */
-  readonly faults: readonly string[];
+  readonly problems: readonly string[];
 }
 
 /**
@@ -60,22 +60,22 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
     variables.set(name, [...(variables.get(name) ?? []), setting]);
   }
   const input: Record<string, unknown> = {};
-  const faults: string[] = [];
+  const problems: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || text === undefined || readElsewhere.includes(name)) continue;
     const [setting, ...others] = variables.get(name) ?? [];
     if (setting === undefined) {
       if (SERVICE_LINK.test(name)) continue;
       const guess = findNearest(name, [...variables.keys(), ...readElsewhere]);
-      faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
+      problems.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
     } else if (others.length > 0) {
       const meanings = [setting, ...others].map(({ path }) => path.join("."));
-      faults.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
+      problems.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
     } else {
       put(input, setting.path, toValue(text, setting));
     }
   }
-  return { input, faults };
+  return { input, problems };
 }
 
 function toValue(text: string, { list, text: isText }: Setting): unknown {

@@ -1,6 +1,6 @@
 import type { Backend } from "../access/keys/backend.js";
 import { scopeAhead } from "../access/patterns/match-ahead.js";
-import { topicFault } from "../core/topic-name.js";
+import { topicProblem } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 
 /** Maximum number of topics in one request. */
@@ -8,8 +8,8 @@ const MAX_TOPICS = 1_000;
 
 /** Checks that a backend may use a topic. @throws CarillonError invalid_argument, permission_denied */
 export function checkTopic(backend: Backend, field: string, topic: string): void {
-  const fault = topicFault(topic);
-  if (fault !== undefined) throw invalidArgument(`${field} ${fault}`);
+  const problem = topicProblem(topic);
+  if (problem !== undefined) throw invalidArgument(`${field} ${problem}`);
   if (backend.mayUse(topic)) return;
   const text = `${field}: key ${JSON.stringify(backend.name)} is not permitted to use topic ${JSON.stringify(topic)}`;
   throw new CarillonError("permission_denied", text);

@@ -104,8 +104,8 @@ export class PresenceWatchers {
   #tellOne(onChange: (change: PresenceChange) => void, change: PresenceChange): void {
     try {
       onChange(change);
-    } catch (fault) {
-      this.#options.onError(`notifying a watcher of presence failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`notifying a watcher of presence failed: ${errorText(cause)}`);
     }
   }
 }

@@ -187,9 +187,9 @@ function decideWrite({ decide, reject, resolve }: PendingWrite, batch: WriteBatc
     return () => {
       resolve(result);
     };
-  } catch (fault) {
+  } catch (cause) {
     return () => {
-      reject(fault);
+      reject(cause);
     };
   }
 }

@@ -46,8 +46,8 @@ export class TurnQueue {
             }
             left -= part.value;
           }
-        } catch (fault) {
-          reject(fault);
+        } catch (cause) {
+          reject(cause);
         }
         return left;
       };

@@ -1,6 +1,6 @@
 import type { Action } from "../../access/decide/actions.js";
 import type { Client } from "../../clients/client.js";
-import { labelFault } from "../../core/topic-name.js";
+import { labelProblem } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import { checkExists, checkRight, findMembership, parseTopics, prepareRights, throwIfRefused } from "../checks.js";
 import { type JoinCommand, type JoinedResult, MAX_LISTED_MEMBERS, type ReplayRequest, type Reply } from "../command.js";
@@ -133,6 +133,6 @@ function checkReplay(
 }
 
 function checkGroup(group: string | undefined): void {
-  const fault = group === "" ? "is empty" : labelFault(group ?? "");
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `group ${fault}`);
+  const problem = group === "" ? "is empty" : labelProblem(group ?? "");
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `group ${problem}`);
 }

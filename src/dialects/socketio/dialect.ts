@@ -99,7 +99,7 @@ export class SocketIoConversation implements Conversation {
     }
     const { event } = request;
     try {
-      if (request.fault !== undefined) throw new CarillonError("invalid_argument", request.fault);
+      if (request.problem !== undefined) throw new CarillonError("invalid_argument", request.problem);
       if (event === "request_elevation") return this.#elevate(request, acknowledge);
       if (event === "spectate") return this.#spectate(request, acknowledge);
       if (event === "join" || event === "leave") return this.#joinOrLeave(event, request, acknowledge);

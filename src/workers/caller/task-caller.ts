@@ -177,8 +177,8 @@ export class TaskCaller {
   /** Charges the task to the vhost's budget. @returns the error when the task is refused */
   #checkAdmission({ bytes, request }: OutgoingTask, now: number): CarillonError | undefined {
     if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
-    const fault = checkRequest(request, now);
-    if (fault !== undefined || this.#budget.take(request.vhost, bytes)) return fault;
+    const error = checkRequest(request, now);
+    if (error !== undefined || this.#budget.take(request.vhost, bytes)) return error;
     const text = "too many pending tasks of this vhost on this node: try again later";
     return new CarillonError("resource_exhausted", text);
   }

@@ -192,8 +192,8 @@ export class Assignments {
   #guard(worker: WorkerHandle, run: () => void): void {
     try {
       run();
-    } catch (fault) {
-      this.#options.onError(`notifying worker ${worker.id} failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`notifying worker ${worker.id} failed: ${errorText(cause)}`);
     }
   }
 }

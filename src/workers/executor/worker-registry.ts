@@ -1,4 +1,4 @@
-import { MAX_TOTAL_WEIGHT, weightFault } from "../../access/patterns/match-steps.js";
+import { MAX_TOTAL_WEIGHT, weightProblem } from "../../access/patterns/match-steps.js";
 import { patternWeight } from "../../access/patterns/pattern.js";
 import type { EndOfTurn } from "../../core/ports.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
@@ -187,8 +187,8 @@ function checkHello(hello: WorkerHello): WorkerHello {
   if (events.length === 0 || events.length > MAX_EVENTS) {
     throw invalidArgument(`events: expected 1 to ${MAX_EVENTS} patterns, got ${events.length}`);
   }
-  const fault = weightFault(patternWeight(events, MAX_TOTAL_WEIGHT));
-  if (fault !== undefined) throw invalidArgument(`a worker's ${fault}`);
+  const problem = weightProblem(patternWeight(events, MAX_TOTAL_WEIGHT));
+  if (problem !== undefined) throw invalidArgument(`a worker's ${problem}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
     throw invalidArgument(`capacity: expected 1 to ${MAX_CAPACITY}, got ${capacity}`);
   }

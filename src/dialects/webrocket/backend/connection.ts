@@ -92,9 +92,9 @@ export class BackendConnection {
       this.#reader.push(chunk);
       for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#handle(packet);
       this.#count();
-    } catch (fault) {
-      if (!(fault instanceof MalformedPacket)) this.#context.onFault(fault);
-      this.#refuse(fault instanceof MalformedPacket ? 400 : 597);
+    } catch (cause) {
+      if (!(cause instanceof MalformedPacket)) this.#context.onFault(cause);
+      this.#refuse(cause instanceof MalformedPacket ? 400 : 597);
     }
   }
 

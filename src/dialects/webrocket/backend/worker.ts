@@ -121,8 +121,8 @@ export class WebrocketWorker implements WorkerConnection {
     for (const [id, task] of this.#unsent) {
       if (socket.writableNeedDrain || !socket.writable) return;
       this.#unsent.delete(id);
-      socket.write(packetText("TR", taskText(task)), (fault) => {
-        if (!fault) this.#onWritten(id);
+      socket.write(packetText("TR", taskText(task)), (error) => {
+        if (!error) this.#onWritten(id);
       });
     }
   };
