@@ -1,5 +1,5 @@
 import type { Backend } from "../access/keys/backend.js";
-import { scopeAhead } from "../access/patterns/match-ahead.js";
+import { matchScopeAhead } from "../access/patterns/match-ahead.js";
 import { topicProblem } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 
@@ -22,7 +22,7 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
 export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) throw invalidArgument("topics: at least one is required");
   if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
-  await scopeAhead(backend, topics);
+  await matchScopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }
 

@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../commands/command.js";
 import type { Message } from "../core/message.js";
-import type { Notice, PresenceNews } from "../core/notice.js";
+import type { Notice, PresenceUpdate } from "../core/notice.js";
 
 /**
  * Client protocol. A dialect converts wire text to commands, and messages and answers to wire text. It does not depend on
@@ -62,7 +62,7 @@ export interface MessageEncoding {
   /** Encodes the number of a topic's messages that a client has missed; undefined if the protocol has no message for it. */
   laggedText(topic: string, missed: number): string | undefined;
   /** Encodes a change of presence for a client that watches it; undefined if the protocol has no message for it. */
-  presenceText(news: PresenceNews): Texts;
+  presenceText(update: PresenceUpdate): Texts;
 }
 
 /**

@@ -70,7 +70,7 @@ export class StoredClass {
   }
 
   /** Applies changed settings: lower bounds remove messages, in slices. */
-  adopt(settings: HistoryClass): void {
+  changeSettings(settings: HistoryClass): void {
     if (this.#settings === settings) return;
     this.#settings = settings;
     this.#untrimmed = this.#logs.values();

@@ -65,11 +65,11 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     context,
   );
   if (changes !== undefined) await applyChanges(client, changes, context);
-  if (bytes > 0) await payForReplay(client, bytes, context);
+  if (bytes > 0) await chargeReplay(client, bytes, context);
 }
 
 /** Delays the client's next command while its replays exceed its rate of answers (A11). */
-async function payForReplay({ rates }: Client, bytes: number, { clock }: CommandContext): Promise<void> {
+async function chargeReplay({ rates }: Client, bytes: number, { clock }: CommandContext): Promise<void> {
   const wait = rates?.answeredBytes?.spend(bytes) ?? 0;
   if (wait === 0) return;
   await new Promise<void>((resolve) => {

@@ -70,7 +70,7 @@ export class Assignments {
   }
 
   /** Assigns waiting tasks to a worker, oldest first, up to its capacity. */
-  feed(worker: WorkerHandle): void {
+  assignWaiting(worker: WorkerHandle): void {
     while (worker.free > 0 && this.#waiting.count > 0) {
       const task = this.#findNext(worker);
       if (task === undefined) return;
@@ -93,7 +93,7 @@ export class Assignments {
     const { worker } = task;
     if (worker !== undefined) {
       worker.tasks.delete(task.id);
-      this.feed(worker);
+      this.assignWaiting(worker);
     }
     if (this.#tasks.size === 0) this.#onEmpty?.();
   }

@@ -67,7 +67,7 @@ export class WorkerRegistry {
     // The caller's continuation runs before the worker gets its first task.
     endOfTurn(() => {
       worker.registered = true;
-      assignments.feed(worker);
+      assignments.assignWaiting(worker);
     });
     return this.#createRegistration(worker);
   }
@@ -173,7 +173,7 @@ export class WorkerRegistry {
   #endSilence(worker: WorkerHandle): void {
     if (!worker.silent) return;
     worker.silent = false;
-    this.#options.assignments.feed(worker);
+    this.#options.assignments.assignWaiting(worker);
   }
 }
 
