@@ -26,7 +26,7 @@ export interface KnownVariables {
   readonly elsewhere: readonly string[];
 }
 
-export interface FromEnvironment {
+export interface EnvironmentSettings {
   /** Settings in the form of a configuration file. */
   readonly input: Readonly<Record<string, unknown>>;
   /** One line for each unknown or ambiguous variable. */
@@ -50,7 +50,7 @@ export function toVariable(path: readonly string[]): string {
 }
 
 /** Reads settings from variables. Lists are separated by commas. */
-export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
+export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): EnvironmentSettings {
   const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
   const variables = new Map<string, Setting[]>();
   for (const setting of known.settings) {

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { errorText } from "../../util/native-error.js";
 import type { TaskTracer } from "../dispatch.js";
-import { type Amount, Budget } from "../limits.js";
+import { type TaskBounds, TaskBudget } from "../limits.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { AssignedTask } from "./assigned-task.js";
 import type { WorkerGroups } from "./worker-groups.js";
@@ -19,7 +19,7 @@ export interface AssignmentsOptions {
   readonly groups: WorkerGroups;
   readonly clock: Clock;
   /** Bound on the waiting tasks of each vhost. */
-  readonly waiting: Amount;
+  readonly waiting: TaskBounds;
   /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
@@ -29,14 +29,14 @@ export interface AssignmentsOptions {
 export class Assignments {
   readonly #options: AssignmentsOptions;
   readonly #tasks = new Map<string, AssignedTask>();
-  readonly #waiting: Budget;
+  readonly #waiting: TaskBudget;
   #unreported: AssignedTask[] = [];
   #cancelReport: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: AssignmentsOptions) {
     this.#options = options;
-    this.#waiting = new Budget(options.waiting);
+    this.#waiting = new TaskBudget(options.waiting);
   }
 
   get size(): number {
