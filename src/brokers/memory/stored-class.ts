@@ -64,7 +64,7 @@ export class StoredClass {
     this.#trimmed = new TrimmedTopics(options.sequences.last);
   }
 
-  /** Whether nothing depends on it. */
+  /** Whether the class has no logs, so that it can be dropped. */
   get isUnused(): boolean {
     return this.#logs.size === 0;
   }

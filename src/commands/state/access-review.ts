@@ -112,7 +112,7 @@ export class AccessReview {
     review.next = undefined;
     const changes = [...review.pending];
     try {
-      // The review has its own queue, so that long commands of the vhost's clients do not delay it.
+      // Each pass has its own queue, so that long commands of the vhost's clients do not delay it.
       await runInTurns(`${vhost.name}\nreview`, this.#reviewVhost(vhost, changes));
     } catch (cause) {
       this.#options.onError(vhost.name, cause);

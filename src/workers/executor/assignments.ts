@@ -85,7 +85,7 @@ export class Assignments {
     }
   }
 
-  /** Removes a task that has ended, or that was canceled. @param cause - reason of a failure */
+  /** Removes a task that has ended, or that was cancelled. @param cause - reason of a failure */
   end(task: AssignedTask, cause?: CarillonError): void {
     if (!this.#tasks.delete(task.id)) return;
     task.span?.end(cause);
