@@ -38,7 +38,7 @@ export interface Carillon {
  *
  * @param config - settings as in a configuration file; missing ones have their defaults
  * @param log - receives the log records; default: stdout, in the format and level of the setting `log`
- * @throws CarillonError invalid_argument that names every fault of the configuration
+ * @throws CarillonError invalid_argument that names every problem of the configuration
  */
 export function createCarillon(config: ConfigInput = {}, log?: Logger): Carillon {
   const complete = parseConfig(config);

@@ -68,7 +68,7 @@ answer({
 
   async work(url: string) {
     const node = dispatch ?? (await startDispatch(url));
-    const registration = await node.enter(
+    const registration = await node.registerWorker(
       { vhost: "/", events: [EVENT], capacity: 1_000, name: "" },
       {
         assign: ({ id, payload }) => {

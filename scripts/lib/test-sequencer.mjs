@@ -4,7 +4,7 @@ import Sequencer from "@jest/test-sequencer";
 const SLOWEST = [
   "e2e/chaos/scenarios.test.ts",
   "e2e/docs/languages.test.ts",
-  "e2e/docs/operate.test.ts",
+  "e2e/docs/cluster-setup.test.ts",
   "deploy/image.test.ts",
   "e2e/bench.test.ts",
   "e2e/socketio/python.test.ts",

@@ -67,26 +67,30 @@ export class Dashboard {
   createRoutes(): Map<string, Handler> {
     const { actions, files } = this.#options;
     const routes = new Map<string, Handler>();
-    for (const [path, handler] of files) routes.set(path, this.#unlessClosed(handler));
-    const describe = settle((...exchange) => this.#describeSession(...exchange));
-    routes.set(`${DASHBOARD_PATH}/session`, this.#unlessClosed(allowReads(describe)));
+    for (const [path, handler] of files) routes.set(path, this.#hideWhileClosed(handler));
+    const describe = answerErrors((...exchange) => this.#describeSession(...exchange));
+    routes.set(`${DASHBOARD_PATH}/session`, this.#hideWhileClosed(allowReads(describe)));
     routes.set(
       `${DASHBOARD_PATH}/sign-in`,
-      this.#posts((...exchange) => this.#signIn(...exchange)),
+      this.#acceptOwnPosts((...exchange) => this.#signIn(...exchange)),
     );
     routes.set(
       `${DASHBOARD_PATH}/sign-out`,
-      this.#posts((...exchange) => this.#signOut(...exchange)),
+      this.#acceptOwnPosts((...exchange) => this.#signOut(...exchange)),
     );
-    for (const method of READING) routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(this.#caller(method)));
+    for (const method of READING)
+      routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#acceptOwnPosts(this.#caller(method)));
     for (const method of ACTING) {
-      routes.set(`${DASHBOARD_PATH}/rpc${method}`, this.#posts(actions ? this.#caller(method, true) : refuseAction));
+      routes.set(
+        `${DASHBOARD_PATH}/rpc${method}`,
+        this.#acceptOwnPosts(actions ? this.#caller(method, true) : refuseAction),
+      );
     }
     return routes;
   }
 
   /** Answers as if there were no dashboard while it is closed. */
-  #unlessClosed(handler: Handler): Handler {
+  #hideWhileClosed(handler: Handler): Handler {
     return (request, response) => {
       if (this.#options.access() === "closed") refuseRequest(response, "not_found", `not found: ${request.url ?? ""}`);
       else handler(request, response);
@@ -94,12 +98,12 @@ export class Dashboard {
   }
 
   /** Accepts only POST requests of the dashboard's own page. */
-  #posts(handler: Exchange): Handler {
-    const handle = settle((request, response) => {
+  #acceptOwnPosts(handler: Exchange): Handler {
+    const handle = answerErrors((request, response) => {
       checkFromDashboard(request.headers);
       return handler(request, response);
     });
-    return this.#unlessClosed((request, response) => {
+    return this.#hideWhileClosed((request, response) => {
       if (request.method === "POST") handle(request, response);
       else refuseMethod(request.method, response, "POST");
     });
@@ -216,7 +220,7 @@ export class Dashboard {
 type Exchange = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 /** Creates a handler that answers with the error that an exchange throws. */
-function settle(exchange: Exchange): Handler {
+function answerErrors(exchange: Exchange): Handler {
   return (request, response) => {
     Promise.resolve()
       .then(() => exchange(request, response))

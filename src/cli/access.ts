@@ -3,7 +3,7 @@ import { toJwtOptions } from "../access/authenticators/vhost-access.js";
 import { ACTIONS, type Action } from "../access/decide/actions.js";
 import { type ExplainedClient, explain } from "../access/decide/explain.js";
 import { Permissions } from "../access/decide/permissions.js";
-import { labelFault, topicFault } from "../core/topic-name.js";
+import { labelProblem, topicProblem } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import { loadConfig } from "../server/config.js";
 import { systemClock } from "../util/system-clock.js";
@@ -38,8 +38,8 @@ export async function explainAccessCommand(action: string, topic: string, flags:
 async function decideFromConfig(action: string, topic: string, flags: ExplainFlags) {
   if (!ACTIONS.includes(action as Action))
     throw invalidArgument(`unknown action ${JSON.stringify(action)}; known: ${ACTIONS.join(", ")}`);
-  const fault = action === "call" ? labelFault(topic) : topicFault(topic);
-  if (fault !== undefined) throw invalidArgument(`the topic ${JSON.stringify(topic)} ${fault}`);
+  const problem = action === "call" ? labelProblem(topic) : topicProblem(topic);
+  if (problem !== undefined) throw invalidArgument(`the topic ${JSON.stringify(topic)} ${problem}`);
   const client = await readClient(flags);
   const { vhosts } = loadConfig({ file: findConfigFile(flags.config), environment: process.env });
   const settings = new Map(Object.entries(vhosts)).get(flags.vhost);

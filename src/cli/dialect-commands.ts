@@ -24,7 +24,7 @@ function addOption(command: Command, option: CommandOption): void {
     flags,
     description,
     (text: string) => {
-      const expected = option.fault?.(text);
+      const expected = option.check?.(text);
       if (expected !== undefined) throw new InvalidArgumentError(`Expected ${expected}.`);
       return text;
     },

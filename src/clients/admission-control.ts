@@ -13,7 +13,7 @@ import type { ClientFacts, Rates } from "./client.js";
 import { ConnectionLimits, type ConnectionSlot } from "./limits/connection-limits.js";
 import { TokenBucket } from "./limits/token-bucket.js";
 
-/** Time limit for a guest to authenticate where the vhost requires a token, in milliseconds. */
+/** Time limit for an unauthenticated client to present a token, in milliseconds. */
 const AUTHENTICATION_TIME = 60_000;
 
 /** Decides whether a client may connect: checks limits first, then the token, then asks the backend's connect hook. */
@@ -38,8 +38,8 @@ export class AdmissionControl {
     const slot = this.#findLimits(vhost).acquire(request.origin.address);
     try {
       const identified = this.#identify(vhost, request);
-      const isGuest = request.credential === undefined && mustAuthenticate(vhost, request);
-      const asksBackend = vhost.hooks?.isEnabled("connect") === true && !isGuest;
+      const isUnauthenticated = request.credential === undefined && mustAuthenticate(vhost, request);
+      const asksBackend = vhost.hooks?.isEnabled("connect") === true && !isUnauthenticated;
       if (asksBackend || identified instanceof Promise) return this.#admitLater(vhost, slot, request, identified);
       return this.#admitNow(vhost, slot, request, identified);
     } catch (error) {
@@ -134,9 +134,11 @@ export class AdmissionControl {
 
   /** Returns the principal of a client without a token; undefined if the vhost requires a token. */
   #findTokenlessPrincipal(vhost: Vhost, request: AdmissionRequest): Principal | undefined {
-    if (request.guest !== true) return vhost.anonymous;
-    const guest = vhost.guestFor(request.origin.dialect);
-    return mustAuthenticate(vhost, request) ? { ...guest, expires: this.#clock.now() + AUTHENTICATION_TIME } : guest;
+    if (request.mayAuthenticateLater !== true) return vhost.anonymous;
+    const principal = vhost.tokenlessPrincipalFor(request.origin.dialect);
+    return mustAuthenticate(vhost, request)
+      ? { ...principal, expires: this.#clock.now() + AUTHENTICATION_TIME }
+      : principal;
   }
 
   /** Checks the expiry after the hook's call, because the token may have expired or the backend may have set a past expiry. */
@@ -246,9 +248,9 @@ class Admission implements AdmittedClient {
   }
 }
 
-/** Whether a guest may do nothing but authenticate, because the vhost requires a token. */
-function mustAuthenticate({ anonymous }: Vhost, { guest }: AdmissionRequest): boolean {
-  return guest === true && anonymous === undefined;
+/** Whether a client without a token is unauthenticated, not anonymous: its vhost requires a token, and its dialect takes one later. */
+function mustAuthenticate({ anonymous }: Vhost, { mayAuthenticateLater }: AdmissionRequest): boolean {
+  return mayAuthenticateLater === true && anonymous === undefined;
 }
 
 /** Returns the upgrade request where join hooks receive it. Otherwise undefined, so that it does not stay in memory. */

@@ -10,8 +10,8 @@ export interface AdmissionRequest {
   readonly origin: Origin;
   /** Token of the client; undefined for none. */
   readonly credential: string | undefined;
-  /** Whether the client connects without a token and may authenticate later on the connection. */
-  readonly guest?: boolean;
+  /** Whether the client may connect without a token and authenticate on the connection, even if the vhost requires a token. */
+  readonly mayAuthenticateLater?: boolean;
   /** Id of the future session, unique in the cluster. */
   readonly connectionId: string;
   readonly upgrade: ForwardedUpgrade;

@@ -7,7 +7,7 @@ import { ClientExpiries } from "./expiries.js";
 /** Share of the age by which a connection may end earlier or later, so that connections of one moment do not end together. */
 const JITTER = 0.1;
 
-/** The clients are few at a time, so they may come back soon. */
+/** Few clients are closed at a time, so they may come back soon. */
 const CLOSE = createRestartClose("maximum connection age reached", { from: 0, to: 1_000 });
 
 /** Key of the queue for long work. Not a valid vhost path. */

@@ -18,7 +18,7 @@ export interface HandshakesOptions {
   readonly clientCount: () => number;
   /** Maximum number of the node's clients. */
   readonly limit: number;
-  /** When clients should come back that are refused because the node is stopping or full. */
+  /** Period over which clients that a full or stopping node refuses should come back. */
   readonly retry: RetryWindow;
   /** Returns a number from 0 up to 1. Default: Math.random. */
   readonly random?: () => number;

@@ -67,8 +67,8 @@ export function decodeClusterMessage(bytes: Uint8Array): ClusterMessage | undefi
   }
 }
 
-export function toRefusal(fault: unknown): { readonly code: ErrorCode; readonly message: string } {
-  const { code, message } = CarillonError.from(fault);
+export function toRefusal(cause: unknown): { readonly code: ErrorCode; readonly message: string } {
+  const { code, message } = CarillonError.from(cause);
   return { code, message };
 }
 

@@ -160,8 +160,8 @@ export class ClusterNode implements Cluster {
         (answer) => {
           request.answer(this.node, answer);
         },
-        (fault: unknown) => {
-          request.refuse(CarillonError.from(fault));
+        (cause: unknown) => {
+          request.refuse(CarillonError.from(cause));
         },
       );
       return await request.outcome;
@@ -175,8 +175,8 @@ export class ClusterNode implements Cluster {
     const { bus } = this.#options;
     try {
       if (bus.shared) this.#send(ALL, { type: "tell", from: this.node, kind, body });
-    } catch (fault) {
-      this.#options.onError(`sending ${kind} to all nodes failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`sending ${kind} to all nodes failed: ${errorText(cause)}`);
     }
     this.#handleMessage(kind, body, this.node);
   }
@@ -198,8 +198,8 @@ export class ClusterNode implements Cluster {
     this.#peers.onChange((change) => {
       try {
         listener(change);
-      } catch (fault) {
-        this.#options.onError(`listener failed on a change of node ${change.node}: ${errorText(fault)}`);
+      } catch (cause) {
+        this.#options.onError(`listener failed on a change of node ${change.node}: ${errorText(cause)}`);
       }
     });
   }
@@ -283,15 +283,15 @@ export class ClusterNode implements Cluster {
     try {
       const answer = await this.#run(kind, body, from);
       this.#send(subject, { type: "answer", from: this.node, id, body: answer });
-    } catch (fault) {
-      if (!(fault instanceof CarillonError)) this.#options.onError(`answering ${kind} failed: ${errorText(fault)}`);
-      this.#send(subject, { type: "refusal", from: this.node, id, ...toRefusal(fault) });
+    } catch (cause) {
+      if (!(cause instanceof CarillonError)) this.#options.onError(`answering ${kind} failed: ${errorText(cause)}`);
+      this.#send(subject, { type: "refusal", from: this.node, id, ...toRefusal(cause) });
     }
   }
 
   #handleMessage(kind: string, body: Json, from: string): void {
-    this.#run(kind, body, from).catch((fault: unknown) => {
-      this.#options.onError(`handling ${kind} from node ${from} failed: ${errorText(fault)}`);
+    this.#run(kind, body, from).catch((cause: unknown) => {
+      this.#options.onError(`handling ${kind} from node ${from} failed: ${errorText(cause)}`);
     });
   }
 

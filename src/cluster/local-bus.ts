@@ -83,8 +83,8 @@ export class LocalBus implements Bus {
   #guard(subject: string, run: () => void): void {
     try {
       run();
-    } catch (fault) {
-      this.#onError(`handling a message of ${subject} failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#onError(`handling a message of ${subject} failed: ${errorText(cause)}`);
     }
   }
 }

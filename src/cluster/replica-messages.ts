@@ -6,10 +6,10 @@
  */
 
 /** Id of an item, which defines the order of pages. Never reused. */
-export type Id = number | string;
+export type ItemId = number | string;
 
 export interface Identified {
-  readonly id: Id;
+  readonly id: ItemId;
 }
 
 export type ReplicaChange<Item extends Identified, Reason> =
@@ -23,7 +23,7 @@ export type ReplicaChanges<Item extends Identified, Reason> = {
 };
 
 /** Last read id by node; null when its pages are complete. A node without an entry sends its first page. */
-export type Cursors = Readonly<Record<string, Id | null>>;
+export type Cursors = Readonly<Record<string, ItemId | null>>;
 
 export type PageAnswer<Item> = {
   /** Count of the last change that the page contains. */

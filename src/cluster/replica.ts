@@ -1,4 +1,4 @@
-import type { Id, Identified, PageAnswer, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
+import type { Identified, ItemId, PageAnswer, ReplicaChange, ReplicaChanges } from "./replica-messages.js";
 
 /** Maximum number of changes buffered during a read; beyond it the read restarts. */
 const MAX_BUFFERED = 100_000;
@@ -11,10 +11,10 @@ export interface ReplicaEvents<Item extends Identified, Reason> {
 
 interface PendingRead<Item extends Identified, Reason> {
   /** Last read id; undefined before the first page. */
-  cursor: Id | undefined;
+  cursor: ItemId | undefined;
   /** Count of the first page; undefined until it has arrived. */
   count: number | undefined;
-  readonly items: Map<Id, Item>;
+  readonly items: Map<ItemId, Item>;
   /** Changes received during the read, with their counts. */
   readonly buffered: { readonly count: number; readonly change: ReplicaChange<Item, Reason> }[];
 }
@@ -28,7 +28,7 @@ export class Replica<Item extends Identified, Reason> {
   readonly #events: ReplicaEvents<Item, Reason>;
   /** Reason reported for items that are removed without a received change. */
   readonly #lost: Reason;
-  #items = new Map<Id, Item>();
+  #items = new Map<ItemId, Item>();
   /** Count of the last applied change; undefined while the copy is invalid. */
   #count: number | undefined;
   #reading: PendingRead<Item, Reason> | undefined;
@@ -48,7 +48,7 @@ export class Replica<Item extends Identified, Reason> {
   }
 
   /** Last read id; undefined before the first page; null when no read is in progress. */
-  get cursor(): Id | null | undefined {
+  get cursor(): ItemId | null | undefined {
     return this.#reading === undefined ? null : this.#reading.cursor;
   }
 

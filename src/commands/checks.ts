@@ -3,7 +3,7 @@ import { decide } from "../access/decide/decide.js";
 import type { Principal } from "../access/decide/principal.js";
 import { matchAhead } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
-import { topicFault } from "../core/topic-name.js";
+import { topicProblem } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 import type { CommandContext } from "./command-context.js";
 
@@ -14,8 +14,8 @@ import type { CommandContext } from "./command-context.js";
 export function parseTopics(topics: readonly string[]): ReadonlySet<string> {
   if (topics.length === 0) throw invalidArgument("topics: at least one is required");
   for (const [position, topic] of topics.entries()) {
-    const fault = topicFault(topic);
-    if (fault !== undefined) throw invalidArgument(`topics[${position}] ${fault}`);
+    const problem = topicProblem(topic);
+    if (problem !== undefined) throw invalidArgument(`topics[${position}] ${problem}`);
   }
   return new Set(topics);
 }

@@ -15,7 +15,7 @@ interface Standing {
  * Removes a client from the topics that a change no longer allows, and notifies it of them. The client stays in topics that
  * it may be in for another reason, such as a channel token.
  */
-export function exitLost(
+export function exitForbidden(
   client: Client,
   before: Standing,
   { attendance, hub }: Pick<CommandContext, "attendance" | "hub">,

@@ -64,7 +64,7 @@ export async function joinTopics(client: Client, entry: JoinEntry, context: Comm
   const broker = brokers.resolve(session.vhost, name);
   if (!broker.driver.up)
     throw new CarillonError("unavailable", `broker ${JSON.stringify(broker.name)} is not connected`);
-  await leaveLost(client, broker.name, topics, context);
+  await leaveForbidden(client, broker.name, topics, context);
   const missing = [...topics].filter((topic) => {
     const known = index.find(session.vhost, broker.name, topic);
     return known === undefined || !session.memberships.has(known);
@@ -130,7 +130,7 @@ function begin(
     for (const topic of fresh) interest.release(topic);
     throw failure;
   }
-  session.frames?.entering({ all, fresh, group });
+  session.frames?.onEntering({ all, fresh, group });
   onJoined(
     left.map(({ name }) => name),
     taken?.results,
@@ -158,14 +158,14 @@ function findFailure(results: ReadonlyMap<string, JoinedReplay> = new Map()): Ca
 }
 
 /** Ends memberships that a change of the vhost no longer allows and no review has ended yet, so that the join renews them. */
-async function leaveLost(
+async function leaveForbidden(
   client: Client,
   broker: string,
   topics: ReadonlySet<string>,
   { index, review }: CommandContext,
 ): Promise<void> {
-  const ahead = review.ahead(client, topics);
-  if (ahead !== undefined) await ahead;
+  const prepared = review.prepare(client, topics);
+  if (prepared !== undefined) await prepared;
   review.settle(client, [...topics].map((topic) => index.find(client.vhost.name, broker, topic)).filter(isDefined));
 }
 

@@ -80,7 +80,7 @@ export class ConfigReader {
 
   /**
    * Merges all sources into one complete, frozen configuration.
-   * @throws CarillonError invalid_argument, with one line for each fault
+   * @throws CarillonError invalid_argument, with one line for each problem
    */
   load(sources: ConfigSources): Config {
     return this.parse(this.merge(sources).input);
@@ -97,12 +97,12 @@ export class ConfigReader {
     const brokers = shortForm === undefined ? {} : parseShortForm(shortForm);
     const content = tree.expandShortForms(file?.content ?? {});
     const base: Fields = { ...merge(tree.expandShortForms(defaults), content), ...brokers };
-    const { faults, input } = readEnvironment(environment, {
+    const { problems, input } = readEnvironment(environment, {
       settings: [...tree.settings, ...MAPS.flatMap((map) => this.#entrySettings(map, base))],
       filesOnly: this.filesOnly,
       elsewhere: this.#dialects.flatMap(({ variables = [] }) => variables),
     });
-    if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+    if (problems.length > 0) throw new CarillonError("invalid_argument", problems.join("\n"));
     return {
       input: merge(merge(base, input), tree.expandShortForms(flags)),
       environment: input,
@@ -124,7 +124,7 @@ export class ConfigReader {
     );
   }
 
-  /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each fault */
+  /** Parses settings in the form of a file. @throws CarillonError invalid_argument, with one line for each problem */
   parse(input: object): Config {
     const result = this.#schema.safeParse(input);
     if (!result.success) {
@@ -158,7 +158,7 @@ export class ConfigReader {
 
   /**
    * Reads the settings of a vhost created at run time, whose regular expressions are bounded (rule A15).
-   * @throws CarillonError invalid_argument, with one line for each fault
+   * @throws CarillonError invalid_argument, with one line for each problem
    */
   parseVhost(path: string, settings: object): VhostSettings {
     const excess = findExpressionExcess(settings);

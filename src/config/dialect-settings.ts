@@ -10,9 +10,9 @@ export interface SettingsSchemas<Node, Vhost> {
   readonly defaults: { readonly node?: string; readonly vhost?: string };
 }
 
-/** A fault in a setting. */
-export interface SettingsFault {
-  /** Path of the setting; relative to the dialect's key where a dialect reports the fault. */
+/** A problem in a setting. */
+export interface SettingsProblem {
+  /** Path of the setting; relative to the dialect's key where a dialect reports the problem. */
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
@@ -35,7 +35,7 @@ export interface DialectSettings<
   /** Whether environment variables cannot hold its settings of the node, for example because they contain lists of objects. */
   readonly filesOnly?: boolean;
   /** Yields conflicts between otherwise valid settings of a node. */
-  faults?(settings: SettingsOutput<Node>, node: { readonly insecure: boolean }): Iterable<SettingsFault>;
+  problems?(settings: SettingsOutput<Node>, node: { readonly insecure: boolean }): Iterable<SettingsProblem>;
 }
 
 /** Settings as in a file, before defaults are added. */

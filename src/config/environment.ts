@@ -26,11 +26,11 @@ export interface KnownVariables {
   readonly elsewhere: readonly string[];
 }
 
-export interface FromEnvironment {
+export interface EnvironmentSettings {
   /** Settings in the form of a configuration file. */
   readonly input: Readonly<Record<string, unknown>>;
   /** One line for each unknown or ambiguous variable. */
-  readonly faults: readonly string[];
+  readonly problems: readonly string[];
 }
 
 /**
@@ -55,7 +55,7 @@ export function listVariables({ path, short }: Pick<Setting, "path" | "short">):
 }
 
 /** Reads settings from variables. Lists are separated by commas. */
-export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): FromEnvironment {
+export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVariables): EnvironmentSettings {
   const readElsewhere = [...SHORT_FORMS, ...known.elsewhere];
   const variables = new Map<string, Setting[]>();
   for (const setting of known.settings) {
@@ -64,7 +64,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
     for (const name of listVariables(setting)) variables.set(name, [...(variables.get(name) ?? []), setting]);
   }
   const input: Record<string, unknown> = {};
-  const faults: string[] = [];
+  const problems: string[] = [];
   const used = new Map<Setting, string>();
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || text === undefined || readElsewhere.includes(name)) continue;
@@ -72,18 +72,18 @@ export function readEnvironment(environment: NodeJS.ProcessEnv, known: KnownVari
     if (setting === undefined) {
       if (SERVICE_LINK.test(name)) continue;
       const guess = findNearest(name, [...variables.keys(), ...readElsewhere]);
-      faults.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
+      problems.push(`${name}: unknown variable${guess === undefined ? "" : `; did you mean ${guess}?`}`);
     } else if (others.length > 0) {
       const meanings = [setting, ...others].map(({ path }) => path.join("."));
-      faults.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
+      problems.push(`${name}: ambiguous, it means ${meanings.join(" or ")}; use the file`);
     } else if (used.has(setting)) {
-      faults.push(`${name}: ${used.get(setting)} is set, too, and means the same; set one of them`);
+      problems.push(`${name}: ${used.get(setting)} is set, too, and means the same; set one of them`);
     } else {
       used.set(setting, name);
       put(input, setting.path, toValue(text, setting));
     }
   }
-  return { input, faults };
+  return { input, problems };
 }
 
 function toValue(text: string, { list, text: isText }: Setting): unknown {

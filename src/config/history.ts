@@ -84,9 +84,9 @@ export interface VhostHistory {
 
 /**
  * Checks how much history the memory brokers may keep for all vhosts together.
- * @returns the fault; undefined for none
+ * @returns the problem; undefined for none
  */
-export function memoryHistoryFault(
+export function memoryHistoryProblem(
   brokers: Readonly<Record<string, { readonly driver: string }>>,
   vhosts: Iterable<VhostHistory>,
   limit: number,

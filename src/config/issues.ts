@@ -1,7 +1,7 @@
 import { findNearest } from "../util/find-nearest.js";
 import type { z } from "./schema-builder.js";
 
-/** Context for describing faults. */
+/** Context for describing problems. */
 export interface IssueContext {
   /** Known keys at a path of the configuration. */
   readonly knownKeys: (path: readonly PropertyKey[]) => readonly string[];
@@ -9,7 +9,7 @@ export interface IssueContext {
   readonly within?: readonly PropertyKey[];
 }
 
-/** Describes the faults of a configuration, one on each line: the path, and what is expected. */
+/** Describes the problems of a configuration, one on each line: the path, and what is expected. */
 export function describeIssues(error: z.ZodError, context: IssueContext): string {
   return error.issues.flatMap((issue) => describeIssue(issue, context)).join("\n");
 }

@@ -1,6 +1,6 @@
 import { normalizeSubject } from "../access/keys/subject-dn.js";
-import type { SettingsFault } from "./dialect-settings.js";
-import { memoryHistoryFault, type VhostHistory } from "./history.js";
+import type { SettingsProblem } from "./dialect-settings.js";
+import { memoryHistoryProblem, type VhostHistory } from "./history.js";
 
 interface VhostReferences extends VhostHistory {
   readonly keys: readonly { readonly hash: string }[];
@@ -21,28 +21,28 @@ interface References {
 }
 
 /** Finds settings that refer to missing ones or exceed a limit of the node, and keys or certificates that occur twice. */
-export function* findReferenceFaults(config: References): Generator<SettingsFault> {
+export function* findReferenceProblems(config: References): Generator<SettingsProblem> {
   const { brokers, cluster, limits, store, vhosts } = config;
   for (const [path, { brokers: named, certificates }] of Object.entries(vhosts)) {
     for (const [position, name] of (named ?? []).entries()) {
-      const message = brokerFault(brokers, name, ["memory", "nats"]);
+      const message = brokerProblem(brokers, name, ["memory", "nats"]);
       if (message !== undefined) yield { path: ["vhosts", path, "brokers", position], message };
     }
     if (certificates.length > 0 && config.client_certificates === undefined) {
       yield { path: ["vhosts", path, "certificates"], message: "requires client_certificates" };
     }
   }
-  yield* sharedFaults(vhosts);
-  const excess = memoryHistoryFault(brokers, Object.values(vhosts), limits.history);
+  yield* sharedProblems(vhosts);
+  const excess = memoryHistoryProblem(brokers, Object.values(vhosts), limits.history);
   if (excess !== undefined) yield { path: ["vhosts"], message: excess };
   for (const [key, name] of [
     ["store", store.broker],
     ["cluster", cluster.broker],
   ] as const) {
-    const message = name === undefined ? undefined : brokerFault(brokers, name, ["nats"]);
+    const message = name === undefined ? undefined : brokerProblem(brokers, name, ["nats"]);
     if (message !== undefined) yield { path: [key, "broker"], message };
   }
-  if (config.processes !== 1) yield* processFaults(config);
+  if (config.processes !== 1) yield* processProblems(config);
   if (store.driver === "nats" && !Object.values(brokers).some(({ driver }) => driver === "nats")) {
     yield { path: ["store", "driver"], message: "nats: no broker uses the NATS driver" };
   }
@@ -55,7 +55,7 @@ export function* findReferenceFaults(config: References): Generator<SettingsFaul
 }
 
 /** Finds settings with which several processes would not be nodes of one cluster. */
-function* processFaults({ brokers, processes, store }: References): Generator<SettingsFault> {
+function* processProblems({ brokers, processes, store }: References): Generator<SettingsProblem> {
   const advice = "use NATS (carillon serve --with-nats starts a server), or set processes: 1";
   for (const [name, { driver }] of Object.entries(brokers)) {
     if (driver === "nats") continue;
@@ -68,7 +68,7 @@ function* processFaults({ brokers, processes, store }: References): Generator<Se
 }
 
 /** Finds keys and certificates that occur twice, because they would identify two backends. */
-function* sharedFaults(vhosts: References["vhosts"]): Generator<SettingsFault> {
+function* sharedProblems(vhosts: References["vhosts"]): Generator<SettingsProblem> {
   const known = new Map<string, readonly PropertyKey[]>();
   for (const [path, { certificates, keys }] of Object.entries(vhosts)) {
     const entries = [
@@ -96,7 +96,7 @@ function subjectKey(subject: string): string {
   }
 }
 
-function brokerFault(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
+function brokerProblem(brokers: References["brokers"], name: string, drivers: readonly string[]): string | undefined {
   const known = Object.entries(brokers).filter(([, { driver }]) => drivers.includes(driver));
   if (known.some(([candidate]) => candidate === name)) return undefined;
   return `unknown broker ${JSON.stringify(name)}; known: ${known.map(([candidate]) => candidate).join(", ")}`;

@@ -5,7 +5,7 @@ import { DEFAULT_VHOST } from "../util/names.js";
 import { broker } from "./broker.js";
 import { collectSchemas, type DialectSettings, readSettings } from "./dialect-settings.js";
 import { limits } from "./limits.js";
-import { findReferenceFaults } from "./references.js";
+import { findReferenceProblems } from "./references.js";
 import { address, count, live, vhostPath, withShortForm, z } from "./schema-builder.js";
 import { duration } from "./units.js";
 import { brokerName, createVhostSchema } from "./vhost.js";
@@ -24,8 +24,8 @@ const network = z
 
 /** Origin: `*`, `null`, `file://`, an exact origin, or one with a single `*`. */
 const originPattern = z.string().superRefine((text, context) => {
-  const fault = ["*", "null"].includes(text.toLowerCase()) ? undefined : compileOriginPattern(text);
-  if (typeof fault === "string") context.addIssue({ code: "custom", message: fault });
+  const problem = ["*", "null"].includes(text.toLowerCase()) ? undefined : compileOriginPattern(text);
+  if (typeof problem === "string") context.addIssue({ code: "custom", message: problem });
 });
 
 /** Servers of the gRPC port. */
@@ -287,11 +287,11 @@ export function createSchema(dialects: readonly DialectSettings[]) {
         .prefault({}),
     })
     .superRefine((config, context) => {
-      for (const { message, path } of findReferenceFaults(config)) {
+      for (const { message, path } of findReferenceProblems(config)) {
         context.addIssue({ code: "custom", path: [...path], message });
       }
       for (const dialect of dialects) {
-        for (const { message, path } of dialect.faults?.(readSettings(config, dialect.name), config) ?? []) {
+        for (const { message, path } of dialect.problems?.(readSettings(config, dialect.name), config) ?? []) {
           context.addIssue({ code: "custom", path: [dialect.name, ...path], message });
         }
       }

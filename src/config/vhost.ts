@@ -1,8 +1,8 @@
 import { ACTIONS, BACKEND_ACTIONS } from "../access/decide/actions.js";
 import { HOOK_EVENTS, HOOK_FORWARDS } from "../access/hooks/hook-caller.js";
 import { normalizeSubject } from "../access/keys/subject-dn.js";
-import { weightFault } from "../access/patterns/match-steps.js";
-import { patternFault, patternWeight } from "../access/patterns/pattern.js";
+import { weightProblem } from "../access/patterns/match-steps.js";
+import { patternProblem, patternWeight } from "../access/patterns/pattern.js";
 import { KEY_NAME } from "../util/names.js";
 import { collectSchemas, type DialectSettings } from "./dialect-settings.js";
 import { checkHistory, historyClasses } from "./history.js";
@@ -20,10 +20,10 @@ type PatternAt = readonly [text: string, path: readonly (string | number)[]];
 function checkPatterns(patterns: readonly PatternAt[], context: z.RefinementCtx): void {
   let weight = 0;
   for (const [text, path] of patterns) {
-    const fault = patternFault(text);
-    if (fault !== undefined) context.addIssue({ code: "custom", path: [...path], message: fault });
+    const problem = patternProblem(text);
+    if (problem !== undefined) context.addIssue({ code: "custom", path: [...path], message: problem });
     else weight += patternWeight([text]);
-    const tooMuch = weightFault(weight);
+    const tooMuch = weightProblem(weight);
     if (tooMuch === undefined) continue;
     context.addIssue({ code: "custom", message: tooMuch });
     return;

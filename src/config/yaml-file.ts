@@ -22,8 +22,8 @@ export function readYamlFile(file: string): YamlFile {
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { prettyErrors: true, lineCounter: lines });
-  const [fault] = document.errors;
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlFault(fault)}`);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `${file}: ${yamlProblem(problem)}`);
   const parsed = parseContent(document, file);
   const content = parsed ?? {};
   if (!isObject(content)) throw new CarillonError("invalid_argument", `${file}: expected keys and values`);
@@ -39,7 +39,7 @@ export function readYamlFile(file: string): YamlFile {
 }
 
 /** Describes a YAML error and its position. Omits the library's excerpt of the file, which may contain a secret. */
-function yamlFault({ linePos, message }: YAMLParseError): string {
+function yamlProblem({ linePos, message }: YAMLParseError): string {
   const [words] = message.split(/: | at line \d/, 1);
   const [start] = linePos ?? [];
   return start === undefined ? `${words}` : `${words} at line ${start.line}, column ${start.col}`;

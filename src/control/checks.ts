@@ -1,6 +1,6 @@
 import type { Backend } from "../access/keys/backend.js";
-import { scopeAhead } from "../access/patterns/match-ahead.js";
-import { topicFault } from "../core/topic-name.js";
+import { matchScopeAhead } from "../access/patterns/match-ahead.js";
+import { topicProblem } from "../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../errors.js";
 
 /** Maximum number of topics in one request. */
@@ -8,8 +8,8 @@ const MAX_TOPICS = 1_000;
 
 /** Checks that a backend may use a topic. @throws CarillonError invalid_argument, permission_denied */
 export function checkTopic(backend: Backend, field: string, topic: string): void {
-  const fault = topicFault(topic);
-  if (fault !== undefined) throw invalidArgument(`${field} ${fault}`);
+  const problem = topicProblem(topic);
+  if (problem !== undefined) throw invalidArgument(`${field} ${problem}`);
   if (backend.mayUse(topic)) return;
   const text = `${field}: key ${JSON.stringify(backend.name)} is not permitted to use topic ${JSON.stringify(topic)}`;
   throw new CarillonError("permission_denied", text);
@@ -22,7 +22,7 @@ export function checkTopic(backend: Backend, field: string, topic: string): void
 export async function checkTopics(backend: Backend, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) throw invalidArgument("topics: at least one is required");
   if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
-  await scopeAhead(backend, topics);
+  await matchScopeAhead(backend, topics);
   for (const [position, topic] of topics.entries()) checkTopic(backend, `topics[${position}]`, topic);
 }
 

@@ -1,5 +1,5 @@
 import type { Backend } from "../access/keys/backend.js";
-import { runInTurns, scopeAhead } from "../access/patterns/match-ahead.js";
+import { matchScopeAhead, runInTurns } from "../access/patterns/match-ahead.js";
 import type { Client } from "../clients/client.js";
 import type { Clients } from "../clients/clients.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -109,7 +109,7 @@ export class Connections {
     const found = [...answers.values()].find((answer) => answer !== null) as ConnectionWithTopics | undefined;
     if (found !== undefined) {
       const names = found.topics.map(({ topic }) => topic);
-      await scopeAhead(backend, names);
+      await matchScopeAhead(backend, names);
       return { ...found, topics: found.topics.filter(({ topic }) => backend.mayUse(topic)) };
     }
     const text = `unknown connection ${JSON.stringify(id)}`;

@@ -1,7 +1,7 @@
 import { BACKEND_ACTIONS, type BackendAction } from "../access/decide/actions.js";
 import type { Backend } from "../access/keys/backend.js";
-import { weightFault } from "../access/patterns/match-steps.js";
-import { patternFault, patternWeight } from "../access/patterns/pattern.js";
+import { weightProblem } from "../access/patterns/match-steps.js";
+import { patternProblem, patternWeight } from "../access/patterns/pattern.js";
 import { invalidArgument } from "../errors.js";
 import { KEY_NAME } from "../util/names.js";
 import type { KeyDescription, NewVhostKey, VhostAdmin } from "../vhosts/vhost-admin.js";
@@ -92,10 +92,10 @@ function checkPatterns(backend: Backend, topics: readonly string[]): readonly st
   if (topics.length > MAX_TOPICS) throw invalidArgument(`topics: got ${topics.length}, the limit is ${MAX_TOPICS}`);
   let weight = 0;
   for (const [position, pattern] of topics.entries()) {
-    const fault = patternFault(pattern);
-    if (fault !== undefined) throw invalidArgument(`topics[${position}]: ${fault}`);
+    const problem = patternProblem(pattern);
+    if (problem !== undefined) throw invalidArgument(`topics[${position}]: ${problem}`);
     weight += patternWeight([pattern]);
-    const excess = weightFault(weight);
+    const excess = weightProblem(weight);
     if (excess !== undefined) throw invalidArgument(`topics: ${excess}`);
   }
   if (backend.topics.length > 0 && topics.length === 0) throw notDelegable(backend, "access to all topics");

@@ -56,7 +56,7 @@ const DEFAULT_TOLERANCE = 10;
 const MAX_TOLERANCE = 100;
 const MAX_RATE = 100_000;
 
-/** Clients are closed a few at a time, so they may come back at once. */
+/** Few clients are closed at a time, so they may come back at once. */
 const CLOSE = createRestartClose("rebalancing", { from: 0, to: 1_000 });
 
 /** Closes clients on nodes that have more than their share of all clients (rule L25). */

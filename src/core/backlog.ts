@@ -61,14 +61,15 @@ export class Backlog {
     for (const batch of this.#batches) {
       if (count > 0 && taken >= bytes) break;
       if (!mayDrop(batch)) this.#keptBytes -= batch.size;
-      this.#tell(batch.topic, encoding, frames);
+      this.#addLaggedFrame(batch.topic, encoding, frames);
       frames.push(...piecesOf(batch));
       taken += batch.size;
       count += 1;
     }
     this.#batches = this.#batches.slice(count);
     this.#grow(-taken);
-    if (this.#batches.length === 0) for (const topic of this.#missed.keys()) this.#tell(topic, encoding, frames);
+    if (this.#batches.length === 0)
+      for (const topic of this.#missed.keys()) this.#addLaggedFrame(topic, encoding, frames);
     return frames;
   }
 
@@ -99,7 +100,7 @@ export class Backlog {
   /** Replaces the topic's waiting messages with its newest one. */
   #replace(topic: Topic, newest: Batch): void {
     this.#drop((batch) => batch.topic === topic);
-    this.#lose(topic, newest.messages - 1);
+    this.#countDropped(topic, newest.messages - 1);
     this.#push(newest.last ?? newest);
   }
 
@@ -119,18 +120,18 @@ export class Backlog {
     this.#batches = this.#batches.filter((batch) => {
       if (batch.topic === undefined || !mayDrop(batch) || !which(batch)) return true;
       this.#grow(-batch.size);
-      this.#lose(batch.topic, batch.messages);
+      this.#countDropped(batch.topic, batch.messages);
       return false;
     });
   }
 
-  #lose(topic: Topic, messages: number): void {
+  #countDropped(topic: Topic, messages: number): void {
     if (messages === 0) return;
     this.#drops[topic.rules.slowConsumer] += messages;
     this.#missed.set(topic, (this.#missed.get(topic) ?? 0) + messages);
   }
 
-  #tell(topic: Topic | undefined, encoding: Encoding, frames: Uint8Array[]): void {
+  #addLaggedFrame(topic: Topic | undefined, encoding: Encoding, frames: Uint8Array[]): void {
     if (topic === undefined) return;
     const missed = this.#missed.get(topic);
     if (missed === undefined) return;

@@ -46,7 +46,7 @@ export interface SessionFrames {
   /** Returns a frame that must be sent before an answer or notice that is sent now; undefined for none. */
   preceding(): Uint8Array | undefined;
   /** Called in the turn in which the session enters topics, before the join is answered. */
-  entering(topics: EnteredTopics): void;
+  onEntering(topics: EnteredTopics): void;
   /** Called after an open session has left a topic. */
   left(topic: Topic): void;
 }

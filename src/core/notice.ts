@@ -14,7 +14,7 @@ export interface Present {
 }
 
 /** A presence event: members that joined and left a topic. */
-export interface PresenceNews {
+export interface PresenceUpdate {
   readonly topic: string;
   /** Number of members after the change. */
   readonly count: number;

@@ -66,7 +66,7 @@ export class Outbox {
   }
 
   push(shared: Batch): void {
-    const batch = this.#own(shared);
+    const batch = this.#toOwnBatch(shared);
     if (this.#first === undefined) this.#first = batch;
     else if (this.#more === undefined) this.#more = [batch];
     else this.#more.push(batch);
@@ -92,7 +92,7 @@ export class Outbox {
 
   /** Writes or queues the only batch of a turn. Returns false as `flush` does. */
   flushAlone(shared: Batch): boolean {
-    return this.#flushOne(this.#own(shared));
+    return this.#flushOne(this.#toOwnBatch(shared));
   }
 
   /** Returns the session's own frame of a message: with its next number, where the encoding numbers messages. */
@@ -139,7 +139,7 @@ export class Outbox {
   }
 
   /** Returns the session's own batch: with its numbers, where the encoding numbers messages. */
-  #own(batch: Batch): Batch {
+  #toOwnBatch(batch: Batch): Batch {
     if (this.frames !== undefined) return personalizeBatch(batch, this.frames);
     if (batch.countedFrom === undefined) return batch;
     const first = this.#count + 1;

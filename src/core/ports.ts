@@ -1,7 +1,7 @@
 import type { CarillonError, ChosenClose, CloseReason } from "../errors.js";
 import type { HistoryClass, HistoryStore, StoredReceipt, TopicLog } from "./history.js";
 import type { Message, Publication, Stage } from "./message.js";
-import type { PresenceNews } from "./notice.js";
+import type { PresenceUpdate } from "./notice.js";
 
 /** Interfaces that the core needs from its environment. Implementations (drivers, sinks, dialects) do not know each other. */
 
@@ -146,7 +146,7 @@ export interface Encoding {
   /** Encodes the notice that a client missed messages of a topic; undefined if the dialect has none. */
   laggedFrame(topic: string, missed: number): Uint8Array | undefined;
   /** Encodes a presence event; undefined if the dialect has none. */
-  presenceFrame(news: PresenceNews): Uint8Array | undefined;
+  presenceFrame(update: PresenceUpdate): Uint8Array | undefined;
 }
 
 /** Source of time, which tests replace. */

@@ -16,7 +16,7 @@ const CONTROL = /\p{Cc}/u;
  *
  * Rule T1: 1 to 255 bytes of UTF-8, without control characters or white space, not starting with `@`, `#` or `$`.
  */
-export function topicFault(name: string): string | undefined {
+export function topicProblem(name: string): string | undefined {
   if (PLAIN.test(name)) return undefined;
   if (name === "") return "is empty";
   if (Buffer.byteLength(name) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`;
@@ -31,7 +31,7 @@ export function topicFault(name: string): string | undefined {
  *
  * Rule T2: up to 255 bytes of UTF-8, no control characters, no white space at either end.
  */
-export function labelFault(label: string): string | undefined {
+export function labelProblem(label: string): string | undefined {
   if (label === "") return undefined;
   if (Buffer.byteLength(label) > MAX_LABEL_BYTES) return `is longer than ${MAX_LABEL_BYTES} bytes`;
   if (LONE_SURROGATE.test(label)) return "is not valid Unicode";

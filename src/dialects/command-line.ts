@@ -20,7 +20,7 @@ export interface CommandOption {
   readonly description: string;
   readonly default?: string;
   /** Returns a description of the expected value; undefined if the value is valid. */
-  fault?(value: string): string | undefined;
+  check?(value: string): string | undefined;
 }
 
 /** Output of a command: lines for stdout, and notes for people, on stderr. */

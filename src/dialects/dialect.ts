@@ -1,6 +1,6 @@
 import type { Command, Outcome } from "../commands/command.js";
 import type { Message } from "../core/message.js";
-import type { Notice, PresenceNews } from "../core/notice.js";
+import type { Notice, PresenceUpdate } from "../core/notice.js";
 
 /**
  * Client protocol. A dialect converts wire text to commands, and messages and answers to wire text. It does not depend on
@@ -9,8 +9,8 @@ import type { Notice, PresenceNews } from "../core/notice.js";
 export interface Dialect {
   /** Name in the configuration, logs and metrics. */
   readonly name: string;
-  /** How its clients authenticate. */
-  readonly entry: DialectEntry;
+  /** When its clients authenticate. */
+  readonly authentication: DialectAuthentication;
   /**
    * Returns the largest frame of a client, in bytes, for the node's limit. Default: that limit. A larger frame closes the
    * connection.
@@ -23,10 +23,10 @@ export interface Dialect {
 }
 
 /**
- * `credential`: the client presents a token in the upgrade, in one of the places that the vhost allows (C1) or in the path.
- * `guest`: the client connects without a token and presents it later.
+ * `upgrade`: the client presents a token in the upgrade, in one of the places that the vhost allows (C1) or in the path.
+ * `later`: the client may connect without a token, and present one on the connection.
  */
-export type DialectEntry = "credential" | "guest";
+export type DialectAuthentication = "upgrade" | "later";
 
 /** Request with which a client has connected. */
 export interface OpenRequest {
@@ -62,7 +62,7 @@ export interface MessageEncoding {
   /** Encodes the number of a topic's messages that a client has missed; undefined if the protocol has no message for it. */
   laggedText(topic: string, missed: number): string | undefined;
   /** Encodes a change of presence for a client that watches it; undefined if the protocol has no message for it. */
-  presenceText(news: PresenceNews): Texts;
+  presenceText(update: PresenceUpdate): Texts;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { AccessTools, DialectAccess } from "../access/authenticators/dialect-access.js";
+import type { AccessServices, DialectAccess } from "../access/authenticators/dialect-access.js";
 import type { Keyring } from "../access/keys/keyring.js";
 import type { AdmissionControl } from "../clients/admission-control.js";
 import type { Handshakes } from "../clients/handshakes.js";
@@ -46,7 +46,7 @@ export interface DialectModule<
    * authenticator.
    * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read); its text names the setting
    */
-  createAccess?(settings: SettingsOutput<Vhost>, tools: AccessTools): DialectAccess;
+  createAccess?(settings: SettingsOutput<Vhost>, tools: AccessServices): DialectAccess;
   /**
    * Checks what a schema cannot: files, and settings that depend on each other. Called before any port listens.
    * @throws CarillonError invalid_argument, failed_precondition

@@ -70,7 +70,7 @@ export class PresenceWatchers {
     const { clock, endOfTurn } = this.#options;
     const since = Math.max(0, clock.monotonic() - this.#lastReport);
     if (this.#countOf() > LARGE && since < INTERVAL) {
-      this.#cancel = clock.after(INTERVAL - since, this.#tell);
+      this.#cancel = clock.after(INTERVAL - since, this.#notify);
       return;
     }
     let cancelled = false;
@@ -78,11 +78,11 @@ export class PresenceWatchers {
       cancelled = true;
     };
     endOfTurn(() => {
-      if (!cancelled) this.#tell();
+      if (!cancelled) this.#notify();
     });
   }
 
-  readonly #tell = (): void => {
+  readonly #notify = (): void => {
     this.#cancel = undefined;
     this.#lastReport = this.#options.clock.monotonic();
     const steps = this.#steps;
@@ -97,15 +97,15 @@ export class PresenceWatchers {
       watcher.from = 0;
       if (!changes.has(from)) changes.set(from, toDifference(from === 0 ? steps : steps.slice(from), count));
       const change = changes.get(from);
-      if (change !== undefined && this.#watchers.has(watcher)) this.#tellOne(onChange, change);
+      if (change !== undefined && this.#watchers.has(watcher)) this.#notifyOne(onChange, change);
     }
   };
 
-  #tellOne(onChange: (change: PresenceChange) => void, change: PresenceChange): void {
+  #notifyOne(onChange: (change: PresenceChange) => void, change: PresenceChange): void {
     try {
       onChange(change);
-    } catch (fault) {
-      this.#options.onError(`notifying a watcher of presence failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`notifying a watcher of presence failed: ${errorText(cause)}`);
     }
   }
 }

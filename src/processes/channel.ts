@@ -2,7 +2,7 @@ import { CarillonError, type ErrorCode } from "../errors.js";
 import { ignore } from "../util/ignore.js";
 import { withResolvers } from "../util/with-resolvers.js";
 
-/** One end of the channel between the primary process and a worker process. */
+/** One end of the channel between the primary process and a node process. */
 export interface ChannelPeer {
   send(message: object, handle: undefined, options: undefined, done: (error: Error | null) => void): unknown;
   on(event: "message", listener: (message: unknown) => void): unknown;

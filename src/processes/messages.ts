@@ -1,6 +1,6 @@
-/** Requests between the primary process and its worker processes, with their bodies and answers. */
+/** Requests between the primary process and its node processes, with their bodies and answers. */
 
-/** Facts that a worker process asks for when it starts. */
+/** Facts that a node process asks for when it starts. */
 export interface ProcessStart {
   /** Number of the process, from 1 on. A process that replaces another one has the same number. */
   readonly number: number;
@@ -14,7 +14,7 @@ export interface ProcessStart {
   readonly broker: string | undefined;
 }
 
-/** State of a worker process, sent when it changes. */
+/** State of a node process, sent when it changes. */
 export interface ProcessState {
   /** Reasons why it is not ready; empty when it is. */
   readonly reasons: readonly string[];
@@ -25,7 +25,7 @@ export interface ProcessState {
 }
 
 /** Names of requests. */
-export const FROM_WORKER = {
+export const FROM_NODE = {
   start: "start",
   state: "state",
   readiness: "readiness",

@@ -9,7 +9,7 @@ import { withResolvers } from "../util/with-resolvers.js";
 import { Channel } from "./channel.js";
 import { JointMetrics } from "./joint-metrics.js";
 import { LivenessCheck } from "./liveness-check.js";
-import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
+import { FROM_NODE, FROM_PRIMARY, type ProcessStart, type ProcessState } from "./messages.js";
 import { RestartDelays } from "./restart-delays.js";
 
 /** Settings that were changed by a reload. */
@@ -43,7 +43,7 @@ type ProcessExit = { readonly code: number | null; readonly signal: string | nul
 interface Slot {
   readonly number: number;
   readonly delays: RestartDelays;
-  worker: Worker | undefined;
+  child: Worker | undefined;
   /** Undefined until the process has asked for its start facts: what is sent earlier is lost. */
   channel: Channel | undefined;
   state: ProcessState;
@@ -59,7 +59,7 @@ export class StartFailure extends Error {
 const STARTING: ProcessState = { reasons: ["starting"], addresses: undefined, requiresKeys: true };
 
 /**
- * Starts worker processes, each of which is a node, behind the same ports. Replaces those that end unexpectedly or no longer
+ * Starts child processes, each of which is a node, behind the same ports. Replaces those that end unexpectedly or no longer
  * answer, and answers for all of them: readiness, metrics and reloads.
  */
 export class Primary {
@@ -80,7 +80,7 @@ export class Primary {
     this.#slots = Array.from({ length: count }, (_, index) => ({
       number: index + 1,
       delays: new RestartDelays(clock),
-      worker: undefined,
+      child: undefined,
       channel: undefined,
       state: STARTING,
     }));
@@ -101,9 +101,9 @@ export class Primary {
   /** Has all processes drain and stop. Resolves when they have ended. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const { channel, delays, worker } of this.#slots) {
+    for (const { channel, delays, child } of this.#slots) {
       delays.cancel();
-      if (channel === undefined) worker?.process.kill("SIGTERM");
+      if (channel === undefined) child?.process.kill("SIGTERM");
       else channel.tell(FROM_PRIMARY.stop);
     }
     this.#checkEnded();
@@ -113,7 +113,7 @@ export class Primary {
   /** Ends all processes at once. */
   kill(): void {
     this.#stopping = true;
-    for (const { worker } of this.#slots) worker?.process.kill("SIGKILL");
+    for (const { child } of this.#slots) child?.process.kill("SIGKILL");
   }
 
   /**
@@ -172,23 +172,23 @@ export class Primary {
   #fork(slot: Slot): void {
     const { log } = this.#options;
     slot.delays.begin();
-    let worker: Worker;
+    let child: Worker;
     try {
-      worker = cluster.fork();
+      child = cluster.fork();
     } catch (error) {
       this.#afterExit(slot, { reason: errorText(error) });
       return;
     }
     // The system refuses another process, for example when there are too many: then there is no exit.
-    const isRefused = worker.process.pid === undefined;
-    worker.on("error", (error) => {
+    const isRefused = child.process.pid === undefined;
+    child.on("error", (error) => {
       if (isRefused) this.#afterExit(slot, { reason: errorText(error) });
     });
     if (isRefused) return;
-    closeLostConnections(worker);
-    slot.worker = worker;
+    closeLostConnections(child);
+    slot.child = child;
     const joined = withResolvers<void>();
-    const channel = this.#createChannel(slot, worker, () => {
+    const channel = this.#createChannel(slot, child, () => {
       slot.channel = channel;
       joined.resolve();
     });
@@ -198,10 +198,10 @@ export class Primary {
     };
     const liveness = new LivenessCheck(this.#options.clock, ask, () => {
       log.error({ process: slot.number }, "a process does not answer, ending it");
-      worker.process.kill("SIGKILL");
+      child.process.kill("SIGKILL");
     });
     liveness.start();
-    worker.on("exit", (code: number | null, signal: string | null) => {
+    child.on("exit", (code: number | null, signal: string | null) => {
       channel.close();
       liveness.stop();
       this.#metrics.end(slot.number);
@@ -210,20 +210,20 @@ export class Primary {
   }
 
   /** @param onJoined - called when the process asks for its start facts */
-  #createChannel(slot: Slot, worker: Worker, onJoined: () => void): Channel {
+  #createChannel(slot: Slot, child: Worker, onJoined: () => void): Channel {
     const { broker, folder, grpc, http } = this.#options;
     const { number } = slot;
-    return new Channel(worker, {
-      [FROM_WORKER.start]: (): ProcessStart => {
+    return new Channel(child, {
+      [FROM_NODE.start]: (): ProcessStart => {
         onJoined();
         return { number, count: this.#slots.length, folder, http, grpc, broker };
       },
-      [FROM_WORKER.state]: (state: ProcessState) => {
+      [FROM_NODE.state]: (state: ProcessState) => {
         this.#changeState(slot, state);
       },
-      [FROM_WORKER.readiness]: () => this.#readiness(),
-      [FROM_WORKER.metrics]: () => this.#writeMetrics(),
-      [FROM_WORKER.reload]: () => this.reload(),
+      [FROM_NODE.readiness]: () => this.#readiness(),
+      [FROM_NODE.metrics]: () => this.#writeMetrics(),
+      [FROM_NODE.reload]: () => this.reload(),
     });
   }
 
@@ -244,7 +244,7 @@ export class Primary {
   #afterExit(slot: Slot, exit: ProcessExit): void {
     const { log } = this.#options;
     const wasListening = this.#slots.some(({ state: { addresses } }) => addresses !== undefined);
-    slot.worker = undefined;
+    slot.child = undefined;
     slot.channel = undefined;
     slot.state = { ...STARTING, addresses: slot.state.addresses };
     if (this.#stopping) {
@@ -266,16 +266,16 @@ export class Primary {
   }
 
   #checkEnded(): void {
-    if (this.#slots.every(({ worker }) => worker === undefined)) this.#ended.resolve();
+    if (this.#slots.every(({ child }) => child === undefined)) this.#ended.resolve();
   }
 }
 
 /**
- * Closes connections that were on their way to a worker process when that ended. Node.js hands over one connection of each port
+ * Closes connections that were on their way to a node process when that ended. Node.js hands over one connection of each port
  * at a time, and forgets those that the process did not take: their clients would wait forever.
  */
-function closeLostConnections(worker: Worker): void {
-  const { process } = worker;
+function closeLostConnections(child: Worker): void {
+  const { process } = child;
   const send = process.send.bind(process) as (...args: unknown[]) => boolean;
   /** By number of the message that hands them over. */
   const sent = new Map<number, { readonly close: () => void }>();
@@ -288,7 +288,7 @@ function closeLostConnections(worker: Worker): void {
   process.on("internalMessage", ({ ack }: { readonly ack?: number }) => {
     if (ack !== undefined) sent.delete(ack);
   });
-  worker.on("exit", () => {
+  child.on("exit", () => {
     for (const connection of sent.values()) connection.close();
   });
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { CollectedMetrics, WrittenMetrics } from "../observe/metrics.js";
 import { ignore } from "../util/ignore.js";
 import { Channel, type ChannelPeer } from "./channel.js";
-import { FROM_PRIMARY, FROM_WORKER, type ProcessStart, type ProcessState } from "./messages.js";
+import { FROM_NODE, FROM_PRIMARY, type ProcessStart, type ProcessState } from "./messages.js";
 import type { ProcessReload } from "./primary.js";
 
 /** Operations of this process that the primary process requests. */
@@ -32,7 +32,7 @@ export class Siblings {
         handlers.stop();
       },
     });
-    return new Siblings(channel, await channel.ask<ProcessStart>(FROM_WORKER.start));
+    return new Siblings(channel, await channel.ask<ProcessStart>(FROM_NODE.start));
   }
 
   /** Number of this process, from 1 on. */
@@ -63,21 +63,21 @@ export class Siblings {
 
   /** Reports the state of this process. */
   report(state: ProcessState): void {
-    this.#channel.tell(FROM_WORKER.state, state);
+    this.#channel.tell(FROM_NODE.state, state);
   }
 
   /** Lists why the processes together are not ready; empty when they are. */
   readiness(): Promise<readonly string[]> {
-    return this.#channel.ask(FROM_WORKER.readiness);
+    return this.#channel.ask(FROM_NODE.readiness);
   }
 
   /** Returns the metrics of all processes together, in Prometheus' text format. */
   metrics(): Promise<WrittenMetrics> {
-    return this.#channel.ask(FROM_WORKER.metrics);
+    return this.#channel.ask(FROM_NODE.metrics);
   }
 
   /** Has all processes read their configuration again. @throws CarillonError: see `Primary.reload` */
   reload(): Promise<ProcessReload> {
-    return this.#channel.ask(FROM_WORKER.reload);
+    return this.#channel.ask(FROM_NODE.reload);
   }
 }

@@ -112,11 +112,11 @@ class StreamPublisher implements PublisherClient {
   }
 
   ready(): Promise<void> {
-    return this.#fallTo(Math.floor(this.#maxPending / 2));
+    return this.#waitForPending(Math.floor(this.#maxPending / 2));
   }
 
   flush(): Promise<void> {
-    return this.#fallTo(0);
+    return this.#waitForPending(0);
   }
 
   close(): Promise<void> {
@@ -132,7 +132,7 @@ class StreamPublisher implements PublisherClient {
     return `${this.#idPrefix}-${this.#idCount.toString(36)}`;
   }
 
-  #fallTo(most: number): Promise<void> {
+  #waitForPending(most: number): Promise<void> {
     if (this.#pending <= most) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiters.add({ most, resolve });

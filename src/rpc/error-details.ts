@@ -27,8 +27,8 @@ const MAX_TEXT = 256;
 /** @param type - the request's type; undefined if unknown */
 export function errorDetails(error: CarillonError, type: DescMessage | undefined): readonly ErrorDetail[] {
   if (error.code === "invalid_argument" && type !== undefined) {
-    const fault = findFieldFault(error.message, type);
-    return fault === undefined ? [] : [badRequest(fault)];
+    const problem = findFieldProblem(error.message, type);
+    return problem === undefined ? [] : [badRequest(problem)];
   }
   const failure = error.code === "failed_precondition" ? RECOVERY_FAILURE.exec(error.message)?.[1] : undefined;
   if (failure !== undefined) return [errorInfo(failure.toUpperCase())];
@@ -54,7 +54,7 @@ export function encodeStatus({ code, message }: CarillonError, details: readonly
   return status.finish();
 }
 
-function badRequest({ description, field }: FieldFault): ErrorDetail {
+function badRequest({ description, field }: FieldProblem): ErrorDetail {
   const violation = new BinaryWriter()
     .uint32(tag(1, BYTES))
     .string(clip(field))
@@ -93,8 +93,8 @@ function clip(text: string): string {
   return text.length <= MAX_TEXT ? text : `${Buffer.from(text.slice(0, MAX_TEXT - 1)).toString()}…`;
 }
 
-/** Field of a request that an error names, with a description of the fault. */
-interface FieldFault {
+/** Field of a request that an error names, with a description of the problem. */
+interface FieldProblem {
   /** For example `messages[0].topics[1]`. */
   readonly field: string;
   readonly description: string;
@@ -106,7 +106,7 @@ const STEP = String.raw`[a-zA-Z_]\w*(?:\[\d+\])?`;
 const FAULT = new RegExp(String.raw`^(${STEP}(?:\.${STEP})*):? (.+)$`, "s");
 
 /** @returns undefined if the text does not begin with a field of this type */
-function findFieldFault(text: string, type: DescMessage): FieldFault | undefined {
+function findFieldProblem(text: string, type: DescMessage): FieldProblem | undefined {
   const [, field = "", description = ""] = FAULT.exec(text) ?? [];
   return isFieldPath(field, type) ? { field, description } : undefined;
 }

@@ -44,7 +44,7 @@ const MAX_BROTLI = 2;
 const brotli = new Semaphore(MAX_BROTLI);
 
 /** Reason why a message was not inflated. */
-export type InflateFault = "too large" | "malformed";
+export type InflateError = "too large" | "malformed";
 
 export interface InflateBounds {
   /** Maximum number of bytes of the result. */
@@ -61,7 +61,7 @@ export async function inflate(
   encoding: InflatedEncoding,
   data: Uint8Array,
   { lease, limit }: InflateBounds,
-): Promise<Buffer | InflateFault> {
+): Promise<Buffer | InflateError> {
   lease.take(STATE_BYTES[encoding]);
   if (encoding !== "br") return run(encoding, data, { lease, limit });
   await brotli.acquire();
@@ -78,8 +78,8 @@ async function run(
   encoding: InflatedEncoding,
   data: Uint8Array,
   { lease, limit }: InflateBounds,
-): Promise<Buffer | InflateFault> {
-  const { promise, reject, resolve } = withResolvers<Buffer | InflateFault>();
+): Promise<Buffer | InflateError> {
+  const { promise, reject, resolve } = withResolvers<Buffer | InflateError>();
   const inflater = INFLATERS[encoding]({ chunkSize: PIECE_BYTES });
   const pieces: Buffer[] = [];
   let bytes = 0;

@@ -2,7 +2,7 @@ import type { JsonObject as Struct } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { JsonObject } from "../access/decide/principal.js";
 import { CarillonError } from "../errors.js";
-import { findJsonFault } from "../util/find-json-fault.js";
+import { findJsonProblem } from "../util/find-json-problem.js";
 
 /** Casts an immutable object to Protobuf's type, which is mutable. */
 export function toStruct(object: JsonObject): Struct {
@@ -23,8 +23,8 @@ export function readInfoFields(
 ): string | undefined {
   const { info, infoJson = "" } = message ?? {};
   if (info === undefined) return infoJson === "" ? undefined : infoJson;
-  const fault = infoJson === "" ? findJsonFault(info) : "and info_json: at most one of the two is allowed";
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `info ${fault}`);
+  const problem = infoJson === "" ? findJsonProblem(info) : "and info_json: at most one of the two is allowed";
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `info ${problem}`);
   return JSON.stringify(info);
 }
 

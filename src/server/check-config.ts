@@ -8,11 +8,11 @@ import { MemoryStore } from "../store/memory.js";
 import { systemClock } from "../util/system-clock.js";
 import { createHistoryClasses } from "../vhosts/history-classes.js";
 import { tryVhostSettings } from "../vhosts/parts.js";
-import { checkDialects } from "./create/create-dialects.js";
-import { createCertificates } from "./create/create-listeners.js";
 import { createPartsContext } from "./create/create-vhosts.js";
-import { natsOptions } from "./create/nats-options.js";
+import { checkDialects } from "./create/listeners/create-dialects.js";
+import { createCertificates } from "./create/listeners/create-listeners.js";
 import { DIALECTS } from "./dialects.js";
+import { natsOptions } from "./nats-options.js";
 
 /** Time that a NATS server has to connect, and for each answer, in milliseconds. */
 const PROBE_TIMEOUT = 2_000;
@@ -20,16 +20,16 @@ const PROBE_TIMEOUT = 2_000;
 /**
  * Checks the settings, and the files that they name, like a start does, but without listening. Where vhosts have history
  * classes, asks the NATS servers whether they can keep them; nothing else uses the network.
- * @param log - receives a record only when a part reports a fault
+ * @param log - receives a record only when a part reports a problem
  * @returns notes about checks that were not possible, and about settings that a broker applies in part
- * @throws CarillonError invalid_argument that names every fault, one per line
+ * @throws CarillonError invalid_argument that names every problem, one per line
  */
 export async function checkConfig(config: Config, log: Logger): Promise<readonly string[]> {
   const store = new MemoryStore({ clock: systemClock, onError: (message) => log.error(message) });
   const context = createPartsContext({ log, limitedLog: new LimitedLog(log, systemClock), store, dialects: DIALECTS });
-  const faults: string[] = [];
+  const problems: string[] = [];
   const note = (error: unknown): void => {
-    faults.push(CarillonError.from(error).message);
+    problems.push(CarillonError.from(error).message);
   };
   const attempt = (run: () => void): void => {
     try {
@@ -46,16 +46,16 @@ export async function checkConfig(config: Config, log: Logger): Promise<readonly
   await tryCertificates(config, log).catch(note);
   const notes = describeTopicBytes(config);
   // Credentials that cannot be read are reported above.
-  if (faults.length === 0) {
+  if (problems.length === 0) {
     for (const [name, broker] of Object.entries(config.brokers)) {
-      const { faults: found, unreachable } = await probeBroker(config, name, broker);
+      const { problems: found, unreachable } = await probeBroker(config, name, broker);
       if (unreachable !== undefined) {
         notes.push(`brokers.${name}: not reachable, so its history was not checked: ${unreachable}`);
       }
-      faults.push(...found.map((fault) => `brokers.${name}: ${fault}`));
+      problems.push(...found.map((problem) => `brokers.${name}: ${problem}`));
     }
   }
-  if (faults.length > 0) throw new CarillonError("invalid_argument", faults.join("\n"));
+  if (problems.length > 0) throw new CarillonError("invalid_argument", problems.join("\n"));
   return notes;
 }
 
@@ -78,7 +78,7 @@ function describeTopicBytes({ brokers, vhosts }: Config): string[] {
 async function probeBroker(config: Config, name: string, broker: BrokerConfig): Promise<HistoryProbe> {
   const vhosts = Object.values(config.vhosts).filter(({ brokers }) => brokers?.includes(name) !== false);
   const classes = vhosts.flatMap((settings) => [...createHistoryClasses(settings).values()]);
-  if (broker.driver === "memory" || classes.length === 0) return { unreachable: undefined, faults: [] };
+  if (broker.driver === "memory" || classes.length === 0) return { unreachable: undefined, problems: [] };
   return probeHistory(natsOptions(broker), classes, PROBE_TIMEOUT);
 }
 

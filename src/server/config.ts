@@ -20,13 +20,13 @@ export const configReader = new ConfigReader(DIALECTS);
 
 /**
  * Reads everything that configures a node into one complete, frozen configuration.
- * @throws CarillonError invalid_argument that names every fault, one per line
+ * @throws CarillonError invalid_argument that names every problem, one per line
  */
 export function loadConfig(sources: ConfigSources<ConfigInput>): Config {
   return configReader.load(sources);
 }
 
-/** @throws CarillonError invalid_argument that names every fault, one per line */
+/** @throws CarillonError invalid_argument that names every problem, one per line */
 export function parseConfig(input: ConfigInput): Config {
   return configReader.parse(input);
 }

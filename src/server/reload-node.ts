@@ -3,10 +3,11 @@ import type { Config } from "../config/schema.js";
 import type { DialectModule } from "../dialects/module.js";
 import type { Logger } from "../observe/log.js";
 import { errorText } from "../util/native-error.js";
-import { checkDialects } from "./create/create-dialects.js";
-import { readRate } from "./create/create-listeners.js";
-import { type NodeParts, readAnswerRate } from "./create/create-node.js";
+import { readAnswerRate } from "./create/create-foundations.js";
+import type { NodeParts } from "./create/create-node.js";
 import { checkHistoryBytes } from "./create/create-vhosts.js";
+import { checkDialects } from "./create/listeners/create-dialects.js";
+import { readRate } from "./create/listeners/create-listeners.js";
 import type { ReloadReport } from "./reload-report.js";
 import { changeConfig } from "./running-config.js";
 

@@ -128,7 +128,7 @@ export class FileStore extends TableStore {
       }
       this.table.apply(batch.edits);
       for (const settle of settlers) settle();
-      if (this.#journal?.overgrown === true) await this.#rewrite().catch(this.#onUpkeepFailed);
+      if (this.#journal?.isMostlyOutdated === true) await this.#rewrite().catch(this.#onUpkeepFailed);
     }
     // Callers have their answers and do not wait for the mark. Under load the next batch carries it.
     await this.#journal?.mark().catch(this.#onUpkeepFailed);
@@ -137,7 +137,7 @@ export class FileStore extends TableStore {
   async #record(batch: WriteBatch): Promise<void> {
     const journal = this.#journal;
     if (journal === undefined || batch.edits.length === 0) return;
-    if (!journal.sound) await this.#rewrite();
+    if (!journal.isAppendable) await this.#rewrite();
     await journal.append(batch.edits);
     this.#becomeUp();
   }
@@ -187,9 +187,9 @@ function decideWrite({ decide, reject, resolve }: PendingWrite, batch: WriteBatc
     return () => {
       resolve(result);
     };
-  } catch (fault) {
+  } catch (cause) {
     return () => {
-      reject(fault);
+      reject(cause);
     };
   }
 }

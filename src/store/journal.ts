@@ -50,7 +50,7 @@ export class Journal {
   #marked: number;
   #slot: number;
   #rewrittenLength = 0;
-  #sound = true;
+  #isAppendable = true;
 
   private constructor(folder: string, file: JournalFile, marked: number, slot: number) {
     this.#folder = folder;
@@ -96,12 +96,12 @@ export class Journal {
   }
 
   /** False when the journal must be rewritten before the next append. */
-  get sound(): boolean {
-    return this.#sound;
+  get isAppendable(): boolean {
+    return this.#isAppendable;
   }
 
   /** True when most of the file consists of outdated entries. */
-  get overgrown(): boolean {
+  get isMostlyOutdated(): boolean {
     return this.#file.length > 2 * this.#rewrittenLength + MIN_GROWTH;
   }
 
@@ -111,7 +111,7 @@ export class Journal {
     const line = createBatchLine(edits, check);
     // Not sound until the sync succeeds. After a failed sync the content of the disk is unknown, and a second sync may
     // succeed without writing anything.
-    this.#sound = false;
+    this.#isAppendable = false;
     try {
       // The mark covers earlier lines, which are on the disk already, so the order of writes within the sync is irrelevant.
       await this.#writeMark();
@@ -127,7 +127,7 @@ export class Journal {
       throw error;
     }
     this.#file = { ...this.#file, check: line.check, length: length + line.bytes.length };
-    this.#sound = true;
+    this.#isAppendable = true;
   }
 
   /**
@@ -135,11 +135,11 @@ export class Journal {
    * @throws errors of the file system
    */
   async mark(): Promise<void> {
-    if (this.#marked === this.#file.length || !this.#sound) return;
-    this.#sound = false;
+    if (this.#marked === this.#file.length || !this.#isAppendable) return;
+    this.#isAppendable = false;
     await this.#writeMark();
     await this.#file.handle.datasync();
-    this.#sound = true;
+    this.#isAppendable = true;
   }
 
   async #writeMark(): Promise<void> {
@@ -166,11 +166,11 @@ export class Journal {
   /** Renames the fresh file over the real one, atomically. */
   async #install(): Promise<void> {
     // When the rename fails, either file may be in place.
-    this.#sound = false;
+    this.#isAppendable = false;
     await rename(join(this.#folder, FRESH_FILE), join(this.#folder, FILE));
     await syncFolder(this.#folder);
     this.#rewrittenLength = this.#file.length;
-    this.#sound = true;
+    this.#isAppendable = true;
   }
 
   /** Writes a mark if one is missing and the disk allows it, then closes the file. */
@@ -183,7 +183,7 @@ export class Journal {
   async #undoAppend(): Promise<void> {
     try {
       await this.#file.handle.truncate(this.#file.length);
-      this.#sound = true;
+      this.#isAppendable = true;
     } catch {
       // The journal stays unsound.
     }

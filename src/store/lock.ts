@@ -34,7 +34,7 @@ export class FolderLock {
   /** @throws CarillonError failed_precondition when another process has the lock; errors of the file system */
   static async take(folder: string): Promise<FolderLock> {
     for (let attempt = 1; ; attempt += 1) {
-      const server = await tryToTake(folder);
+      const server = await tryLock(folder);
       if (server !== undefined) return new FolderLock(server);
       if (attempt === ATTEMPTS) {
         throw new CarillonError("failed_precondition", `${folder} is in use by another process`);
@@ -51,7 +51,7 @@ export class FolderLock {
   }
 }
 
-async function tryToTake(folder: string): Promise<Server | undefined> {
+async function tryLock(folder: string): Promise<Server | undefined> {
   const own = `lock-${randomBytes(4).toString("hex")}`;
   const server = await listen(join(folder, own));
   try {

@@ -8,8 +8,8 @@ export function guardWatcher(onChange: OnChange, onError: (message: string) => v
   return (change) => {
     try {
       onChange(change);
-    } catch (fault) {
-      onError(`watcher failed on a change of store entry ${change.key}: ${errorText(fault)}`);
+    } catch (cause) {
+      onError(`watcher failed on a change of store entry ${change.key}: ${errorText(cause)}`);
     }
   };
 }

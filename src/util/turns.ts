@@ -1,5 +1,5 @@
 /** Long work in parts: yields the cost of each finished part. */
-export type PartedWork<Result> = Iterator<number, Result>;
+export type WorkInParts<Result> = Iterator<number, Result>;
 
 interface Job {
   /** Does parts until the budget is spent. Returns the rest of the budget, which is positive only when the job has ended. */
@@ -33,7 +33,7 @@ export class TurnQueue {
    * Runs work, beginning with the next turn.
    * @throws errors of the work
    */
-  run<Result>(key: string, work: PartedWork<Result>): Promise<Result> {
+  run<Result>(key: string, work: WorkInParts<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const proceed = (budget: number): number => {
         let left = budget;
@@ -46,8 +46,8 @@ export class TurnQueue {
             }
             left -= part.value;
           }
-        } catch (fault) {
-          reject(fault);
+        } catch (cause) {
+          reject(cause);
         }
         return left;
       };

@@ -7,7 +7,7 @@ import { findFileSetting, redactSecrets } from "../config/redact.js";
 import { vhostPath } from "../config/schema-builder.js";
 import type { VhostSettings } from "../config/vhost.js";
 import type { Clock } from "../core/ports.js";
-import { topicFault } from "../core/topic-name.js";
+import { topicProblem } from "../core/topic-name.js";
 import { CarillonError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import { ignore } from "../util/ignore.js";
@@ -42,7 +42,7 @@ export interface AdministrationOptions {
   readonly clock: Clock;
   /** Returns the time of a key's last use on this node; undefined if it has not been used since the node started. */
   readonly lastUsed: (vhost: string, id: string) => number | undefined;
-  /** @throws CarillonError invalid_argument, with every fault */
+  /** @throws CarillonError invalid_argument, with every problem */
   readonly parse: (path: string, rawSettings: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument (unusable settings, such as an unknown broker), resource_exhausted (a limit of the node) */
   readonly check: (path: string, settings: VhostSettings) => void;
@@ -281,8 +281,8 @@ function createUnknownVhostError(path: string): CarillonError {
 }
 
 function checkChannel(channel: string): void {
-  const fault = topicFault(channel);
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `channel ${fault}`);
+  const problem = topicProblem(channel);
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `channel ${problem}`);
 }
 
 function createVhostExistsError(path: string): CarillonError {

@@ -93,9 +93,9 @@ export function parseKeyRecord(key: string, value: string): KeyRecord {
   return record as unknown as KeyRecord;
 }
 
-/** Creates the error for an unreadable entry. @param fault - reason, if known */
-export function unreadable(key: string, fault?: string): CarillonError {
-  return new CarillonError("internal", `unreadable store entry ${key}${fault === undefined ? "" : `: ${fault}`}`);
+/** Creates the error for an unreadable entry. @param problem - reason, if known */
+export function unreadable(key: string, problem?: string): CarillonError {
+  return new CarillonError("internal", `unreadable store entry ${key}${problem === undefined ? "" : `: ${problem}`}`);
 }
 
 const HASH = /^[0-9a-f]{64}$/;

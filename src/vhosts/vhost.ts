@@ -139,11 +139,11 @@ export class Vhost {
     return this.#dialects.access.get(dialect)?.backendToken;
   }
 
-  /** Returns the principal of a dialect's clients before they authenticate on the connection. */
-  guestFor(dialect: string): Principal {
-    const guest = this.#anonymous ?? UNAUTHENTICATED;
+  /** Returns the principal of a dialect's clients until they authenticate on the connection: anonymous or unauthenticated. */
+  tokenlessPrincipalFor(dialect: string): Principal {
+    const principal = this.#anonymous ?? UNAUTHENTICATED;
     const { terms } = this.authenticatorFor(dialect);
-    return terms === undefined || guest === UNAUTHENTICATED ? guest : { ...guest, terms };
+    return terms === undefined || principal === UNAUTHENTICATED ? principal : { ...principal, terms };
   }
 
   rulesFor(topic: string): TopicRules {

@@ -60,7 +60,7 @@ export interface VhostsOptions {
   readonly keys: KeyDirectory;
   readonly clock: Clock;
   readonly events: VhostEvents;
-  /** @throws CarillonError invalid_argument, with every fault */
+  /** @throws CarillonError invalid_argument, with every problem */
   readonly parse: (path: string, rawSettings: JsonObject) => VhostSettings;
   /** @throws CarillonError invalid_argument: unusable settings */
   readonly makeParts: (path: string, settings: VhostSettings) => VhostParts;

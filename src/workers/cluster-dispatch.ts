@@ -127,8 +127,8 @@ export class ClusterDispatch implements Dispatch {
     return this.#caller.start(request, caller);
   }
 
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
-    return this.#executor.enter(hello, connection);
+  registerWorker(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
+    return this.#executor.registerWorker(hello, connection);
   }
 
   list(vhost: string): Promise<WorkerList> {

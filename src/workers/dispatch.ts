@@ -69,7 +69,7 @@ export interface Dispatch {
    * @throws CarillonError invalid_argument for patterns, capacity or name; resource_exhausted for too many patterns;
    *   unavailable when this node is stopping
    */
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration>;
+  registerWorker(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration>;
   /** Lists the workers of a vhost on all nodes. */
   list(vhost: string): Promise<WorkerList>;
 }
@@ -129,5 +129,5 @@ export interface WorkerRegistration {
   /** Stops assigning new tasks to the worker. */
   drain(): void;
   /** Removes the worker, whose connection has ended. Its tasks go to other workers. */
-  leave(): void;
+  unregister(): void;
 }

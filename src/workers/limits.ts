@@ -1,5 +1,5 @@
 /** Bounds on concurrent tasks. Each task counts as its payload plus {@link TASK_BYTES}. */
-export interface Amount {
+export interface TaskBounds {
   readonly count: number;
   readonly bytes: number;
 }
@@ -7,9 +7,9 @@ export interface Amount {
 /** Limits of one vhost on one node. Tasks beyond them are refused with resource_exhausted. */
 export interface DispatchLimits {
   /** Tasks requested at this node that have not ended. They are kept for further attempts. */
-  readonly requested: Amount;
+  readonly requested: TaskBounds;
   /** Tasks that wait at this node for one of its workers. */
-  readonly waiting: Amount;
+  readonly waiting: TaskBounds;
 }
 
 export const DEFAULT_LIMITS: DispatchLimits = {
@@ -57,12 +57,12 @@ interface Used {
 }
 
 /** Counts the tasks and bytes of each vhost. */
-export class Budget {
-  readonly #most: Amount;
+export class TaskBudget {
+  readonly #most: TaskBounds;
   readonly #used = new Map<string, Used>();
   #count = 0;
 
-  constructor(most: Amount) {
+  constructor(most: TaskBounds) {
     this.#most = most;
   }
 

@@ -3,7 +3,7 @@ import { Permissions } from "../../src/access/decide/permissions.js";
 import { matchAhead, TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
 import { MAX_REQUEST_STEPS, MAX_TOTAL_WEIGHT, matchSteps } from "../../src/access/patterns/match-steps.js";
 import { MatcherList } from "../../src/access/patterns/matcher-list.js";
-import { patternFault, patternWeight } from "../../src/access/patterns/pattern.js";
+import { patternProblem, patternWeight } from "../../src/access/patterns/pattern.js";
 import { CarillonError } from "../../src/errors.js";
 import { cleanUp } from "../support/clean-up.js";
 
@@ -122,7 +122,7 @@ test("O12: refuses permissions whose patterns weigh too much in total", () => {
   fc.assert(
     fc.property(fc.array(expression, { minLength: 1, maxLength: 12 }), (patterns) => {
       // A single pattern that is too large has another refusal.
-      fc.pre(patterns.every((pattern) => patternFault(pattern) === undefined));
+      fc.pre(patterns.every((pattern) => patternProblem(pattern) === undefined));
       const most = 2 * patternWeight(patterns);
       const permissions = attempt(() => Permissions.of({ join: patterns, publish: patterns }));
       expect(permissions === undefined).toBe(most > MAX_TOTAL_WEIGHT);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { MatcherList } from "../../src/access/patterns/matcher-list.js";
-import { compilePattern, patternFault } from "../../src/access/patterns/pattern.js";
+import { compilePattern, patternProblem } from "../../src/access/patterns/pattern.js";
 import { PatternSet } from "../../src/access/patterns/pattern-set.js";
 import { PrefixIndex } from "../../src/access/patterns/prefix-index.js";
 import { WorkerDirectory } from "../../src/workers/directory/directory.js";
@@ -14,7 +14,7 @@ const pattern = fc
     { weight: 8, arbitrary: fc.tuple(text, end).map((parts) => parts.join("")) },
     { weight: 1, arbitrary: fc.constantFrom("*", "*.a", "*.*", "*.>", "re:a.*", "re:[ab]{2}", "re:.", "re:(?i)A") },
   )
-  .filter((one) => patternFault(one) === undefined);
+  .filter((one) => patternProblem(one) === undefined);
 const patterns = fc.uniqueArray(pattern, { maxLength: 80, size: "max" });
 /** More names than the lookups after which an index is built. */
 const names = fc.array(text, { minLength: 60, maxLength: 60, size: "max" });

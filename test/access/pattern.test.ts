@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { compilePattern, patternFault } from "../../src/access/patterns/pattern.js";
+import { compilePattern, patternProblem } from "../../src/access/patterns/pattern.js";
 import { PatternSet } from "../../src/access/patterns/pattern-set.js";
 import { LruMap } from "../../src/util/lru-map.js";
 
@@ -46,8 +46,8 @@ test.each([
   ["re:(", "malformed"],
   ["re:(?=a)", "malformed"],
   [`re:${"a".repeat(1_025)}`, "longer than 1024 bytes"],
-])("A6: refuses the invalid pattern %j", (pattern, fault) => {
-  expect(patternFault(pattern)).toContain(fault);
+])("A6: refuses the invalid pattern %j", (pattern, problem) => {
+  expect(patternProblem(pattern)).toContain(problem);
   expect(() => compilePattern(pattern)).toThrow(expect.objectContaining({ code: "invalid_argument" }));
 });
 
@@ -110,13 +110,13 @@ test.each([
   `(${"a".repeat(900)})+`.concat("{2}"),
   "[a-z]{300}".repeat(4),
 ])("A15: refuses the expression %.40s before compiling it", (expression) => {
-  let fault: string | undefined;
+  let problem: string | undefined;
   expect(
     cost(() => {
-      fault = patternFault(`re:${expression}`);
+      problem = patternProblem(`re:${expression}`);
     }),
   ).toBeLessThan(100);
-  expect(fault).toMatch(/too large|malformed/);
+  expect(problem).toMatch(/too large|malformed/);
 });
 
 test("A15: weighs an expression of long alternatives by its length, as its program is small", () => {
@@ -129,7 +129,7 @@ test.each([
   "[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
   "(?:user|team)-\\d{1,10}(?:\\.[\\w-]{1,64})*",
 ])("A6: accepts the common expression %s", (expression) => {
-  expect(patternFault(`re:${expression}`)).toBeUndefined();
+  expect(patternProblem(`re:${expression}`)).toBeUndefined();
 });
 
 test("shares compiled patterns", () => {

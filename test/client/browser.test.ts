@@ -1,5 +1,5 @@
-import { bundleProgram } from "../support/client/bundle.js";
-import { type ClientWorld, startNodeWorld } from "../support/client/world.js";
+import { bundleProgram } from "../support/client-library/bundle.js";
+import { type ClientWorld, startNodeWorld } from "../support/client-library/world.js";
 import { inBrowser, NO_SERVER, openPage, type TestPage } from "../support/clients/browser.js";
 import { startSite } from "../support/clients/site.js";
 

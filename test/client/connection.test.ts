@@ -6,8 +6,8 @@ import { rewind } from "../../client/src/history.js";
 import type { ConnectionState, WebSocketConstructor } from "../../client/src/index.js";
 import { createTestServer } from "../../client/src/testing/index.js";
 import { cleanUp } from "../support/clean-up.js";
-import { openDouble, QUIET } from "../support/client/double.js";
-import { listenTo, openClient, reaches, recordSockets } from "../support/client/world.js";
+import { openDouble, QUIET } from "../support/client-library/double.js";
+import { listenTo, openClient, reaches, recordSockets } from "../support/client-library/world.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { Queue } from "../support/queue.js";
 

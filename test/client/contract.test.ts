@@ -1,6 +1,6 @@
 import { clientCommandsContract } from "../contract/client-commands.js";
 import { clientTopicsContract } from "../contract/client-topics.js";
-import { startDoubleWorld, startNodeWorld } from "../support/client/world.js";
+import { startDoubleWorld, startNodeWorld } from "../support/client-library/world.js";
 
 clientTopicsContract("a node", startNodeWorld);
 clientTopicsContract("the server double", startDoubleWorld);

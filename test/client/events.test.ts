@@ -6,8 +6,8 @@ import { ControlService } from "../../gen/carillon/v1/control_pb.js";
 import { clientTopicsContract } from "../contract/client-topics.js";
 import { TestBackend } from "../support/backends/backend.js";
 import { publish } from "../support/backends/publish.js";
-import { bundleProgram } from "../support/client/bundle.js";
-import { QUIET } from "../support/client/double.js";
+import { bundleProgram } from "../support/client-library/bundle.js";
+import { QUIET } from "../support/client-library/double.js";
 import {
   advanceToAttempt,
   CLIENT_CONFIG,
@@ -18,7 +18,7 @@ import {
   reaches,
   recordSockets,
   startNodeWorld,
-} from "../support/client/world.js";
+} from "../support/client-library/world.js";
 import { inBrowser, NO_SERVER, openPage } from "../support/clients/browser.js";
 import { startSite } from "../support/clients/site.js";
 import { ManualClock } from "../support/manual-clock.js";

@@ -3,8 +3,8 @@ import { renderToString } from "react-dom/server";
 import { createClient } from "../../client/src/index.js";
 import { useConnection, usePresence, useTopic } from "../../client/src/react.js";
 import { createTestServer } from "../../client/src/testing/index.js";
-import { bundleProgram } from "../support/client/bundle.js";
-import { startNodeWorld } from "../support/client/world.js";
+import { bundleProgram } from "../support/client-library/bundle.js";
+import { startNodeWorld } from "../support/client-library/world.js";
 import { inBrowser, NO_SERVER, openPage } from "../support/clients/browser.js";
 import { startSite } from "../support/clients/site.js";
 

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { readHistory } from "../../client/src/history.js";
 import { say } from "../support/backends/publish.js";
-import { QUIET } from "../support/client/double.js";
+import { QUIET } from "../support/client-library/double.js";
 import {
   advanceToAttempt,
   CLIENT_CONFIG,
@@ -10,7 +10,7 @@ import {
   reaches,
   recordSockets,
   startNodeWorld,
-} from "../support/client/world.js";
+} from "../support/client-library/world.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { startNatsNode } from "../support/nats/node.js";
 import { startJetStream } from "../support/nats/store.js";

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanUp } from "../support/clean-up.js";
-import { bundleProgram } from "../support/client/bundle.js";
-import { startNodeWorld } from "../support/client/world.js";
+import { bundleProgram } from "../support/client-library/bundle.js";
+import { startNodeWorld } from "../support/client-library/world.js";
 import { Program } from "../support/nodes/program.js";
 import { temporaryFolder } from "../support/temporary-files.js";
 

@@ -1,5 +1,5 @@
 import { createTestServer } from "../../client/src/testing/index.js";
-import { listenTo, openClient, reaches, recordSockets, startNodeWorld } from "../support/client/world.js";
+import { listenTo, openClient, reaches, recordSockets, startNodeWorld } from "../support/client-library/world.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { Queue } from "../support/queue.js";
 

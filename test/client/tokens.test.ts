@@ -1,7 +1,7 @@
 import { Unauthorized } from "../../client/src/index.js";
 import { createTestServer } from "../../client/src/testing/index.js";
-import { openDouble, QUIET } from "../support/client/double.js";
-import { openClient, reaches, recordSockets, startNodeWorld } from "../support/client/world.js";
+import { openDouble, QUIET } from "../support/client-library/double.js";
+import { openClient, reaches, recordSockets, startNodeWorld } from "../support/client-library/world.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 describe("tokens", () => {

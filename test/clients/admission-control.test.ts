@@ -15,12 +15,12 @@ function createAdmissionControl(
   return new AdmissionControl(vhosts, clock);
 }
 
-function connectRequest(dialect: string, guest: boolean): AdmissionRequest {
+function connectRequest(dialect: string, mayAuthenticateLater: boolean): AdmissionRequest {
   return {
     vhost: "/",
     origin: { dialect, address: "127.0.0.1", userAgent: "" },
     credential: undefined,
-    guest,
+    mayAuthenticateLater,
     connectionId: "node.1",
     upgrade: { method: "GET", uri: "/", headers: {}, query: new URLSearchParams(), forwarded: [] },
   };
@@ -41,7 +41,7 @@ test.each(["broadcaster", "webrocket", "socketio"])(
   },
 );
 
-test("A4: admits a guest without a time limit when the vhost is open, and refuses a native client without a token when it is not", async () => {
+test("A4: admits a client without a token and without a time limit when the vhost is open, and refuses a native client without a token when it is not", async () => {
   const clock = new ManualClock();
   const open = await createAdmissionControl({}, clock).admit(connectRequest("webrocket", true));
   expect(open.principal.expires).toBeUndefined();

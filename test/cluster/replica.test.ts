@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { Replica } from "../../src/cluster/replica.js";
-import type { ReplicaChange as ChangeOf, Id, ReplicaChanges } from "../../src/cluster/replica-messages.js";
+import type { ReplicaChange as ChangeOf, ItemId, ReplicaChanges } from "../../src/cluster/replica-messages.js";
 
 interface Item {
-  readonly id: Id;
+  readonly id: ItemId;
 }
 
 type Change = ChangeOf<Item, string>;
 
 /** Items according to the reported changes. */
 class ReportedItems {
-  readonly items = new Set<Id>();
+  readonly items = new Set<ItemId>();
   readonly faults: string[] = [];
   readonly replica = new Replica<Item, string>(
     {
@@ -36,11 +36,11 @@ class ReportedItems {
 
 /** The replicated node. */
 class Node {
-  readonly items = new Set<Id>();
+  readonly items = new Set<ItemId>();
   count = 0;
-  readonly #newId: (count: number, choice: number) => Id;
+  readonly #newId: (count: number, choice: number) => ItemId;
 
-  constructor(newId: (count: number, choice: number) => Id) {
+  constructor(newId: (count: number, choice: number) => ItemId) {
     this.#newId = newId;
   }
 
@@ -55,13 +55,13 @@ class Node {
     return { first: this.count, changes: [change] };
   }
 
-  page(after: Id | undefined) {
+  page(after: ItemId | undefined) {
     const rest = inOrder(this.items).filter((id) => after === undefined || id > after);
     return { count: this.count, items: rest.slice(0, 3).map((id) => ({ id })), more: rest.length > 3 };
   }
 }
 
-function inOrder(ids: Iterable<Id>): Id[] {
+function inOrder(ids: Iterable<ItemId>): ItemId[] {
   return [...ids].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -71,7 +71,7 @@ const steps = fc.array(
   { maxLength: 80 },
 );
 
-const KINDS: readonly [string, (count: number, choice: number) => Id][] = [
+const KINDS: readonly [string, (count: number, choice: number) => ItemId][] = [
   ["in any order", (count, choice) => `${(choice * 7) % 10}-${count}`],
   ["that grow", (count) => count],
 ];

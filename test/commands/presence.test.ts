@@ -124,12 +124,12 @@ describe.each(WORLDS)("W12: presence: %s", (kind) => {
       }
     };
     await known();
-    const guests = await Promise.all([one, other, one, other].map((node) => connect(`${node.ws}/ws`)));
+    const clients = await Promise.all([one, other, one, other].map((node) => connect(`${node.ws}/ws`)));
     for (let round = 0; round < 40; round += 1) {
-      const guest = guests[round % guests.length];
-      await guest?.join("foo");
+      const client = clients[round % clients.length];
+      await client?.join("foo");
       if (round % 3 === 0) await known();
-      await guest?.ask({ command: "leave", topics: ["foo"] });
+      await client?.ask({ command: "leave", topics: ["foo"] });
       if (round % 5 === 0) await known();
     }
     for (const client of crowd.slice(0, 50)) client.webSocket.close();

@@ -15,7 +15,7 @@ import { temporaryFile, temporaryFolder } from "../support/temporary-files.js";
 const log = createLog({ level: "silent", format: "json" });
 const PORTS = { http: "127.0.0.1:0", grpc: "127.0.0.1:0" };
 
-async function faultsOf(input: ConfigInput): Promise<string> {
+async function problemsOf(input: ConfigInput): Promise<string> {
   return checkConfig(parseConfig({ ...PORTS, ...input }), log).then(
     (notes) => (notes.length === 0 ? "none" : `note: ${notes.join("\n")}`),
     ({ message }: Error) => message,
@@ -71,22 +71,22 @@ test.each<[string, ConfigInput, RegExp]>([
     /tls\.ca_file: cannot read/,
   ],
 ])("reports configurations that prevent a start: %s", async (_, input, expected) => {
-  expect(await faultsOf(input)).toMatch(expected);
+  expect(await problemsOf(input)).toMatch(expected);
   expect(await start(input)).toMatch(expected);
 });
 
 test.each(["jwt", "tokens"])("names the setting of a file when its secret is too short: %s", async (key) => {
   const input = { vhosts: { "/shop": { [key]: { secret_file: temporaryFile("secret", "short") } } } };
-  expect(await faultsOf(input)).toMatch(`vhosts./shop.${key}.secret_file: HS`);
+  expect(await problemsOf(input)).toMatch(`vhosts./shop.${key}.secret_file: HS`);
 });
 
 test("reports every fault on a line of its own", async () => {
-  const faults = await faultsOf({
+  const problems = await problemsOf({
     vhosts: { "/": { jwt: { secret: "short" } }, "/shop": { tokens: { secret_file: "/nowhere/s" } } },
     brokers: { near: { driver: "memory" }, far: { ...NATS, nkey_file: "/nowhere/n" } },
     tls: { cert_file: "/nowhere/c", key_file: "/nowhere/k" },
   });
-  expect(faults.split("\n").map((line) => line.split(": ")[0])).toEqual([
+  expect(problems.split("\n").map((line) => line.split(": ")[0])).toEqual([
     "vhosts./.jwt.secret",
     "vhosts./shop.tokens.secret_file",
     "brokers.far",
@@ -101,7 +101,7 @@ test.each(["tokens", "broadcaster", "jwt"] as const)(
       "key.pem",
       generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }),
     );
-    expect(await faultsOf({ vhosts: { "/": { [name]: { secret_file: file } } } })).toMatch(
+    expect(await problemsOf({ vhosts: { "/": { [name]: { secret_file: file } } } })).toMatch(
       new RegExp(`^vhosts\\./\\.${name}\\.secret_file: this is a public key`),
     );
   },
@@ -124,7 +124,7 @@ test("accepts a valid configuration without network access", async () => {
     store: { driver: "file", path: folder },
     tls: { cert_file: certFile, key_file: keyFile },
   };
-  expect(await faultsOf(input)).toBe("none");
+  expect(await problemsOf(input)).toBe("none");
   // A request to the issuer would have arrived before this.
   await fetch(url);
   expect(asked).toBe(1);
@@ -137,8 +137,8 @@ function historyOn(url: string, history: Record<string, object>): ConfigInput {
 test("reports what a NATS server cannot do for the history, and changes nothing there", async () => {
   const folder = temporaryFolder();
   const single = await startNats(`jetstream { store_dir: "${folder}" }`);
-  expect(await faultsOf(historyOn(single.url, { chat: {} }))).toBe("none");
-  expect(await faultsOf(historyOn(single.url, { chat: { replicas: 3 }, price: {} }))).toBe(
+  expect(await problemsOf(historyOn(single.url, { chat: {} }))).toBe("none");
+  expect(await problemsOf(historyOn(single.url, { chat: { replicas: 3 }, price: {} }))).toBe(
     'brokers.far: history class "chat": the server is not in a cluster, but replicas is 3',
   );
   const connection = await connectNats(single);
@@ -150,7 +150,7 @@ test("reports what a NATS server cannot do for the history, and changes nothing 
      accounts { A { users: [{ user: u, password: p }], jetstream { max_file: 32MiB, max_mem: 1GiB, max_streams: 1 } } }`,
   );
   const url = limited.url.replace("nats://", "nats://u:p@");
-  expect((await faultsOf(historyOn(url, { chat: {}, price: { storage: "memory" } }))).split("\n")).toEqual([
+  expect((await problemsOf(historyOn(url, { chat: {}, price: { storage: "memory" } }))).split("\n")).toEqual([
     expect.stringMatching(
       /^brokers\.far: the history classes need 67108864 bytes of file storage, the account's limit is 3/,
     ),
@@ -160,28 +160,28 @@ test("reports what a NATS server cannot do for the history, and changes nothing 
 
 test("reports a NATS server without JetStream only where a vhost that uses it has history", async () => {
   const { url } = await startNats();
-  expect(await faultsOf(historyOn(url, { chat: {} }))).toMatch(/^brokers\.far: history requires JetStream/);
-  expect(await faultsOf(historyOn(url, {}))).toBe("none");
+  expect(await problemsOf(historyOn(url, { chat: {} }))).toMatch(/^brokers\.far: history requires JetStream/);
+  expect(await problemsOf(historyOn(url, {}))).toBe("none");
   const near = {
     brokers: { near: { driver: "memory" }, far: { driver: "nats", servers: [url] } },
   } satisfies ConfigInput;
-  expect(await faultsOf({ ...near, vhosts: { "/shop": { history: { chat: {} }, brokers: ["near"] } } })).toBe("none");
+  expect(await problemsOf({ ...near, vhosts: { "/shop": { history: { chat: {} }, brokers: ["near"] } } })).toBe("none");
 });
 
 test("H9: notes where topic_bytes bounds only the size of a message, because the class is on NATS", async () => {
   const { url } = await startNats(`jetstream { store_dir: "${temporaryFolder()}" }`);
   const history = { chat: { topic_bytes: "1MiB" }, price: {} };
-  expect(await faultsOf(historyOn(url, history))).toBe(
+  expect(await problemsOf(historyOn(url, history))).toBe(
     'note: vhosts./shop.history.chat.topic_bytes: bounds only the size of a message on NATS (broker "far"), not the sum of a topic\'s messages',
   );
   const near = { near: { driver: "memory" }, far: { driver: "nats", servers: [url] } } satisfies ConfigInput["brokers"];
-  expect(await faultsOf({ brokers: near, vhosts: { "/shop": { history, brokers: ["near"] } } })).toBe("none");
+  expect(await problemsOf({ brokers: near, vhosts: { "/shop": { history, brokers: ["near"] } } })).toBe("none");
 });
 
 test("notes that a NATS server cannot be reached, and accepts the configuration", async () => {
   const nats = await startNats();
   await nats.kill();
-  expect(await faultsOf(historyOn(nats.url, { chat: {} }))).toMatch(
+  expect(await problemsOf(historyOn(nats.url, { chat: {} }))).toMatch(
     /^note: brokers\.far: not reachable, so its history was not checked: /,
   );
 });

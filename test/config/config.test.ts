@@ -24,7 +24,7 @@ function fileWith(text: string): string {
   return file;
 }
 
-function faultsOf(sources: ConfigSources<ConfigInput>): string {
+function problemsOf(sources: ConfigSources<ConfigInput>): string {
   try {
     loadConfig(sources);
   } catch (error) {
@@ -93,8 +93,8 @@ test.each([
 
 test("refuses a broker that is neither memory nor NATS, without showing a password", () => {
   for (const broker of ["redis://me:secret@h", "nats://me:secret@h:port", "nats://me:secret@h/path", "secret"]) {
-    expect(faultsOf({ broker })).toMatch(/broker/);
-    expect(faultsOf({ broker })).not.toContain("secret");
+    expect(problemsOf({ broker })).toMatch(/broker/);
+    expect(problemsOf({ broker })).not.toContain("secret");
   }
 });
 
@@ -173,8 +173,8 @@ test.each<[string, ConfigInput | Record<string, unknown>, string]>([
     },
     "vhosts./shop.certificates.0.subject: duplicate of vhosts./.certificates.0.subject",
   ],
-])("reports the fault: %s", (_what, flags, expected) => {
-  expect(faultsOf({ flags: flags as ConfigInput })).toContain(expected);
+])("reports the problem: %s", (_what, flags, expected) => {
+  expect(problemsOf({ flags: flags as ConfigInput })).toContain(expected);
 });
 
 test.each<[unknown, string]>([
@@ -185,7 +185,7 @@ test.each<[unknown, string]>([
   [{ server: true }, "grpc.server: expected grpc-js or native"],
   [{ sever: "native" }, "grpc.sever: unknown key; did you mean server?"],
 ])("reports the fault of the gRPC port: %j", (grpc, expected) => {
-  expect(faultsOf({ flags: { grpc: grpc as never } })).toBe(expected);
+  expect(problemsOf({ flags: { grpc: grpc as never } })).toBe(expected);
 });
 
 test.each([
@@ -214,7 +214,7 @@ test.each([
 
 test("refuses two variables for the address of the gRPC port", () => {
   const environment = { CARILLON_GRPC: "127.0.0.1:1", CARILLON_GRPC_LISTEN: "127.0.0.1:2" };
-  expect(faultsOf({ environment })).toBe(
+  expect(problemsOf({ environment })).toBe(
     "CARILLON_GRPC_LISTEN: CARILLON_GRPC is set, too, and means the same; set one of them",
   );
 });
@@ -231,16 +231,16 @@ test.each([
   ],
   [[{ listen: "tcp://127.0.0.1:1", vhots: "/" }], "roadrunner.0.vhots: unknown key; did you mean vhost?"],
   ["tcp://127.0.0.1:1", "roadrunner: expected listen and vhost, or a list of them"],
-])("G7: reports the fault of RoadRunner's listeners: %j", (roadrunner, expected) => {
-  expect(faultsOf({ flags: { roadrunner: roadrunner as never } })).toBe(expected);
+])("G7: reports the problem of RoadRunner's listeners: %j", (roadrunner, expected) => {
+  expect(problemsOf({ flags: { roadrunner: roadrunner as never } })).toBe(expected);
 });
 
-test("reports every fault on a line of its own", () => {
-  expect(faultsOf({ flags: { http: "x", grpc: "y" } }).split("\n")).toHaveLength(2);
+test("reports every problem on a line of its own", () => {
+  expect(problemsOf({ flags: { http: "x", grpc: "y" } }).split("\n")).toHaveLength(2);
 });
 
 test("refuses an unknown variable and suggests a similar one, but ignores variables that Kubernetes sets", () => {
-  expect(faultsOf({ environment: { CARILLON_LIMIT_OUTBOX: "1MiB" } })).toBe(
+  expect(problemsOf({ environment: { CARILLON_LIMIT_OUTBOX: "1MiB" } })).toBe(
     "CARILLON_LIMIT_OUTBOX: unknown variable; did you mean CARILLON_LIMITS_OUTBOX?",
   );
   const service = {
@@ -249,52 +249,52 @@ test("refuses an unknown variable and suggests a similar one, but ignores variab
     CARILLON_PORT: "tcp://10.0.0.1:8080",
     CARILLON_PORT_8080_TCP_ADDR: "10.0.0.1",
   };
-  expect(faultsOf({ environment: service })).toBe("none");
+  expect(problemsOf({ environment: service })).toBe("none");
 });
 
 test("rejects map-valued settings from the environment, and does not suggest them", () => {
   for (const name of ["CARILLON_STORE", "CARILLON_STORES", "CARILLON_VHOSTS"]) {
-    expect(faultsOf({ environment: { [name]: "file" } })).not.toMatch(/CARILLON_(?:STORE|VHOSTS)\?/);
-    expect(faultsOf({ environment: { [name]: "file" } })).toContain(`${name}: unknown variable`);
+    expect(problemsOf({ environment: { [name]: "file" } })).not.toMatch(/CARILLON_(?:STORE|VHOSTS)\?/);
+    expect(problemsOf({ environment: { [name]: "file" } })).toContain(`${name}: unknown variable`);
   }
 });
 
 test("refuses an issuer's URL with a password, without showing it", () => {
   const jwks_url = "https://me:s3cret@login.example.com/keys";
-  const fault = faultsOf({ flags: { vhosts: { "/": { jwt: { jwks_url } } } } });
-  expect(fault).toBe("vhosts./.jwt.jwks_url: expected no user or password: keys are public");
+  const problem = problemsOf({ flags: { vhosts: { "/": { jwt: { jwks_url } } } } });
+  expect(problem).toBe("vhosts./.jwt.jwks_url: expected no user or password: keys are public");
 });
 
 test("allows the same key name in two vhosts", () => {
   const vhosts = { "/": { keys: [keyNamed("a", "1")] }, "/shop": { keys: [keyNamed("a", "2")] } };
-  expect(faultsOf({ flags: { vhosts } })).toBe("none");
+  expect(problemsOf({ flags: { vhosts } })).toBe("none");
 });
 
 test("refuses certificates without an authority", () => {
   const vhosts = { "/": { certificates: [CERTIFICATE] } };
-  expect(faultsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*requires client_certificates$/);
-  expect(faultsOf({ flags: { ...MUTUAL_TLS, vhosts, http: "0.0.0.0:80" } })).toBe("none");
+  expect(problemsOf({ flags: { vhosts, http: "0.0.0.0:80" } })).toMatch(/^vhosts.*requires client_certificates$/);
+  expect(problemsOf({ flags: { ...MUTUAL_TLS, vhosts, http: "0.0.0.0:80" } })).toBe("none");
 });
 
 test("names a file that is missing, invalid YAML or not a map", () => {
-  expect(faultsOf({ file: "/nowhere/carillon.yaml" })).toContain("cannot read /nowhere/carillon.yaml");
+  expect(problemsOf({ file: "/nowhere/carillon.yaml" })).toContain("cannot read /nowhere/carillon.yaml");
   const broken = fileWith("http: [");
-  expect(faultsOf({ file: broken })).toContain(broken);
+  expect(problemsOf({ file: broken })).toContain(broken);
   const list = fileWith("- http");
-  expect(faultsOf({ file: list })).toBe(`${list}: expected keys and values`);
-  expect(faultsOf({ file: fileWith("") })).toBe("none");
+  expect(problemsOf({ file: list })).toBe(`${list}: expected keys and values`);
+  expect(problemsOf({ file: fileWith("") })).toBe("none");
 });
 
 test.each(["0.0.0.0:8080", "[::]:8080", ":8080", "192.168.1.5:8080", "carillon.example:8080"])(
   "listening on %s without keys is refused, and --insecure lets it",
   (address) => {
     for (const key of ["http", "grpc"]) {
-      expect(faultsOf({ flags: { [key]: address } })).toMatch(new RegExp(`^${key}: .*--insecure`));
-      expect(faultsOf({ flags: { [key]: address, insecure: true } })).toBe("none");
+      expect(problemsOf({ flags: { [key]: address } })).toMatch(new RegExp(`^${key}: .*--insecure`));
+      expect(problemsOf({ flags: { [key]: address, insecure: true } })).toBe("none");
     }
   },
 );
 
 test.each(["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.9.1:1"])("treats %s as loopback", (http) => {
-  expect(faultsOf({ flags: { http } })).toBe("none");
+  expect(problemsOf({ flags: { http } })).toBe("none");
 });

@@ -46,7 +46,7 @@ test("keeps a secret of digits as it is", () => {
   expect(vhosts["/"]).toMatchObject({ tokens: { secret: digits }, webrocket: { access_token: digits.slice(0, 40) } });
 });
 
-test("refuses variables of unknown vhosts, and ambiguous ones, and names the faults", () => {
+test("refuses variables of unknown vhosts, and ambiguous ones, and names the problems", () => {
   expect(() => load({ CARILLON_VHOSTS_SHOP_TOKENS_SECRET_FILE: "f" })).toThrow(/unknown variable/);
   const yaml = "vhosts: { /a-b: {}, /a_b: {} }";
   expect(() => load({ CARILLON_VHOSTS_A_B_ACCESS: "private" }, yaml)).toThrow(

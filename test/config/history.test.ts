@@ -2,7 +2,7 @@ import { parse } from "yaml";
 import type { VhostSettings } from "../../src/config/schema.js";
 import { type ConfigInput, configReader, parseConfig } from "../../src/server/config.js";
 
-/** The vhost with these settings, or the faults. */
+/** The vhost with these settings, or the problems. */
 function read(vhost: object, node: ConfigInput = {}): Partial<VhostSettings> | string {
   try {
     const vhosts: Readonly<Record<string, VhostSettings>> = parseConfig({ ...node, vhosts: { "/shop": vhost } }).vhosts;

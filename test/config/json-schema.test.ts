@@ -12,7 +12,7 @@ const validate: ValidateFunction = new Ajv2020({ allErrors: true, formats: { uri
   JSON.parse(text) as object,
 );
 
-function faultsOf(config: unknown): string[] {
+function problemsOf(config: unknown): string[] {
   validate(config);
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);
 }
@@ -24,12 +24,12 @@ test("carillon.schema.json is up to date with npm run docs", () => {
 test("accepts the file with every default, which names the schema in its first line", () => {
   const defaults = configReader.writeDefaults();
   expect(defaults.split("\n")[0]).toBe("# yaml-language-server: $schema=carillon.schema.json");
-  expect(faultsOf(parse(defaults))).toEqual([]);
+  expect(problemsOf(parse(defaults))).toEqual([]);
 });
 
 test("accepts both forms of the gRPC port", () => {
   for (const grpc of ["127.0.0.1:1", {}, { listen: "127.0.0.1:1" }, { server: "native" }]) {
-    expect(faultsOf({ grpc })).toEqual([]);
+    expect(problemsOf({ grpc })).toEqual([]);
   }
 });
 
@@ -39,7 +39,7 @@ test("accepts the configuration files of the documentation", () => {
     .flatMap((page) => readExamples(readPage(page)).examples)
     .filter(({ code, language }) => language === "yaml" && configReader.tree.knownKeys([]).includes(firstKey(code)));
   expect(files.length).toBeGreaterThan(3);
-  for (const { code, file } of files) expect([file, faultsOf(parse(code))]).toEqual([file, []]);
+  for (const { code, file } of files) expect([file, problemsOf(parse(code))]).toEqual([file, []]);
 });
 
 function firstKey(code: string): string {
@@ -66,5 +66,5 @@ test.each<[string, string]>([
   ["a key without a hash", "vhosts: { /: { keys: [{ name: shop, actions: [publish] }] } }"],
   ["an unknown setting of a dialect", "vhosts: { /: { rootsocket: { allow: true } } }"],
 ])("rejects %s", (_what, yaml) => {
-  expect(faultsOf(parse(yaml))).not.toEqual([]);
+  expect(problemsOf(parse(yaml))).not.toEqual([]);
 });

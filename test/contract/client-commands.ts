@@ -1,6 +1,6 @@
 import { call, callParts, trigger } from "../../client/src/calls.js";
 import { type Presence, readPresence, watchPresence } from "../../client/src/presence.js";
-import { type ClientWorld, listenTo, openClient, reaches } from "../support/client/world.js";
+import { type ClientWorld, listenTo, openClient, reaches } from "../support/client-library/world.js";
 import { Queue } from "../support/queue.js";
 
 /** Suite about commands that the client passes with a node and with the server double. */

@@ -1,6 +1,6 @@
 import { readHistory, rewind } from "../../client/src/history.js";
 import type { Message } from "../../client/src/index.js";
-import { type ClientWorld, listenTo, openClient, reaches } from "../support/client/world.js";
+import { type ClientWorld, listenTo, openClient, reaches } from "../support/client-library/world.js";
 import { Queue } from "../support/queue.js";
 
 const POSITION = expect.stringMatching(/./) as string;

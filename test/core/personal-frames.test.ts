@@ -22,7 +22,7 @@ class TopicFrames implements SessionFrames {
     return Buffer.from(`now ${[...this.topics].join("+")};`);
   }
 
-  entering(): void {
+  onEntering(): void {
     this.#changed = true;
   }
 

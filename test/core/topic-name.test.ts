@@ -1,4 +1,4 @@
-import { labelFault, topicFault } from "../../src/core/topic-name.js";
+import { labelProblem, topicProblem } from "../../src/core/topic-name.js";
 
 test.each([
   ["foo", undefined],
@@ -22,8 +22,8 @@ test.each([
   ["a\u007f", "contains whitespace or a control character"],
   ["a\u0085", "contains whitespace or a control character"],
   ["\ud83d", "is not valid Unicode"],
-])("T1: checks the topic name %j", (name, fault) => {
-  expect(topicFault(name)).toBe(fault);
+])("T1: checks the topic name %j", (name, problem) => {
+  expect(topicProblem(name)).toBe(problem);
 });
 
 test.each([
@@ -35,6 +35,6 @@ test.each([
   [" a", "begins or ends with whitespace"],
   ["a\u00a0", "begins or ends with whitespace"],
   ["\udc00", "is not valid Unicode"],
-])("T2: checks the label %j", (label, fault) => {
-  expect(labelFault(label)).toBe(fault);
+])("T2: checks the label %j", (label, problem) => {
+  expect(labelProblem(label)).toBe(problem);
 });

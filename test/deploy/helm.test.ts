@@ -101,8 +101,8 @@ group(`the chart${HELM === undefined ? ` (skipped: ${reason})` : ""}`, () => {
     expect(own.config.brokers).toEqual({ memory: { driver: "memory" } });
   });
 
-  test("accepts the values of docs/operate.md", () => {
-    const [block = ""] = /^ {4}image: .*\n(?: {4}.*\n)+/m.exec(readPage("docs/operate.md")) ?? [];
+  test("accepts the values of docs/cluster-setup.md", () => {
+    const [block = ""] = /^ {4}image: .*\n(?: {4}.*\n)+/m.exec(readPage("docs/cluster-setup.md")) ?? [];
     const text = block.replaceAll(/^ {4}/gm, "").replace("sha256:…", `sha256:${"0".repeat(64)}`);
     const { status, stderr, stdout } = renderFile(temporaryFile("values.yaml", text));
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

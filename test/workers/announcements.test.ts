@@ -1,13 +1,13 @@
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { startSharedBus } from "../support/nodes/shared-bus.js";
-import { enter, enterEcho, startDispatch, startTask } from "./support.js";
+import { registerEcho, registerWorker, startDispatch, startTask } from "./support.js";
 
 test("reads the patterns of other nodes in pages when it starts", async () => {
   const bus = await startSharedBus();
   const far = await startDispatch(bus);
   for (let worker = 0; worker < 6; worker += 1) {
     const events = Array.from({ length: 100 }, (_, position) => `e${worker * 100 + position}`);
-    await enterEcho(far, events);
+    await registerEcho(far, events);
   }
   const near = await startDispatch(bus);
   for (const event of ["e0", "e499", "e500", "e599"]) {
@@ -21,7 +21,7 @@ test("confirms a worker only when a node that missed a change has read it", asyn
   const near = await startDispatch(bus);
   const far = await startDispatch(bus);
   bus.loses = (subject) => subject === "all";
-  const missed = await enter(far, ["a"]);
+  const missed = await registerWorker(far, ["a"]);
 
   // The next change reveals the gap. The page that near then requests is held back.
   const toNear = `node.${near.member.node}`;
@@ -31,7 +31,7 @@ test("confirms a worker only when a node that missed a change has read it", asyn
     return subject === toNear;
   };
   let confirmed = false;
-  const entering = enter(far, ["b"]).finally(() => {
+  const registering = registerWorker(far, ["b"]).finally(() => {
     confirmed = true;
   });
   const held = await page;
@@ -39,7 +39,7 @@ test("confirms a worker only when a node that missed a change has read it", asyn
   expect(confirmed).toBe(false);
   bus.loses = () => false;
   bus.publish(toNear, held);
-  await entering;
+  await registering;
   const { outcome } = startTask(near.dispatch, "a");
   missed.registration.answer((await missed.assigned.next()).id, Buffer.from("done"), false);
   expect(await outcome).toEqual({ parts: ["done"] });

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { cleanUp } from "../support/clean-up.js";
-import { enterEcho, type Outcome, startLocalDispatch, startTask, type TestDispatch } from "./support.js";
+import { type Outcome, registerEcho, startLocalDispatch, startTask, type TestDispatch } from "./support.js";
 
 /** Returns expressions that match a long name, each after more than a turn of the event loop. */
 function costlyPatterns(set: string): readonly string[] {
@@ -9,10 +9,10 @@ function costlyPatterns(set: string): readonly string[] {
 
 /** Replaces the workers' patterns in every turn, so that there is always a worker. */
 async function changePatterns(node: TestDispatch, isOver: () => boolean): Promise<void> {
-  let registration = await enterEcho(node, costlyPatterns("c"));
+  let registration = await registerEcho(node, costlyPatterns("c"));
   for (let turn = 0; !isOver(); turn += 1) {
-    const next = await enterEcho(node, costlyPatterns(turn % 2 === 0 ? "d" : "c"));
-    registration.leave();
+    const next = await registerEcho(node, costlyPatterns(turn % 2 === 0 ? "d" : "c"));
+    registration.unregister();
     registration = next;
     await setImmediate();
   }

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { TURN_STEPS } from "../../src/access/patterns/match-ahead.js";
 import { matchSteps } from "../../src/access/patterns/match-steps.js";
 import { patternWeight } from "../../src/access/patterns/pattern.js";
-import { enter, enterEcho, startLocalDispatch, startTask, type TestTask } from "./support.js";
+import { registerEcho, registerWorker, startLocalDispatch, startTask, type TestTask } from "./support.js";
 
 const EVENT = "ab".repeat(125);
 
@@ -27,26 +27,26 @@ async function turnsUntil({ outcome }: TestTask): Promise<number> {
 /** Gives a task to a worker that can leave, and adds workers with costly patterns afterwards. */
 async function startLongMatch() {
   const node = await startLocalDispatch();
-  const first = await enter(node, [EVENT]);
+  const first = await registerWorker(node, [EVENT]);
   const task = startTask(node.dispatch, EVENT);
   await first.assigned.next();
   const patterns = [...costlyPatterns("c"), ...costlyPatterns("d")];
-  await enterEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
-  await enterEcho(node, patterns.slice(3));
-  return { node, task, turns: turnsFor(patterns), leave: () => first.registration.leave() };
+  await registerEcho(node, [...patterns.slice(0, 3), "re:[ab]+"], {}, ({ attempt }) => `attempt ${attempt}`);
+  await registerEcho(node, patterns.slice(3));
+  return { node, task, turns: turnsFor(patterns), end: () => first.registration.unregister() };
 }
 
 test("A15: matches a task's event with new patterns in slices when its worker is lost", async () => {
-  const { leave, task, turns } = await startLongMatch();
+  const { end, task, turns } = await startLongMatch();
   expect(turns).toBeGreaterThan(5);
-  leave();
+  end();
   expect(await turnsUntil(task)).toBeGreaterThanOrEqual(turns);
   expect(await task.outcome).toEqual({ parts: ["attempt 2"] });
 });
 
 test("A15: gives a task that is cancelled during matching to no worker", async () => {
-  const { leave, node, task } = await startLongMatch();
-  leave();
+  const { end, node, task } = await startLongMatch();
+  end();
   task.handle.cancel();
   const later = startTask(node.dispatch, EVENT);
   // The later task is matched after the cancelled one.
@@ -55,8 +55,8 @@ test("A15: gives a task that is cancelled during matching to no worker", async (
 });
 
 test("A15: refuses a task when the node stops during matching", async () => {
-  const { leave, node, task } = await startLongMatch();
-  leave();
+  const { end, node, task } = await startLongMatch();
+  end();
   await node.stop();
   expect(await task.outcome).toMatchObject({ code: "unavailable", message: "this node is stopping" });
 });
@@ -64,7 +64,7 @@ test("A15: refuses a task when the node stops during matching", async () => {
 test("A15: matches many events of short matches in shared slices", async () => {
   const node = await startLocalDispatch();
   const pattern = "re:[ab]*a[ab]{600}c";
-  await enterEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });
+  await registerEcho(node, [pattern, "re:[ab]+"], { capacity: 100 });
   expect(turnsFor([pattern])).toBe(0);
   const events = Array.from({ length: 20 }, (_, number) => EVENT.slice(number));
   const tasks = events.map((event) => startTask(node.dispatch, event));

@@ -2,7 +2,7 @@ import { ManualClock } from "../support/manual-clock.js";
 import { type SharedBus, startSharedBus } from "../support/nodes/shared-bus.js";
 import {
   type DispatchOptions,
-  enter,
+  registerWorker,
   startDispatch,
   startLocalDispatch,
   startTask as startTaskAt,
@@ -61,10 +61,10 @@ function isWord(subject: string): boolean {
 describe("a single node", () => {
   test("gives a task that is not acknowledged in 10 s to another worker, and leaves an acknowledged one alone", async () => {
     const node = await startLocalDispatch({ clock });
-    const silent = await enter(node, ["a"]);
+    const silent = await registerWorker(node, ["a"]);
     const { outcome } = startTask(node, "a");
     const { id } = await silent.assigned.next();
-    const other = await enter(node, ["a"]);
+    const other = await registerWorker(node, ["a"]);
     await pass(9_750);
     expect(silent.cancelled.unread).toEqual([]);
     await pass(500);
@@ -81,7 +81,7 @@ describe("a single node", () => {
 
   test("keeps deadlines when the wall clock is set", async () => {
     const node = await startLocalDispatch({ clock });
-    const worker = await enter(node, ["a"]);
+    const worker = await registerWorker(node, ["a"]);
     const [first, second] = [startTask(node, "a", 30_000), startTask(node, "a", 30_000)];
     const { deadline, id } = await worker.assigned.next();
     expect(deadline).toBe(clock.now() + 30_000);
@@ -98,7 +98,11 @@ describe("a single node", () => {
 
   test("fails a task that three workers in turn do not acknowledge", async () => {
     const node = await startLocalDispatch({ clock });
-    const workers = [await enter(node, ["a"]), await enter(node, ["a"]), await enter(node, ["a"])];
+    const workers = [
+      await registerWorker(node, ["a"]),
+      await registerWorker(node, ["a"]),
+      await registerWorker(node, ["a"]),
+    ];
     const { outcome } = startTask(node, "a");
     await pass(31_000);
     expect(await outcome).toMatchObject({ code: "unavailable", message: expect.stringContaining("3 times") });
@@ -116,7 +120,7 @@ describe("a single node", () => {
   test("never gives a worker a task twice, even when it has free capacity", async () => {
     const node = await startLocalDispatch({ clock });
     const assigned: string[] = [];
-    const late = await node.dispatch.enter(
+    const late = await node.dispatch.registerWorker(
       { vhost: "/", events: ["a", "b"], capacity: 2, name: "" },
       {
         assign: ({ id }) => {
@@ -131,7 +135,7 @@ describe("a single node", () => {
     const alone = startTask(node, "b");
     const shared = startTask(node, "a");
     await arrive();
-    const other = await enter(node, ["a"]);
+    const other = await registerWorker(node, ["a"]);
     const runs = startTask(node, "a");
     other.registration.acknowledge((await other.assigned.next()).id);
     await pass(10_500);
@@ -145,7 +149,7 @@ describe("a single node", () => {
 
   test("leaves no timer behind when a task ends in any way", async () => {
     const node = await startLocalDispatch({ clock });
-    const worker = await enter(node, ["a"], { capacity: 10 });
+    const worker = await registerWorker(node, ["a"], { capacity: 10 });
     const answered = startTask(node, "a");
     const cancelled = startTask(node, "a");
     startTask(node, "nobody");
@@ -171,7 +175,7 @@ describe("lost messages", () => {
 
   /** Delivers the first part of a task's answer, and loses the second. */
   async function loseSecondPart(more: boolean) {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     const { outcome, parts } = startTask(near, "a");
     const { id } = await worker.assigned.next();
     worker.registration.answer(id, bytes("0"), true);
@@ -184,7 +188,7 @@ describe("lost messages", () => {
   }
 
   test("repeats a lost offer after a second", async () => {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     let lost = 0;
     bus.loses = (subject) => isWord(subject) && lost++ === 0;
     const { outcome } = startTask(near, "a");
@@ -195,7 +199,7 @@ describe("lost messages", () => {
   });
 
   test("fails a task after three lost offers", async () => {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     bus.loses = isWord;
     const { outcome } = startTask(near, "a");
     await pass(4_000);
@@ -206,7 +210,7 @@ describe("lost messages", () => {
 
   test("offers a task to single nodes after an offer to a group was lost", async () => {
     const third = await start();
-    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    const workers = [await registerWorker(far, ["a"]), await registerWorker(third, ["a"])];
     bus.loses = (subject) => subject.startsWith("work.");
     const { outcome } = startTask(near, "a");
     await pass(1_250);
@@ -216,11 +220,11 @@ describe("lost messages", () => {
   });
 
   test("leaves a task with its worker when the report of taking it is lost and it is offered again", async () => {
-    const first = await enter(far, ["a"]);
+    const first = await registerWorker(far, ["a"]);
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { ends, outcome } = startTask(near, "a");
     const { id } = await first.assigned.next();
-    const second = await enter(far, ["a"]);
+    const second = await registerWorker(far, ["a"]);
     await pass(1_250);
     bus.loses = () => false;
     first.registration.answer(id, bytes("done"), false);
@@ -232,7 +236,7 @@ describe("lost messages", () => {
 
   test("cancels a task at the first node when its report is lost and another node takes the task", async () => {
     const third = await start();
-    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    const workers = [await registerWorker(far, ["a"]), await registerWorker(third, ["a"])];
     await arrive();
     // The first offer goes to a node directly, as always for large tasks.
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
@@ -255,7 +259,7 @@ describe("lost messages", () => {
 
   test("ignores the answer of a worker whose cancellation was lost, and then cancels its task", async () => {
     const third = await start();
-    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    const workers = [await registerWorker(far, ["a"]), await registerWorker(third, ["a"])];
     await arrive();
     bus.loses = (subject) => subject === `tasks.${near.member.node}`;
     const { ends, outcome } = startTask(near, "a");
@@ -278,7 +282,7 @@ describe("lost messages", () => {
   });
 
   test("checks a task whose answer was lost, and gives it to another worker", async () => {
-    const first = await enter(far, ["a"]);
+    const first = await registerWorker(far, ["a"]);
     const { outcome, taken } = startTask(near, "a");
     const { id } = await first.assigned.next();
     await pass(TICK);
@@ -318,7 +322,7 @@ describe("lost messages", () => {
   });
 
   test("cancels a task at its deadline when the cancellation was lost", async () => {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     const { handle, taken } = startTask(near, "a", 5_000);
     const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
@@ -336,7 +340,7 @@ describe("lost messages", () => {
   });
 
   test("leaves a slow worker alone, however often its task is checked", async () => {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     const { outcome } = startTask(near, "a");
     const { id } = await worker.assigned.next();
     worker.registration.acknowledge(id);
@@ -347,9 +351,9 @@ describe("lost messages", () => {
 
   test("notices a lost change of a node's workers by the next count", async () => {
     bus.loses = (subject) => subject === "all";
-    const entering = enter(far, ["a"]);
+    const registering = registerWorker(far, ["a"]);
     await pass(2_000);
-    const worker = await entering;
+    const worker = await registering;
     expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
     bus.loses = () => false;
     await pass(2_500);
@@ -367,11 +371,11 @@ describe("lost messages", () => {
 
   test("notices a lost change of a node's workers by the next change", async () => {
     bus.loses = (subject) => subject === "all";
-    const entering = enter(far, ["a"]);
+    const registering = registerWorker(far, ["a"]);
     await pass(2_000);
     bus.loses = () => false;
-    const worker = await entering;
-    await enter(far, ["b"]);
+    const worker = await registering;
+    await registerWorker(far, ["b"]);
     await arrive();
     const { outcome } = startTask(near, "a");
     worker.registration.answer((await worker.assigned.next()).id, bytes("done"), false);
@@ -380,14 +384,14 @@ describe("lost messages", () => {
 
   test("fails a task at once when all workers have left without notice, as the bus and each node report it", async () => {
     const third = await start();
-    const workers = [await enter(far, ["a"]), await enter(third, ["a"])];
+    const workers = [await registerWorker(far, ["a"]), await registerWorker(third, ["a"])];
     bus.loses = (subject) => subject === "all";
     for (const { registration } of workers) registration.drain();
     expect(await startTask(near, "a").outcome).toMatchObject({ code: "unavailable" });
   });
 
   test("fails a task at once when a node has left without notice, as the bus reports it", async () => {
-    await enter(far, ["a"]);
+    await registerWorker(far, ["a"]);
     bus.loses = (subject) => subject === "all";
     await far.stop();
     expect(near.member.nodes.size).toBe(2);
@@ -395,7 +399,7 @@ describe("lost messages", () => {
   });
 
   test("reports invalid bytes on the bus once, and continues", async () => {
-    const worker = await enter(far, ["a"]);
+    const worker = await registerWorker(far, ["a"]);
     const { node } = far.member;
     const head = Buffer.from([2, 1, 65]);
     const headers = ["{}", "[]", "[99]", "[0,1]", "[7,1]", "[7,[[1]]]", '[2,1,1,"maybe"]', "[3]", "[", '[5,1,1,"x"]'];

@@ -7,8 +7,8 @@ import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { knowsNodes } from "../support/nodes/knows-nodes.js";
 import { runSource, type SourceProcess } from "../support/nodes/source-process.js";
 import {
-  enter,
-  enterEcho,
+  registerEcho,
+  registerWorker,
   startDispatch,
   startNatsDispatches,
   startTask,
@@ -55,7 +55,7 @@ test("gives the 100 tasks of a killed node to others within 4 s, as second attem
   const killed = await startProcess(server, "killed", near);
   const requested = await startTasksAt(near, killed, TASKS);
   const attempts: number[] = [];
-  await enterEcho(near, ["work"], { capacity: 10 }, ({ attempt }) => {
+  await registerEcho(near, ["work"], { capacity: 10 }, ({ attempt }) => {
     attempts.push(attempt);
     return "second";
   });
@@ -86,7 +86,7 @@ test("gives the 100 tasks of a frozen node to others, and ignores its answers wh
   const frozen = await startProcess(server, "frozen", near);
   const requested = await startTasksAt(near, frozen, TASKS);
   frozen.child.kill("SIGSTOP");
-  await enterEcho(near, ["work"], { capacity: 10 }, () => "second");
+  await registerEcho(near, ["work"], { capacity: 10 }, () => "second");
   await expectAllAnswered(requested, "second");
 
   frozen.child.stdin?.write("answer\n");
@@ -104,7 +104,7 @@ test("offers the tasks that a frozen node does not take in time to other nodes",
   const [near, far] = await startNatsDispatches(server.url, 2);
   if (near === undefined || far === undefined) throw new Error("no nodes");
   const frozen = await startProcess(server, "frozen", near, far);
-  await enterEcho(far, ["work"], { capacity: 100 }, () => "far");
+  await registerEcho(far, ["work"], { capacity: 100 }, () => "far");
   frozen.child.kill("SIGSTOP");
   const requested = Array.from({ length: 50 }, () => startTask(near.dispatch, "work"));
   await expectAllAnswered(requested, "far");
@@ -115,8 +115,8 @@ test("cancels the calls of a killed node at their workers, and executes its trig
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
   const caller = await startProcess(server, "caller", far);
-  const worker = await enter(far, ["other"], { capacity: 10 });
-  const waits = await enter(far, ["waits"]);
+  const worker = await registerWorker(far, ["other"], { capacity: 10 });
+  const waits = await registerWorker(far, ["waits"]);
   caller.child.stdin?.write("call other\ntrigger other\ncall waits\ncall waits\ntrigger waits\n");
   const tasks = [await worker.assigned.next(), await worker.assigned.next()];
   const first = await waits.assigned.next();
@@ -139,8 +139,8 @@ test("offers the tasks of a frozen calling node again when it resumes", async ()
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
   const caller = await startProcess(server, "caller", far);
-  const first = await enter(far, ["other"]);
-  const second = await enter(far, ["other"]);
+  const first = await registerWorker(far, ["other"]);
+  const second = await registerWorker(far, ["other"]);
   caller.child.stdin?.write("call other\n");
   const workers = [first, second];
   const had = await whoHas(workers);
@@ -163,8 +163,8 @@ test("uses this node's workers while NATS is down, reports others as unavailable
   const [far] = await startNatsDispatches(server.url, 1);
   if (far === undefined) throw new Error("no node");
   await Promise.all([near, far].map(({ member }) => knowsNodes(member, 2)));
-  const worker = await enter(far, ["far"], { capacity: 10 });
-  await enterEcho(near, ["near"]);
+  const worker = await registerWorker(far, ["far"], { capacity: 10 });
+  await registerEcho(near, ["near"]);
   const kept = startTask(near.dispatch, "far");
   const lost = startTask(near.dispatch, "far");
   const ids = [(await worker.assigned.next()).id, (await worker.assigned.next()).id];
@@ -201,12 +201,12 @@ test("gives a worker tasks from all nodes of a three-server cluster after its re
   await Promise.all(nodes.map(({ member }) => knowsNodes(member, nodes.length)));
   for (const node of nodes) {
     for (const { dispatch } of nodes) {
-      const registration = await enterEcho(node, ["a"], {}, () => node.member.node);
+      const registration = await registerEcho(node, ["a"], {}, () => node.member.node);
       expect(await startTask(dispatch, "a").outcome).toEqual({ parts: [node.member.node] });
-      registration.leave();
+      registration.unregister();
     }
   }
-  for (const node of nodes) await enterEcho(node, ["a"]);
+  for (const node of nodes) await registerEcho(node, ["a"]);
   const requested = Array.from({ length: 300 }, (_, number) => startTask(nodes[number % 3]?.dispatch ?? never(), "a"));
   await expectAllAnswered(requested, "a");
 

@@ -1,4 +1,4 @@
-import { chooseRoute, type RoutingSituation, type TaskRoute } from "../../src/workers/caller/route.js";
+import { chooseRoute, type RouteInputs, type TaskRoute } from "../../src/workers/caller/route.js";
 import type { RefusalReason } from "../../src/workers/wire/task-messages.js";
 
 function route(situation: {
@@ -11,7 +11,7 @@ function route(situation: {
   readonly rotation?: readonly string[];
 }): TaskRoute {
   const { grouped = true, nodes, refusals = {}, selfIsFree = false, avoided = [], rotation, up = true } = situation;
-  const complete: RoutingSituation = {
+  const complete: RouteInputs = {
     nodes: new Set(nodes),
     self: "self",
     up,

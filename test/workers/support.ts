@@ -188,14 +188,14 @@ export interface TestWorker {
   readonly cancelled: Queue<string>;
 }
 
-export async function enter(
+export async function registerWorker(
   { dispatch }: TestDispatch,
   events: readonly string[],
   hello: Partial<WorkerHello> = {},
 ): Promise<TestWorker> {
   const assigned = new Queue<TaskAssignment>();
   const cancelled = new Queue<string>();
-  const registration = await dispatch.enter(
+  const registration = await dispatch.registerWorker(
     { vhost: "/", events, capacity: 1, name: "", ...hello },
     {
       assign: (task) => {
@@ -210,14 +210,14 @@ export async function enter(
 }
 
 /** Adds a worker that answers its tasks at once, with the payload or the given answer. */
-export async function enterEcho(
+export async function registerEcho(
   node: TestDispatch,
   events: readonly string[],
   hello: Partial<WorkerHello> = {},
   answerOf: (task: TaskAssignment) => string = ({ payload }) => Buffer.from(payload).toString(),
 ): Promise<WorkerRegistration> {
   let registration: WorkerRegistration | undefined;
-  registration = await node.dispatch.enter(
+  registration = await node.dispatch.registerWorker(
     { vhost: "/", events, capacity: 10, name: "", ...hello },
     {
       assign: (task) => {

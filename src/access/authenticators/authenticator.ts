@@ -12,7 +12,7 @@ export interface Authenticated {
 
 /** Authenticates a vhost's clients. */
 export interface Authenticator {
-  /** Terms of all clients that it authenticates, and of guests without a token; undefined for none. */
+  /** Terms of all clients that it authenticates, and of anonymous clients; undefined for none. */
   readonly terms?: Terms | undefined;
 
   /**

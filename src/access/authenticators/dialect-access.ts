@@ -5,7 +5,7 @@ import type { TokenVerifier } from "../tokens/token-verifier.js";
 import type { Authenticator } from "./authenticator.js";
 
 /** A vhost's authentication services, for dialects with their own credentials. */
-export interface AccessTools {
+export interface AccessServices {
   readonly clock: Clock;
   /** Checks the tokens that Carillon issued for the vhost. */
   readonly issued: TokenVerifier;
@@ -33,5 +33,5 @@ export interface DialectWithAccess {
    * @param settings - the dialect's settings in the vhost
    * @throws CarillonError invalid_argument, failed_precondition (a file that cannot be read), naming the setting
    */
-  createAccess?(settings: unknown, tools: AccessTools): DialectAccess;
+  createAccess?(settings: unknown, tools: AccessServices): DialectAccess;
 }

@@ -11,7 +11,7 @@ import type { ConnectionSettings } from "../tokens/token-claims.js";
 import { TokenIssuer } from "../tokens/token-issuer.js";
 import { TokenSecret } from "../tokens/token-secret.js";
 import { TokenVerifier } from "../tokens/token-verifier.js";
-import type { AccessTools } from "./dialect-access.js";
+import type { AccessServices } from "./dialect-access.js";
 import { VhostAuthenticator } from "./vhost-authenticator.js";
 
 /** Settings of a vhost's own token issuer. */
@@ -55,7 +55,7 @@ export interface AccessResources {
 }
 
 /** Authentication of a vhost's clients, and the tokens issued for them. */
-export interface VhostAccess extends AccessTools {
+export interface VhostAccess extends AccessServices {
   /** Creates an issuer of tokens. @param settings - defaults for connection tokens */
   createIssuer(settings?: ConnectionSettings): TokenIssuer;
   /** Verifier of the vhost's own issuer; undefined if it has none. */

@@ -1,5 +1,5 @@
 import { CarillonError, invalidArgument } from "../../errors.js";
-import { findJsonFault } from "../../util/find-json-fault.js";
+import { findJsonProblem } from "../../util/find-json-problem.js";
 import { isObject } from "../../util/json.js";
 import { readMemberNames, removeMembers } from "../../util/raw-json.js";
 
@@ -21,8 +21,8 @@ export const MAX_INFO_BYTES = 4_096;
  */
 export function readInfo(value: unknown, name: string, jsonText?: string): string {
   if (value === undefined || value === null) return NO_INFO;
-  const fault = isObject(value) ? findJsonFault(value) : "is not an object";
-  if (fault !== undefined) throw invalidArgument(`${name} ${fault}`);
+  const problem = isObject(value) ? findJsonProblem(value) : "is not an object";
+  if (problem !== undefined) throw invalidArgument(`${name} ${problem}`);
   const text = jsonText ?? JSON.stringify(value);
   checkSize(text, name);
   return text;

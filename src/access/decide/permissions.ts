@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import { MAX_TOTAL_WEIGHT, weightFault } from "../patterns/match-steps.js";
+import { MAX_TOTAL_WEIGHT, weightProblem } from "../patterns/match-steps.js";
 import type { MatcherList } from "../patterns/matcher-list.js";
 import { patternWeight } from "../patterns/pattern.js";
 import { PatternSet } from "../patterns/pattern-set.js";
@@ -32,8 +32,8 @@ export class Permissions {
     let weight = 0;
     for (const action of ACTIONS) {
       weight += withAction(action, () => patternWeight(grants[action] ?? [], MAX_TOTAL_WEIGHT));
-      const fault = weightFault(weight);
-      if (fault !== undefined) throw new CarillonError("invalid_argument", `permissions: ${fault}`);
+      const problem = weightProblem(weight);
+      if (problem !== undefined) throw new CarillonError("invalid_argument", `permissions: ${problem}`);
     }
     return Permissions.#of(grants);
   }

@@ -40,7 +40,7 @@ export interface Terms {
   readonly mayPublishToJoined: boolean;
 }
 
-/** Principal of a guest that must authenticate first: it may only keep the connection alive and send a token. */
+/** Principal of an unauthenticated client: it may only keep the connection alive and present a token. */
 export const UNAUTHENTICATED: Principal = {
   user: undefined,
   permissions: Permissions.NONE,

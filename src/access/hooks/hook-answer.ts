@@ -1,9 +1,9 @@
-import { labelFault, topicFault } from "../../core/topic-name.js";
+import { labelProblem, topicProblem } from "../../core/topic-name.js";
 import { CarillonError, type ErrorCode, GRPC_STATUS } from "../../errors.js";
-import { findJsonFault } from "../../util/find-json-fault.js";
+import { findJsonProblem } from "../../util/find-json-problem.js";
 import { isObject } from "../../util/json.js";
 import type { UncheckedChanges, UncheckedHttpRefusal, UncheckedRefusal } from "./hook-caller.js";
-import { headerFault } from "./http-header.js";
+import { headerProblem } from "./http-header.js";
 import { HttpRefusal } from "./http-refusal.js";
 
 /** Invalid answer of a backend. The text is for operators. */
@@ -36,19 +36,19 @@ const MAX_BODY = 65_536;
 
 /** Checks the changes in an answer. @throws MalformedAnswer */
 export function checkChanges({ expires, info, topics, user }: UncheckedChanges): HookChanges {
-  if (user !== undefined) rejectIf("user", labelFault(user));
-  if (info !== undefined) rejectIf("info", infoFault(info));
+  if (user !== undefined) rejectIf("user", labelProblem(user));
+  if (info !== undefined) rejectIf("info", infoProblem(info));
   if (topics.length > MAX_TOPICS) rejectIf("topics", `has ${topics.length} entries, the limit is ${MAX_TOPICS}`);
-  for (const [position, topic] of topics.entries()) rejectIf(`topics[${position}]`, topicFault(topic));
+  for (const [position, topic] of topics.entries()) rejectIf(`topics[${position}]`, topicProblem(topic));
   if (expires !== undefined && !Number.isFinite(expires)) rejectIf("expires", "is not a valid time");
   return { user: user === "" ? undefined : user, info, topics, expires };
 }
 
-function infoFault(text: string): string | undefined {
+function infoProblem(text: string): string | undefined {
   if (text.length > MAX_INFO) return `is longer than ${MAX_INFO}`;
   try {
     const info: unknown = JSON.parse(text);
-    return isObject(info) ? findJsonFault(info) : "is not an object";
+    return isObject(info) ? findJsonProblem(info) : "is not an object";
   } catch {
     return "is not JSON";
   }
@@ -61,7 +61,7 @@ export function createHttpRefusal({ body, headers, status }: UncheckedHttpRefusa
   if (headers.length > MAX_HEADERS) rejectIf("headers", `has ${headers.length} entries, the limit is ${MAX_HEADERS}`);
   let text = 0;
   for (const [position, { name, value }] of headers.entries()) {
-    rejectIf(`headers[${position}]`, headerFault(name, value));
+    rejectIf(`headers[${position}]`, headerProblem(name, value));
     text += name.length + value.length;
   }
   if (text > MAX_HEADER_TEXT) rejectIf("headers", `exceed ${MAX_HEADER_TEXT} characters in total`);
@@ -77,6 +77,6 @@ export function createRefusal({ code, message }: UncheckedRefusal): CarillonErro
   return new CarillonError(known, message === "" ? "refused by the backend" : message.slice(0, MAX_TEXT));
 }
 
-function rejectIf(field: string, fault: string | undefined): void {
-  if (fault !== undefined) throw new MalformedAnswer(`invalid answer: ${field} ${fault}`);
+function rejectIf(field: string, problem: string | undefined): void {
+  if (problem !== undefined) throw new MalformedAnswer(`invalid answer: ${field} ${problem}`);
 }

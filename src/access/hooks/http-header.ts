@@ -21,7 +21,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Returns the reason why a backend's header cannot be in the answer; undefined if it can. */
-export function headerFault(name: string, value: string): string | undefined {
+export function headerProblem(name: string, value: string): string | undefined {
   if (!TOKEN.test(name)) return "has an invalid name";
   const lowerCase = name.toLowerCase();
   if (RESERVED.has(lowerCase) || lowerCase.startsWith(HANDSHAKE)) return `sets ${name}, which only the server may set`;

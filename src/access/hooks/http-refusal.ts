@@ -1,5 +1,5 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
-import { headerFault } from "./http-header.js";
+import { headerProblem } from "./http-header.js";
 
 /** Error codes by status. Other 5xx are `unavailable`; the rest are `permission_denied`. */
 const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -41,7 +41,7 @@ export class HttpRefusal extends CarillonError {
     const named = all.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => value.split(","));
     const excluded = new Set(named.map((name) => name.trim().toLowerCase()));
     this.headers = all.filter(
-      ([name, value]) => !excluded.has(name.toLowerCase()) && headerFault(name, value) === undefined,
+      ([name, value]) => !excluded.has(name.toLowerCase()) && headerProblem(name, value) === undefined,
     );
   }
 }

@@ -49,34 +49,35 @@ export function claimTextAt(claims: Readonly<Record<string, unknown>>, text: str
 
 /** Checks a user's id. @throws CarillonError invalid_argument, naming the value */
 export function readUser(value: unknown, name: string): string {
-  if (typeof value !== "string") throw fault(name, value === undefined ? "is missing" : "is not a string");
-  if (value === "") throw fault(name, "is empty");
-  if (Buffer.byteLength(value) > MAX_USER_BYTES) throw fault(name, `is longer than ${MAX_USER_BYTES} bytes`);
-  if (/[\p{Cc}\p{Surrogate}]/u.test(value)) throw fault(name, "contains a control character or is not valid Unicode");
+  if (typeof value !== "string") throw invalidClaim(name, value === undefined ? "is missing" : "is not a string");
+  if (value === "") throw invalidClaim(name, "is empty");
+  if (Buffer.byteLength(value) > MAX_USER_BYTES) throw invalidClaim(name, `is longer than ${MAX_USER_BYTES} bytes`);
+  if (/[\p{Cc}\p{Surrogate}]/u.test(value))
+    throw invalidClaim(name, "contains a control character or is not valid Unicode");
   return value;
 }
 
 /** Reads permissions; undefined and null grant nothing. @throws CarillonError invalid_argument, naming the value */
 export function readPermissions(value: unknown, name: string): Permissions {
   if (value === undefined || value === null) return Permissions.NONE;
-  if (!isObject(value)) throw fault(name, "is not an object of patterns by action");
+  if (!isObject(value)) throw invalidClaim(name, "is not an object of patterns by action");
   let patterns = 0;
   let expressions = 0;
   for (const [action, list] of Object.entries(value)) {
     if (!ACTIONS.includes(action as Action)) {
-      throw fault(name, `contains an unknown action; known: ${ACTIONS.join(", ")}`);
+      throw invalidClaim(name, `contains an unknown action; known: ${ACTIONS.join(", ")}`);
     }
     if (!Array.isArray(list) || !list.every((pattern) => typeof pattern === "string")) {
-      throw fault(name, `${action} is not a list of patterns`);
+      throw invalidClaim(name, `${action} is not a list of patterns`);
     }
     patterns += list.length;
     expressions += list.filter((pattern) => pattern.startsWith(EXPRESSION)).length;
   }
-  if (patterns > MAX_TOKEN_PATTERNS) throw fault(name, `has more than ${MAX_TOKEN_PATTERNS} patterns`);
-  if (expressions > MAX_EXPRESSIONS) throw fault(name, `has more than ${MAX_EXPRESSIONS} regular expressions`);
+  if (patterns > MAX_TOKEN_PATTERNS) throw invalidClaim(name, `has more than ${MAX_TOKEN_PATTERNS} patterns`);
+  if (expressions > MAX_EXPRESSIONS) throw invalidClaim(name, `has more than ${MAX_EXPRESSIONS} regular expressions`);
   return Permissions.of(value);
 }
 
-function fault(name: string, what: string): CarillonError {
+function invalidClaim(name: string, what: string): CarillonError {
   return new CarillonError("invalid_argument", `${name} ${what}`);
 }

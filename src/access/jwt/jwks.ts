@@ -90,7 +90,7 @@ export class JwksKeys {
   async find(header: JWSHeaderParameters): Promise<CryptoKey> {
     this.#dropStaleKeys();
     if (this.#keys === undefined) {
-      if (this.#pending !== undefined || this.#sinceLastTry() >= this.#times.retry) await this.#fetch();
+      if (this.#pending !== undefined || this.#timeSinceAttempt() >= this.#times.retry) await this.#fetch();
       if (this.#keys === undefined) throw this.#unavailable();
     }
     try {
@@ -99,7 +99,7 @@ export class JwksKeys {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
     // Fetches again, because the issuer may have a new key.
-    if (this.#pending !== undefined || this.#sinceLastTry() >= this.#times.cooldown) await this.#fetch();
+    if (this.#pending !== undefined || this.#timeSinceAttempt() >= this.#times.cooldown) await this.#fetch();
     try {
       return await this.#keys(header);
     } catch (error) {
@@ -108,7 +108,7 @@ export class JwksKeys {
     }
   }
 
-  #sinceLastTry(): number {
+  #timeSinceAttempt(): number {
     return this.#clock.monotonic() - this.#tried;
   }
 

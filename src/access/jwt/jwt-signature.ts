@@ -3,10 +3,10 @@ import { type CompactVerifyGetKey, compactVerify, errors } from "jose";
 import { CarillonError } from "../../errors.js";
 import { HMAC_BYTES, type VerificationKey } from "./jwt-key.js";
 import { type JwtParts, tokenRefusal } from "./jwt-text.js";
-import { type ClaimDemands, checkRegisteredClaims } from "./registered-claims.js";
+import { type ClaimRequirements, checkRegisteredClaims } from "./registered-claims.js";
 
 /** Requirements for a JWT. */
-export interface JwtDemands extends ClaimDemands {
+export interface JwtRequirements extends ClaimRequirements {
   /** Allowed signing algorithms. */
   readonly algorithms: readonly string[];
 }
@@ -20,13 +20,15 @@ export interface JwtDemands extends ClaimDemands {
 export function verifyJwt(
   jwt: JwtParts,
   key: VerificationKey | CompactVerifyGetKey,
-  demands: JwtDemands,
+  requirements: JwtRequirements,
 ): Promise<void> | undefined {
   if (!(key instanceof Uint8Array)) {
-    return verifyWithPublicKey(jwt, key, demands.algorithms).then(() => checkRegisteredClaims(jwt.claims, demands));
+    return verifyWithPublicKey(jwt, key, requirements.algorithms).then(() =>
+      checkRegisteredClaims(jwt.claims, requirements),
+    );
   }
-  verifyHmac(jwt, key, demands.algorithms);
-  checkRegisteredClaims(jwt.claims, demands);
+  verifyHmac(jwt, key, requirements.algorithms);
+  checkRegisteredClaims(jwt.claims, requirements);
   return undefined;
 }
 

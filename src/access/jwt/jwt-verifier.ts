@@ -10,7 +10,7 @@ import type { Principal } from "../decide/principal.js";
 import { type ClaimNames, claimAt, claimTextAt, DEFAULT_CLAIMS, readPermissions, readUser } from "./claims.js";
 import { JwksKeys, type JwksTimes } from "./jwks.js";
 import { ASYMMETRIC, checkAlgorithms, readPublicKey, readSecret, type VerificationKey } from "./jwt-key.js";
-import { type JwtDemands, verifyJwt } from "./jwt-signature.js";
+import { type JwtRequirements, verifyJwt } from "./jwt-signature.js";
 import { type JwtParts, MAX_TOKEN, readJwt, tokenRefusal } from "./jwt-text.js";
 import { readExpiry } from "./jwt-times.js";
 
@@ -63,7 +63,7 @@ export class JwtVerifier {
   readonly #requireExp: boolean;
   readonly #integerUser: boolean;
   readonly #bits: PermissionBits | undefined;
-  readonly #demands: Omit<JwtDemands, "now">;
+  readonly #requirements: Omit<JwtRequirements, "now">;
   readonly #key: VerificationKey | undefined;
   readonly #jwks: JwksKeys | undefined;
   /** Verified tokens by their SHA-256. Emptied when the issuer's keys change. */
@@ -97,7 +97,7 @@ export class JwtVerifier {
       checkAlgorithms(algorithms, ASYMMETRIC, "jwks_url");
       this.#jwks = new JwksKeys(jwksUrl, clock, { onChange: () => this.#clearCache(), onFailure }, options.jwksTimes);
     }
-    this.#demands = {
+    this.#requirements = {
       algorithms,
       requireExp: this.#requireExp && this.#claims.expires_in === undefined,
       leeway,
@@ -145,8 +145,8 @@ export class JwtVerifier {
   }
 
   #check(jwt: JwtParts): VerifiedJwt | Promise<VerifiedJwt> {
-    const demands = { now: this.#clock.now(), ...this.#demands };
-    return whenReady(verifyJwt(jwt, this.#key ?? ((header) => this.#findKey(header)), demands), () => ({
+    const requirements = { now: this.#clock.now(), ...this.#requirements };
+    return whenReady(verifyJwt(jwt, this.#key ?? ((header) => this.#findKey(header)), requirements), () => ({
       principal: this.#createPrincipal(jwt.claims, jwt.claimsText),
       claims: jwt.claims,
     }));

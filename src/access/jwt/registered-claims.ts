@@ -1,7 +1,7 @@
 import { tokenRefusal } from "./jwt-text.js";
 
 /** Requirements for the registered claims of a JWT. Source: RFC 7519 §4.1. */
-export interface ClaimDemands {
+export interface ClaimRequirements {
   /** Whether the token must have an expiry; default: true. */
   readonly requireExp?: boolean | undefined;
   /** Allowed issuers; default: any or none. */
@@ -18,8 +18,11 @@ export interface ClaimDemands {
  * Checks issuer, audience and times of a JWT whose signature is valid.
  * @throws CarillonError unauthenticated
  */
-export function checkRegisteredClaims(claims: Readonly<Record<string, unknown>>, demands: ClaimDemands): void {
-  const { audiences, issuers, leeway = 0, now, requireExp = true } = demands;
+export function checkRegisteredClaims(
+  claims: Readonly<Record<string, unknown>>,
+  requirements: ClaimRequirements,
+): void {
+  const { audiences, issuers, leeway = 0, now, requireExp = true } = requirements;
   if (issuers !== undefined) requireClaim(claims, "iss");
   if (audiences !== undefined) requireClaim(claims, "aud");
   if (requireExp) requireClaim(claims, "exp");

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { DEFAULT_VHOST } from "../../util/names.js";
 import { BACKEND_ACTIONS, type BackendAction } from "../decide/actions.js";
-import { weightFault } from "../patterns/match-steps.js";
+import { weightProblem } from "../patterns/match-steps.js";
 import { PatternSet } from "../patterns/pattern-set.js";
 import type { Backend, BackendCredentials, BackendDirectory } from "./backend.js";
 import { hashKey } from "./key-secret.js";
@@ -289,8 +289,8 @@ function isSameScope(backend: Backend, { actions, name, topics }: Scope): boolea
 
 /** Checks the topics of a key. @throws CarillonError invalid_argument: an invalid pattern, or a total weight above the limit */
 export function checkPatterns(topics: readonly string[]): void {
-  const fault = weightFault(new PatternSet(topics).matchers.weight);
-  if (fault !== undefined) throw new CarillonError("invalid_argument", fault);
+  const problem = weightProblem(new PatternSet(topics).matchers.weight);
+  if (problem !== undefined) throw new CarillonError("invalid_argument", problem);
 }
 
 function resolveActions(actions: Scope["actions"]): ReadonlySet<BackendAction> {
@@ -300,9 +300,9 @@ function resolveActions(actions: Scope["actions"]): ReadonlySet<BackendAction> {
 function createBackend(vhost: string, { actions, name, topics }: Scope): Backend {
   const patterns = new PatternSet(topics);
   const { matchers } = patterns;
-  const fault = weightFault(matchers.weight);
-  if (fault !== undefined)
-    throw new CarillonError("invalid_argument", `topics of key ${JSON.stringify(name)}: ${fault}`);
+  const problem = weightProblem(matchers.weight);
+  if (problem !== undefined)
+    throw new CarillonError("invalid_argument", `topics of key ${JSON.stringify(name)}: ${problem}`);
   return {
     name,
     vhost,

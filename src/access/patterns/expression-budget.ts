@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import { weightFault } from "./match-steps.js";
+import { weightProblem } from "./match-steps.js";
 import { compilePattern, EXPRESSION } from "./pattern.js";
 
 /** Weight of an invalid expression, which may take as long to compile as the largest valid one. */
@@ -25,7 +25,7 @@ export function findExpressionExcess(value: unknown): string | undefined {
       invalid ??= CarillonError.from(error).message;
       weight += INVALID_WEIGHT;
     }
-    const excess = weightFault(weight);
+    const excess = weightProblem(weight);
     if (excess !== undefined) return invalid ?? excess;
   }
   return undefined;

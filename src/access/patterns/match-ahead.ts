@@ -66,7 +66,7 @@ async function matchInRounds(vhost: string, matches: () => Iterable<Match>): Pro
 }
 
 /** Matches names against a backend's patterns ahead of its decision. @throws as `matchAhead` does */
-export function scopeAhead(
+export function matchScopeAhead(
   { matchers: list, vhost }: Pick<Backend, "matchers" | "vhost">,
   names: readonly string[],
 ): Promise<void> | undefined {

@@ -13,7 +13,7 @@ export const NAME_STEPS = 16;
 export const MAX_TOTAL_WEIGHT = 3_000;
 
 /** Returns the reason to refuse patterns of this total weight; undefined if they are allowed. */
-export function weightFault(weight: number): string | undefined {
+export function weightProblem(weight: number): string | undefined {
   if (weight <= MAX_TOTAL_WEIGHT) return undefined;
   return `the patterns have a total weight of ${Math.ceil(weight)}, the limit is ${MAX_TOTAL_WEIGHT}: each instruction of a regular expression counts 1, each segment pattern 2`;
 }

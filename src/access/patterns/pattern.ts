@@ -71,7 +71,7 @@ export function patternWeight(patterns: Iterable<string>, limit = Number.POSITIV
 }
 
 /** Returns the reason why a pattern is invalid; undefined for a valid one. */
-export function patternFault(pattern: string): string | undefined {
+export function patternProblem(pattern: string): string | undefined {
   try {
     getMatcher(pattern);
     return undefined;
@@ -82,7 +82,7 @@ export function patternFault(pattern: string): string | undefined {
 
 function getMatcher(pattern: string): Matcher {
   if (isExact(pattern)) {
-    throwFault(nameFault(pattern));
+    throwProblem(nameProblem(pattern));
     return createMatcher((name) => name === pattern, TEXT_WEIGHT, pattern);
   }
   let matcher = compiled.get(pattern) ?? smallExpressions.get(pattern) ?? largeExpressions.get(pattern);
@@ -98,12 +98,12 @@ function cacheFor(pattern: string, { weight }: Matcher): LruMap<string, Matcher>
   return weight > SMALL ? largeExpressions : smallExpressions;
 }
 
-function throwFault(fault: string | undefined): void {
-  if (fault !== undefined) throw new Error(fault);
+function throwProblem(problem: string | undefined): void {
+  if (problem !== undefined) throw new Error(problem);
 }
 
 function compile(pattern: string): Matcher {
-  throwFault(nameFault(pattern) ?? wildcardFault(pattern));
+  throwProblem(nameProblem(pattern) ?? wildcardProblem(pattern));
   if (pattern === "*") return createMatcher(() => true, TEXT_WEIGHT, "");
   const segments = pattern.split(".");
   const last = segments.at(-1) ?? "";
@@ -127,14 +127,14 @@ function createMatcher(matches: (name: string) => boolean, weight: number, prefi
   return Object.assign(matches, { weight, prefix });
 }
 
-function nameFault(pattern: string): string | undefined {
+function nameProblem(pattern: string): string | undefined {
   if (pattern === "") return "is empty";
   if (Buffer.byteLength(pattern) > MAX_PATTERN_BYTES) return `is longer than ${MAX_PATTERN_BYTES} bytes`;
   if (/[\p{White_Space}\p{Cc}]/u.test(pattern)) return "contains whitespace or a control character";
   return undefined;
 }
 
-function wildcardFault(pattern: string): string | undefined {
+function wildcardProblem(pattern: string): string | undefined {
   const segments = pattern.split(".");
   const last = segments.length - 1;
   for (const [position, segment] of segments.entries()) {

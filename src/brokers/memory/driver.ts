@@ -82,7 +82,7 @@ export class MemoryDriver implements BrokerDriver {
       changeHistory: (changed) => {
         if (!isOpen) return;
         const previous = log;
-        if (changed !== undefined) this.history.classFor(vhost, changed).adopt(changed);
+        if (changed !== undefined) this.history.classFor(vhost, changed).changeSettings(changed);
         log = openLog(changed);
         previous?.close();
       },

@@ -53,7 +53,7 @@ export class MemoryHistory implements HistoryStore {
     const log = stored.hold(topic);
     try {
       stored.refresh(log);
-      return { ...selectPage(this.#within(log, query), query), position: this.positionOf(log) };
+      return { ...selectPage(this.#selectMessages(log, query), query), position: this.positionOf(log) };
     } finally {
       stored.release(log);
     }
@@ -70,7 +70,7 @@ export class MemoryHistory implements HistoryStore {
     const settings = new Map(classes.map((each) => [each.name, each]));
     for (const [name, stored] of known) {
       const changed = settings.get(name);
-      if (changed !== undefined) stored.adopt(changed);
+      if (changed !== undefined) stored.changeSettings(changed);
       else stored.clear();
       if (stored.isUnused && changed === undefined) known.delete(name);
     }
@@ -104,7 +104,7 @@ export class MemoryHistory implements HistoryStore {
     return log.ring.newest?.position ?? log.encode(this.#sequences.last);
   }
 
-  #within(log: StoredLog, { after, before, since, until }: HistoryQuery) {
+  #selectMessages(log: StoredLog, { after, before, since, until }: HistoryQuery) {
     const { ring } = log;
     const first = after === undefined ? ring.base : readPosition(log, "after", after);
     const end = before === undefined ? Number.POSITIVE_INFINITY : readPosition(log, "before", before);

@@ -64,13 +64,13 @@ export class StoredClass {
     this.#trimmed = new TrimmedTopics(options.sequences.last);
   }
 
-  /** Whether nothing depends on it. */
+  /** Whether the class has no logs, so that it can be dropped. */
   get isUnused(): boolean {
     return this.#logs.size === 0;
   }
 
   /** Applies changed settings: lower bounds remove messages, in slices. */
-  adopt(settings: HistoryClass): void {
+  changeSettings(settings: HistoryClass): void {
     if (this.#settings === settings) return;
     this.#settings = settings;
     this.#untrimmed = this.#logs.values();

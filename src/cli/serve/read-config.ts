@@ -19,7 +19,7 @@ export interface ServeFlags {
 /**
  * Reads the configuration of a node.
  * @param nats - URL of the server of `--with-nats`
- * @throws CarillonError invalid_argument that names every fault, one per line
+ * @throws CarillonError invalid_argument that names every problem, one per line
  */
 export function readConfig(given: ServeFlags, nats: string | undefined): Config {
   return loadConfig(toSources(given, nats));

@@ -9,8 +9,8 @@ import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
 import { onEarlySignals, onSignals } from "./on-signals.js";
 import { checkBrokers, nameConfigFile, readConfig, rereadConfig, type ServeFlags } from "./read-config.js";
+import { serveNodeProcess } from "./serve-node-process.js";
 import { servePrimary } from "./serve-primary.js";
-import { serveWorker } from "./serve-worker.js";
 import { formatSuggestions } from "./suggestions.js";
 
 /** Settings of the command, and the server that it runs beside the node. */
@@ -32,7 +32,7 @@ const PLACEHOLDER = "nats://127.0.0.1:4222";
 /** Runs a node, or several processes, until a signal arrives: the first one stops it gracefully, a second one exits at once. */
 export async function serveCommand(given: ServeFlags): Promise<void> {
   if (cluster.isWorker) {
-    await serveWorker(given);
+    await serveNodeProcess(given);
     return;
   }
   const flags = nameConfigFile(given);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { toAddressKey } from "../../net/ip-address.js";
-import { Counts } from "./counts.js";
+import { KeyedCounts } from "./keyed-counts.js";
 import { KeyedRates } from "./keyed-rates.js";
 import { RateLimited } from "./rate-limited.js";
 import { TokenBucket } from "./token-bucket.js";
@@ -30,8 +30,8 @@ export interface ConnectionSlot {
 /** Counts the connections of one vhost on this node, and limits their number and the rate of handshakes. */
 export class ConnectionLimits {
   readonly #clock: Clock;
-  readonly #addresses = new Counts();
-  readonly #users = new Counts();
+  readonly #addresses = new KeyedCounts();
+  readonly #users = new KeyedCounts();
   #count = 0;
   #settings: ConnectionLimitSettings = {};
   #rate: TokenBucket | undefined;
@@ -61,7 +61,7 @@ export class ConnectionLimits {
   }
 
   /**
-   * Counts a new connection.
+   * KeyedCounts a new connection.
    * @param address - IP address, as normalized by `normalizeIpAddress`
    * @throws RateLimited: too many handshakes per second
    * @throws CarillonError resource_exhausted: a limit on the number of connections is reached

@@ -6,7 +6,7 @@ import { CarillonError } from "../../errors.js";
 import { prepareRights } from "../checks.js";
 import type { AuthenticateCommand, Reply } from "../command.js";
 import type { CommandContext } from "../command-context.js";
-import { exitLost } from "../exit.js";
+import { exitForbidden } from "../exit.js";
 import { applyChanges } from "../hooks.js";
 
 /**
@@ -30,7 +30,7 @@ export async function authenticate(
     changes = await client.runConnectHook(principal, authenticated.principal.user);
     if (changes !== undefined) principal = applyOverrides(changes, principal);
     await topicsAhead(client, principal);
-    await context.review.ahead(
+    await context.review.prepare(
       client,
       [...client.session.memberships.keys()].map(({ name }) => name),
     );
@@ -46,7 +46,7 @@ export async function authenticate(
   context.clients.change(client, principal);
   if (principal.user !== before.user) await context.userTopics.confirmed(client);
   reply({ ok: true, result: { kind: "identified", user: principal.user } });
-  exitLost(client, { principal: before, access: client.vhost }, context);
+  exitForbidden(client, { principal: before, access: client.vhost }, context);
   if (changes !== undefined) await applyChanges(client, { ...changes, expires: undefined, info: undefined }, context);
 }
 

@@ -1,7 +1,7 @@
 import { decide } from "../../access/decide/decide.js";
 import type { Principal } from "../../access/decide/principal.js";
 import type { Client } from "../../clients/client.js";
-import { topicFault } from "../../core/topic-name.js";
+import { topicProblem } from "../../core/topic-name.js";
 import { CarillonError } from "../../errors.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
 import { prepareRights } from "../checks.js";
@@ -71,8 +71,8 @@ export function checkCall(
   event: string,
   field: string,
 ): void {
-  const fault = topicFault(event);
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `${field} ${fault}`);
+  const problem = topicProblem(event);
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `${field} ${problem}`);
   const { allowed } = decide({ action: "call", topic: event, principal, rules: vhost.rulesFor(event) });
   if (!allowed) throw new CarillonError("permission_denied", `this client may not call ${JSON.stringify(event)}`);
 }

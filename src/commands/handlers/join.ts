@@ -1,6 +1,6 @@
 import type { Action } from "../../access/decide/actions.js";
 import type { Client } from "../../clients/client.js";
-import { labelFault } from "../../core/topic-name.js";
+import { labelProblem } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import { checkExists, checkRight, findMembership, parseTopics, prepareRights, throwIfRefused } from "../checks.js";
 import { type JoinCommand, type JoinedResult, MAX_LISTED_MEMBERS, type ReplayRequest, type Reply } from "../command.js";
@@ -65,11 +65,11 @@ export async function join(command: JoinCommand, client: Client, context: Comman
     context,
   );
   if (changes !== undefined) await applyChanges(client, changes, context);
-  if (bytes > 0) await payForReplay(client, bytes, context);
+  if (bytes > 0) await chargeReplay(client, bytes, context);
 }
 
 /** Delays the client's next command while its replays exceed its rate of answers (A11). */
-async function payForReplay({ rates }: Client, bytes: number, { clock }: CommandContext): Promise<void> {
+async function chargeReplay({ rates }: Client, bytes: number, { clock }: CommandContext): Promise<void> {
   const wait = rates?.answeredBytes?.spend(bytes) ?? 0;
   if (wait === 0) return;
   await new Promise<void>((resolve) => {
@@ -133,6 +133,6 @@ function checkReplay(
 }
 
 function checkGroup(group: string | undefined): void {
-  const fault = group === "" ? "is empty" : labelFault(group ?? "");
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `group ${fault}`);
+  const problem = group === "" ? "is empty" : labelProblem(group ?? "");
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `group ${problem}`);
 }

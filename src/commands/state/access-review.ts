@@ -70,12 +70,12 @@ export class AccessReview {
     const review = this.#reviews.get(vhost) ?? { pending: [], current: undefined, next: undefined };
     this.#reviews.set(vhost, review);
     review.pending.push({ ...change, settled: new WeakSet() });
-    review.next ??= this.#passAfter(review.current, vhost, review);
+    review.next ??= this.#reviewVhostAfter(review.current, vhost, review);
     return review.next;
   }
 
   /** Prepares {@link settle}. Where this returns undefined, it can be called at once. @throws as `matchAhead` does */
-  ahead(client: Client, topics: Iterable<string>): Promise<void> | undefined {
+  prepare(client: Client, topics: Iterable<string>): Promise<void> | undefined {
     const { vhost } = client;
     if (!this.#reviews.has(vhost)) return undefined;
     const names = [...topics];
@@ -87,7 +87,7 @@ export class AccessReview {
     const pending = this.#pendingOf(client.vhost);
     if (pending.length === 0) return;
     const all = [...topics];
-    this.#exitLost(client, all, pending);
+    this.#exitForbidden(client, all, pending);
     for (const topic of all) this.entered(client, topic);
   }
 
@@ -106,14 +106,14 @@ export class AccessReview {
     return this.#reviews.get(vhost)?.pending ?? NONE;
   }
 
-  async #passAfter(before: Promise<void> | undefined, vhost: Vhost, review: Review): Promise<void> {
+  async #reviewVhostAfter(before: Promise<void> | undefined, vhost: Vhost, review: Review): Promise<void> {
     await before;
     review.current = review.next;
     review.next = undefined;
     const changes = [...review.pending];
     try {
-      // The pass has its own queue, so that long commands of the vhost's clients do not delay it.
-      await runInTurns(`${vhost.name}\nreview`, this.#pass(vhost, changes));
+      // Each pass has its own queue, so that long commands of the vhost's clients do not delay it.
+      await runInTurns(`${vhost.name}\nreview`, this.#reviewVhost(vhost, changes));
     } catch (cause) {
       this.#options.onError(vhost.name, cause);
     }
@@ -121,7 +121,7 @@ export class AccessReview {
     if (review.pending.length === 0) this.#reviews.delete(vhost);
   }
 
-  *#pass(vhost: Vhost, changes: readonly PendingChange[]): Generator<number, void> {
+  *#reviewVhost(vhost: Vhost, changes: readonly PendingChange[]): Generator<number, void> {
     const { clients, index, userTopics } = this.#options;
     const channels = changes.map(({ channel }) => channel);
     const named = new Set(channels.filter((channel) => channel !== undefined));
@@ -168,14 +168,14 @@ export class AccessReview {
       const chunk = topics.slice(begin, begin + CHUNK);
       const names = chunk.map(({ name }) => name);
       yield* matchInParts(listMatches(client, changes, names));
-      const lost = this.#exitLost(client, chunk, changes);
+      const lost = this.#exitForbidden(client, chunk, changes);
       yield DECISION_STEPS * chunk.length + EXIT_STEPS * lost;
     }
     this.#options.attendance.review(client);
   }
 
   /** @returns the number of topics that the client has lost */
-  #exitLost(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): number {
+  #exitForbidden(client: Client, topics: readonly Topic[], changes: readonly PendingChange[]): number {
     const { connection, session } = client;
     const lost = topics.filter((topic) => isLost(client, topic, changes));
     for (const topic of lost) this.#options.hub.leave(session, topic);

@@ -13,7 +13,7 @@ const MAX_SHOWN_ITEMS = 5;
 const ENTRY_NAMES: Readonly<Record<string, string>> = { brokers: "NAME", vhosts: "PATH", history: "CLASS" };
 
 function writeIntroduction(filesOnly: readonly string[]): string {
-  return `# Configuration
+  return `# Configuration reference
 
 Generated from the schema by \`npm run docs\`; do not edit.
 
@@ -31,8 +31,8 @@ carillon.yaml: valid
 
 - **Precedence**: flags override environment variables, which override the file.
 - **Environment**: \`limits.outbox\` is \`CARILLON_LIMITS_OUTBOX\`; lists are separated by commas. ${enumerate(filesOnly.map(toCode))}
-  can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`. [Configuring](configuring.md) has the variables of
-  \`brokers\` and \`vhosts\`.
+  can only be set in the file. \`CARILLON_BROKER\` is short for \`--broker\`. The [configuration
+  guide](configuration-guide.md) has the variables of \`brokers\` and \`vhosts\`.
 - **Live** settings change in a running node by \`carillon reload\` or SIGHUP. All others need a restart.
 - **Durations** are written \`500ms\`, \`25s\`, \`2m\` or \`1h\`, **sizes** \`64KiB\`, \`1MiB\` or a number of bytes.
 - **Placeholders**: \`NAME\`, \`PATH\` and \`CLASS\` are keys that you choose; \`[]\` marks the entries of a list.

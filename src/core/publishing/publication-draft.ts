@@ -2,7 +2,7 @@ import { CarillonError, invalidArgument } from "../../errors.js";
 import type { HistoryFinder } from "../history.js";
 import type { BrokerDirectory, NamedBroker } from "../ports.js";
 import { fromSessionUuid } from "../session-uuid.js";
-import { labelFault, topicFault } from "../topic-name.js";
+import { labelProblem, topicProblem } from "../topic-name.js";
 import { isConnectionTopic, isUserTopic, mapConnectionTopic } from "../user-topic.js";
 
 /** A message to publish, not checked yet. */
@@ -110,18 +110,18 @@ function checkForm({ event, id, payload, topics }: PublicationDraft, limits: Pub
     throw invalidArgument(`${describe(place)}topics: got ${topics.length}, the limit is ${limits.topicsPerMessage}`);
   }
   for (const [position, topic] of topics.entries()) {
-    const fault = topicFault(topic);
-    if (fault === undefined || (source.kind === "backend" && isUserTopic(topic))) continue;
+    const problem = topicProblem(topic);
+    if (problem === undefined || (source.kind === "backend" && isUserTopic(topic))) continue;
     if (topic === "" && source.skipsEmptyTopics === true) continue;
-    throw invalidArgument(`${describe(place)}topics[${position}] ${fault}`);
+    throw invalidArgument(`${describe(place)}topics[${position}] ${problem}`);
   }
   if (payload.length > limits.payloadBytes) {
     throw invalidArgument(`${describe(place)}payload: ${payload.length} bytes, the limit is ${limits.payloadBytes}`);
   }
-  const eventFault = labelFault(event);
-  if (eventFault !== undefined) throw invalidArgument(`${describe(place)}event ${eventFault}`);
-  const idFault = labelFault(id);
-  if (idFault !== undefined) throw invalidArgument(`${describe(place)}id ${idFault}`);
+  const eventProblem = labelProblem(event);
+  if (eventProblem !== undefined) throw invalidArgument(`${describe(place)}event ${eventProblem}`);
+  const idProblem = labelProblem(id);
+  if (idProblem !== undefined) throw invalidArgument(`${describe(place)}id ${idProblem}`);
 }
 
 function checkRights({ topics }: PublicationDraft, place: Place): void {

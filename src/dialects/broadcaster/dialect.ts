@@ -32,7 +32,7 @@ interface Plan {
 /** Broadcaster's protocol on `{base}/websocket` (the B rules). */
 export class BroadcasterDialect implements Dialect {
   readonly name = "broadcaster";
-  readonly entry = "guest";
+  readonly authentication = "later";
   readonly #time: Time;
 
   constructor(time: Time = systemClock) {

@@ -21,7 +21,7 @@ export interface EventsRequest extends OpenRequest {
 /** Server-sent events (the V rules): a client joins with the query of its request, and then only receives. */
 export class EventsDialect implements Dialect {
   readonly name = "events";
-  readonly entry = "credential";
+  readonly authentication = "upgrade";
 
   open(request: EventsRequest): EventsConversation {
     return new EventsConversation(request);

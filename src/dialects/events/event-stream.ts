@@ -20,7 +20,7 @@ import {
   toCloseFrame,
 } from "../../errors.js";
 import { HttpStream } from "../../transport/http/http-stream.js";
-import type { HeartbeatWatch, Pulse } from "../../transport/websocket/heartbeat.js";
+import type { HeartbeatWatch, MonitoredConnection } from "../../transport/websocket/heartbeat.js";
 import type { EventsConversation } from "./dialect.js";
 import { COMMENT, encodeClose } from "./encode.js";
 import { ID_FRAME } from "./positions.js";
@@ -74,7 +74,7 @@ export interface StreamJoin {
 }
 
 /** Client that receives a stream of events. It joins its topics before the response begins, so that a refusal has a status. */
-export class EventStream implements ClientConnection, Pulse {
+export class EventStream implements ClientConnection, MonitoredConnection {
   readonly client: Client;
   /** Slot of the heartbeat that watches this stream. */
   watch: HeartbeatWatch | undefined;

@@ -74,7 +74,7 @@ export class EventsListener implements ClientListener {
       answerPreflight(request, response, METHODS, "authorization, last-event-id");
     } else if (request.method !== "GET") {
       refuseMethod(request.method, response, METHODS);
-    } else this.#open(request, response);
+    } else this.#handleRequest(request, response);
   }
 
   upgrade(request: IncomingMessage, socket: Duplex): void {
@@ -99,7 +99,7 @@ export class EventsListener implements ClientListener {
     for (const stream of this.#streams) stream.cut();
   }
 
-  #open(request: IncomingMessage, response: ServerResponse): void {
+  #handleRequest(request: IncomingMessage, response: ServerResponse): void {
     try {
       checkRequest(request, response);
       const url = parseRequestUrl(request);
@@ -115,14 +115,14 @@ export class EventsListener implements ClientListener {
       const join = { command, answer: (outcome: Outcome) => String(answer(outcome)) };
       claimConnection(response);
       this.#admission.handle(request, url, response, (client) => {
-        this.#enter(client, conversation, join);
+        this.#openStream(client, conversation, join);
       });
     } catch (cause) {
       this.#admission.refuse(response, cause);
     }
   }
 
-  #enter(
+  #openStream(
     { admissionRequest, admitted, response }: AdmittedClientRequest,
     conversation: EventsConversation,
     join: StreamJoin,

@@ -6,7 +6,7 @@ import { nativeEncoding, nativeEncodingWithMetadata, nativeNoticeText } from "./
 /** Websockets protocol of PHP applications on `/ws`, with Carillon's optional additions (the W rules). */
 export class NativeDialect implements Dialect {
   readonly name = "native";
-  readonly entry = "credential";
+  readonly authentication = "upgrade";
 
   open({ query }: OpenRequest): Conversation {
     return query.get("meta") === "1" ? withMetadata : plain;

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { Outcome, PresentResult, Result } from "../../commands/command.js";
 import type { HistoryPage } from "../../core/history.js";
 import type { Message } from "../../core/message.js";
-import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import type { Notice, PresenceUpdate, Present } from "../../core/notice.js";
 import type { CarillonError } from "../../errors.js";
 import { LruMap } from "../../util/lru-map.js";
 import type { MessageEncoding } from "../dialect.js";
@@ -87,7 +87,7 @@ function presentPayload({ count, members, more, topic, users }: PresentResult): 
 }
 
 /** Encodes a change of presence: members that have joined, with their info, and members that have left, without. */
-function presenceText({ count, joined, left, topic }: PresenceNews): string {
+function presenceText({ count, joined, left, topic }: PresenceUpdate): string {
   const gone = left.map(({ connectionId, user }) => ({ connection: connectionId, user }));
   const begin = JSON.stringify({ topic: "@presence", payload: { topic, count } }).slice(0, -2);
   return `${begin},"joined":[${presentText(joined)}],"left":${JSON.stringify(gone)}}}`;

@@ -63,21 +63,21 @@ export class RoadRunnerConnection {
 
   /**
    * Number of received requests, plus the number of times that pending answers were delivered. A peer that makes progress is
-   * not stuck.
+   * not stalled.
    */
   get progress(): number {
     return this.#progress;
   }
 
   /** Whether the peer has sent an incomplete frame, or does not read its answers. */
-  get stuck(): boolean {
+  get stalled(): boolean {
     return this.#reader.waiting || this.#socket.writableNeedDrain;
   }
 
   /** Stops reading, and ends the connection when the pending requests are answered. */
   close(): void {
     this.#closing = true;
-    this.#regulate();
+    this.#pauseOrResume();
     if (this.#unanswered.requests === 0) this.#end();
   }
 
@@ -93,12 +93,12 @@ export class RoadRunnerConnection {
       if (!(cause instanceof MalformedFrame)) this.#context.onFault(cause);
       this.#socket.destroy();
     }
-    this.#regulate();
+    this.#pauseOrResume();
   };
 
   readonly #onDrain = (): void => {
     this.#progress += 1;
-    this.#regulate();
+    this.#pauseOrResume();
   };
 
   readonly #takeRoom = (bytes: number): string | undefined => {
@@ -125,7 +125,7 @@ export class RoadRunnerConnection {
       if (!this.#socket.writable) return;
       this.#socket.write(frame);
       if (this.#closing && this.#unanswered.requests === 0) this.#end();
-      else this.#regulate();
+      else this.#pauseOrResume();
     });
   };
 
@@ -153,7 +153,7 @@ export class RoadRunnerConnection {
   }
 
   /** Pauses reading while too many requests are unanswered or answers are not read. */
-  #regulate(): void {
+  #pauseOrResume(): void {
     const { bytes, requests } = this.#unanswered;
     const full = requests >= WINDOW.requests || bytes >= WINDOW.bytes || this.#socket.writableNeedDrain;
     if (full && !this.#closing) this.#socket.pause();

@@ -26,8 +26,8 @@ export class RoadRunnerListener {
   readonly #options: RoadRunnerListenerOptions;
   readonly #listener: LocalListener;
   readonly #connections = new Set<RoadRunnerConnection>();
-  /** Connections that were stuck at the last sweep, with their progress at that time. */
-  #stuck = new Map<RoadRunnerConnection, number>();
+  /** Connections that were stalled at the last sweep, with their progress at that time. */
+  #stalled = new Map<RoadRunnerConnection, number>();
   #cancelSweep: (() => void) | undefined;
   #closing = false;
 
@@ -71,22 +71,22 @@ export class RoadRunnerListener {
     this.#cancelSweep ??= this.#options.clock.after(SWEEP_INTERVAL, this.#sweep);
     socket.once("close", () => {
       this.#connections.delete(connection);
-      this.#stuck.delete(connection);
+      this.#stalled.delete(connection);
       if (this.#connections.size > 0) return;
       this.#cancelSweep?.();
       this.#cancelSweep = undefined;
     });
   }
 
-  /** Cuts stuck connections. One timer serves all connections. */
+  /** Cuts stalled connections. One timer serves all connections. */
   readonly #sweep = (): void => {
-    const stuck = new Map<RoadRunnerConnection, number>();
+    const stalled = new Map<RoadRunnerConnection, number>();
     for (const connection of this.#connections) {
-      if (!connection.stuck) continue;
-      if (this.#stuck.get(connection) === connection.progress) connection.terminate();
-      else stuck.set(connection, connection.progress);
+      if (!connection.stalled) continue;
+      if (this.#stalled.get(connection) === connection.progress) connection.terminate();
+      else stalled.set(connection, connection.progress);
     }
-    this.#stuck = stuck;
+    this.#stalled = stalled;
     this.#cancelSweep = this.#options.clock.after(SWEEP_INTERVAL, this.#sweep);
   };
 }

@@ -44,7 +44,7 @@ export const roadrunner = defineDialect({
   settings: { node: nodeSettings, vhost: undefined, defaults: { node: NODE_DEFAULTS } },
   filesOnly: true,
   // The protocol has no keys, so only callers on this machine are admitted.
-  *faults(listeners, { insecure }) {
+  *problems(listeners, { insecure }) {
     for (const { listen } of listeners) {
       if (insecure || listen.kind === "unix" || isLoopback(listen.host)) continue;
       yield {

@@ -15,8 +15,8 @@ export function isReserved(event: string): boolean {
   return RESERVED.has(event);
 }
 
-/** Returns the fault of a channel's name as the predicate of a sentence; undefined for a valid name. */
-export function channelFault(channel: string): string | undefined {
+/** Returns the problem of a channel's name as the predicate of a sentence; undefined for a valid name. */
+export function channelProblem(channel: string): string | undefined {
   if (channel === "") return "is empty";
   if (isReserved(channel)) return "is reserved: it is an event type";
   return CHANNEL.test(channel) ? undefined : "is not 1 to 100 letters, digits and dots";

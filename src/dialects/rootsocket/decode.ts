@@ -2,7 +2,7 @@ import type { Command, Outcome } from "../../commands/command.js";
 import { isObject } from "../../util/json.js";
 import type { Received, Texts } from "../dialect.js";
 import { explainNoJson, type Fields, hasLoneSurrogate, parseJson } from "../json.js";
-import { channelFault } from "./channel-name.js";
+import { channelProblem } from "./channel-name.js";
 import { cannotSendText, cannotSubscribeText, invalidText, PONG } from "./encode.js";
 
 /** Largest event, in bytes. A larger one is refused. Source: rootsocket's sheet. */
@@ -41,8 +41,8 @@ export function decodeRootsocketFrame(text: string): Received {
 function add({ auth, channel }: Fields): Received {
   const name = typeof channel === "string" ? channel : "";
   const refuse: Refuse = (why) => cannotSubscribeText(why, name);
-  const fault = findFault(channel);
-  if (fault !== undefined) return refused(refuse(fault));
+  const problem = findProblem(channel);
+  if (problem !== undefined) return refused(refuse(problem));
   if (auth !== undefined && auth !== null && typeof auth !== "string") return refused(refuse("auth is not a string"));
   return accepted(
     {
@@ -62,15 +62,15 @@ function add({ auth, channel }: Fields): Received {
 function remove({ channel }: Fields): Received {
   const name = typeof channel === "string" ? channel : "";
   const refuse: Refuse = (why) => invalidText(why, name);
-  const fault = findFault(channel);
-  if (fault !== undefined) return refused(refuse(fault));
+  const problem = findProblem(channel);
+  if (problem !== undefined) return refused(refuse(problem));
   return accepted({ kind: "leave", broker: "", topics: [name] }, refuse);
 }
 
 function message(channel: string, data: unknown): Received {
   const refuse: Refuse = (why) => cannotSendText(why, channel);
-  const fault = findFault(channel);
-  if (fault !== undefined) return refused(refuse(fault));
+  const problem = findProblem(channel);
+  if (problem !== undefined) return refused(refuse(problem));
   const raw = isObject(data) ? data["raw"] : undefined;
   if (raw === undefined) return refused(refuse("data.raw is missing"));
   if (typeof raw !== "string") return refused(refuse("data.raw is not a string"));
@@ -89,12 +89,12 @@ function message(channel: string, data: unknown): Received {
   );
 }
 
-/** Returns the fault of a channel as a sentence; undefined for a valid channel. */
-function findFault(channel: unknown): string | undefined {
+/** Returns the problem of a channel as a sentence; undefined for a valid channel. */
+function findProblem(channel: unknown): string | undefined {
   if (channel === undefined || channel === null) return "channel is missing";
   if (typeof channel !== "string") return "channel is not a string";
-  const fault = channelFault(channel);
-  return fault === undefined ? undefined : `the channel's name ${fault}`;
+  const problem = channelProblem(channel);
+  return problem === undefined ? undefined : `the channel's name ${problem}`;
 }
 
 /** Accepts an event. @param done - answer on success; only a ping has one */

@@ -6,7 +6,7 @@ import { noticeTexts, PING, rootsocketEncoding } from "./encode.js";
 /** RootSocket's events, on `/api/v1/ws/TOKEN/` (the S rules). */
 export class RootsocketDialect implements Dialect {
   readonly name = "rootsocket";
-  readonly entry = "credential";
+  readonly authentication = "upgrade";
 
   /** Allows frames larger than the largest event, so that a larger event is refused without closing the connection. */
   frameBytes(limit: number): number {

@@ -11,7 +11,7 @@ export interface SocketIoRequestEvent {
   /** JSON text of the argument as the client sent it. JSON.parse would lose digits, the order of members, and duplicates. */
   readonly text: string;
   /** Reason to refuse the event; undefined if it is well-formed. */
-  readonly fault?: string;
+  readonly problem?: string;
   /** Binary attachments, for which the argument contains placeholders. */
   readonly attachments: readonly Uint8Array[];
 }
@@ -39,8 +39,8 @@ export function readEvent(text: string, attachments: readonly Uint8Array[]): Soc
   const request = { event, argument, text: findSecondElement(text) ?? "", attachments };
   // The name is not repeated, because it may be very long.
   if (event.length > MAX_EVENT)
-    return { ...request, event: "", fault: `the event's name is longer than ${MAX_EVENT} characters` };
-  return value.length > 2 ? { ...request, fault: "an event takes at most one argument" } : request;
+    return { ...request, event: "", problem: `the event's name is longer than ${MAX_EVENT} characters` };
+  return value.length > 2 ? { ...request, problem: "an event takes at most one argument" } : request;
 }
 
 /** Reads the members of an event's argument, which is an object or the JSON text of one. @throws CarillonError invalid_argument */

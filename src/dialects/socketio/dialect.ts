@@ -46,7 +46,7 @@ const MAX_ENCODINGS = 1_000;
 /** Commands and messages as Socket.IO's events (the I rules). */
 export class SocketIoDialect implements Dialect {
   readonly name = "socketio";
-  readonly entry = "guest";
+  readonly authentication = "later";
   /** Encodings by namespace, so that all sockets of a namespace share the frames of messages. */
   readonly #encodings = new Map<string, SocketIoEventEncoding>();
   /** Encodings of clients whose sessions can be recovered. */
@@ -99,7 +99,7 @@ export class SocketIoConversation implements Conversation {
     }
     const { event } = request;
     try {
-      if (request.fault !== undefined) throw new CarillonError("invalid_argument", request.fault);
+      if (request.problem !== undefined) throw new CarillonError("invalid_argument", request.problem);
       if (event === "request_elevation") return this.#elevate(request, acknowledge);
       if (event === "spectate") return this.#spectate(request, acknowledge);
       if (event === "join" || event === "leave") return this.#joinOrLeave(event, request, acknowledge);

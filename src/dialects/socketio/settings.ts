@@ -1,6 +1,6 @@
 import { z } from "../../config/schema-builder.js";
 import { duration } from "../../config/units.js";
-import { topicFault } from "../../core/topic-name.js";
+import { topicProblem } from "../../core/topic-name.js";
 
 const nodeSettings = z
   .strictObject({
@@ -16,7 +16,7 @@ const nodeSettings = z
 const topicOfId = z
   .string()
   .refine((text) => text.split("{id}").length === 2, "expected exactly one {id}")
-  .refine((text) => topicFault(text.replace("{id}", "1")) === undefined, "expected a topic name");
+  .refine((text) => topicProblem(text.replace("{id}", "1")) === undefined, "expected a topic name");
 
 const eventName = z.string().min(1).max(255);
 

@@ -1,10 +1,10 @@
-import { topicFault } from "../../core/topic-name.js";
+import { topicProblem } from "../../core/topic-name.js";
 
 /** Names of channels, which must also be valid topics. */
 const NAME = /^\w[\w.-]*$/;
 
 export function isWebrocketChannel(name: string): boolean {
-  return NAME.test(name) && topicFault(name) === undefined;
+  return NAME.test(name) && topicProblem(name) === undefined;
 }
 
 /** Returns whether clients of a channel receive joins and leaves of other clients. */

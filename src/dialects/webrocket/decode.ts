@@ -1,5 +1,5 @@
 import type { Command } from "../../commands/command.js";
-import { findJsonFault } from "../../util/find-json-fault.js";
+import { findJsonProblem } from "../../util/find-json-problem.js";
 import { isObject } from "../../util/json.js";
 import { findValueText, readFirstName } from "../../util/raw-json.js";
 import { type Fields, parseJson } from "../json.js";
@@ -107,7 +107,7 @@ function toPayload(data: unknown, written: () => string): Uint8Array {
 function readInfoMember(data: unknown, written: () => string | undefined): string | undefined {
   if (!isObject(data)) return "{}";
   const text = written() ?? "{}";
-  return Buffer.byteLength(text) > MAX_INFO || findJsonFault(data) !== undefined ? undefined : text;
+  return Buffer.byteLength(text) > MAX_INFO || findJsonProblem(data) !== undefined ? undefined : text;
 }
 
 function isText(value: unknown): value is string {

@@ -16,7 +16,7 @@ import { toWebrocketCode, webrocketErrorText } from "./errors.js";
 /** WebRocket's frontend protocol (the X rules). */
 export class WebrocketDialect implements Dialect {
   readonly name = "webrocket";
-  readonly entry = "guest";
+  readonly authentication = "later";
   readonly openedOnly = true;
 
   open({ connectionId }: OpenRequest): Conversation {
@@ -43,7 +43,7 @@ class WebrocketConversation implements Conversation {
     if (!decoded.ok)
       return { kind: decoded.malformed ? "malformed" : "refused", answer: webrocketErrorText(decoded.code) };
     const { command, event } = decoded;
-    if (wantsWorker(command) && !this.#authenticated) return { kind: "refused", answer: webrocketErrorText(403) };
+    if (triggersWorker(command) && !this.#authenticated) return { kind: "refused", answer: webrocketErrorText(403) };
     return {
       kind: "command",
       command: command.kind === "authenticate" ? { ...command, switchUser: this.#authenticated } : command,
@@ -57,7 +57,7 @@ class WebrocketConversation implements Conversation {
 
   #answer(event: string, command: Command, outcome: Outcome): Texts {
     if (!outcome.ok)
-      return answerless(command, outcome) ? undefined : webrocketErrorText(toWebrocketCode(event, outcome.error));
+      return hasNoAnswer(command, outcome) ? undefined : webrocketErrorText(toWebrocketCode(event, outcome.error));
     switch (command.kind) {
       case "authenticate":
         this.#authenticated = true;
@@ -82,11 +82,11 @@ class WebrocketConversation implements Conversation {
 }
 
 /** Returns whether a command triggers a worker, which requires authentication. */
-function wantsWorker(command: Command): boolean {
+function triggersWorker(command: Command): boolean {
   return command.kind === "trigger" || (command.kind === "publish" && command.trigger !== "");
 }
 
 /** Returns whether a failed command gets no answer: a repeated join, or a heartbeat. */
-function answerless(command: Command, { error }: Outcome & { readonly ok: false }): boolean {
+function hasNoAnswer(command: Command, { error }: Outcome & { readonly ok: false }): boolean {
   return command.kind === "idle" || (command.kind === "join" && error.code === "already_exists");
 }

@@ -1,6 +1,6 @@
 import type { JoinCommand, Outcome } from "../../commands/command.js";
 import type { Message } from "../../core/message.js";
-import type { Notice, PresenceNews, Present } from "../../core/notice.js";
+import type { Notice, PresenceUpdate, Present } from "../../core/notice.js";
 import { toSessionUuid } from "../../core/session-uuid.js";
 import { mapConnectionTopic } from "../../core/user-topic.js";
 import { removeMembers } from "../../util/raw-json.js";
@@ -103,7 +103,7 @@ function subscribedText(channel: string, uid: string, more = ""): string {
  * Encodes one event for each member that has joined or left. Leaves come first, because a member may have returned as another
  * user.
  */
-function presenceText({ joined: come, left, topic }: PresenceNews): readonly string[] {
+function presenceText({ joined: come, left, topic }: PresenceUpdate): readonly string[] {
   return [
     ...left.map((member) => memberText(":memberLeft", topic, member)),
     ...come.map((member) => memberText(":memberJoined", topic, member)),

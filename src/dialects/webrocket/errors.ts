@@ -34,7 +34,7 @@ const CODES: Codes = {
 
 /** Codes that differ for some requests, by the client's event. */
 const EXCEPTIONS: Readonly<Partial<Record<string, Partial<Codes>>>> = {
-  // All faults of a token have the same code, whichever check finds them.
+  // All problems of a token have the same code, whichever check finds them.
   auth: { invalid_argument: 402, permission_denied: 402, failed_precondition: 402, not_found: 402 },
   subscribe: { invalid_argument: 454 },
   trigger: { not_found: 503 },

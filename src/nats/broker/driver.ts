@@ -156,9 +156,9 @@ export class NatsDriver implements BrokerDriver {
       (msg) => {
         try {
           deliver(new NatsMessage(msg, ids, clock.now()), msg);
-        } catch (fault) {
+        } catch (cause) {
           // If rethrown, the exception would silently end the client library's reader.
-          events.onError(`delivering a message of ${subject} failed: ${describeConnectFailure(fault)}`);
+          events.onError(`delivering a message of ${subject} failed: ${describeConnectFailure(cause)}`);
         }
       },
       (closed) => {

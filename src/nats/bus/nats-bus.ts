@@ -184,9 +184,9 @@ export class NatsBus implements Bus {
         if (error !== null) return;
         try {
           onMessage(msg.data, msg);
-        } catch (fault) {
+        } catch (cause) {
           // If rethrown, the exception would silently end the client library's reader.
-          this.#options.events.onError(`handling a message of ${subject} failed: ${describeConnectFailure(fault)}`);
+          this.#options.events.onError(`handling a message of ${subject} failed: ${describeConnectFailure(cause)}`);
         }
       },
     });

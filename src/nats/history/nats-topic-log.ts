@@ -47,13 +47,13 @@ export class NatsTopicLog implements TopicLog {
   settle(): Promise<void> | undefined {
     const { clock, isStopped } = this.#context;
     if (this.#sequencer.isCurrent || isStopped()) return undefined;
-    return within(clock, SETTLE_WAIT, this.#sequencer.becomeCurrent());
+    return withTimeLimit(clock, SETTLE_WAIT, this.#sequencer.becomeCurrent());
   }
 
   async prepare(start: ReplayStart, limits: ReplayLimits): Promise<PreparedReplay> {
     const { clock, onError } = this.#context;
     try {
-      const replay = await within(clock, REPLAY_WAIT, this.#prepare(start, limits));
+      const replay = await withTimeLimit(clock, REPLAY_WAIT, this.#prepare(start, limits));
       if (replay !== undefined) return replay;
     } catch (cause) {
       if (!(cause instanceof CarillonError)) onError(`preparing a replay failed: ${errorText(cause)}`);
@@ -113,7 +113,7 @@ export class NatsTopicLog implements TopicLog {
 }
 
 /** Waits for a result. @returns undefined when it takes longer than `milliseconds` @throws whatever `result` rejects with */
-async function within<T>(clock: Clock, milliseconds: number, result: Promise<T>): Promise<T | undefined> {
+async function withTimeLimit<T>(clock: Clock, milliseconds: number, result: Promise<T>): Promise<T | undefined> {
   const late = withResolvers<undefined>();
   const cancel = clock.after(milliseconds, () => {
     late.resolve(undefined);

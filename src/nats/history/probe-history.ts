@@ -8,7 +8,7 @@ import type { NatsOptions } from "../link/options.js";
 export interface HistoryProbe {
   /** Reason why no server could be asked; undefined if one has answered. */
   readonly unreachable: string | undefined;
-  readonly faults: readonly string[];
+  readonly problems: readonly string[];
 }
 
 /**
@@ -24,16 +24,16 @@ export async function probeHistory(
   try {
     connection = await connect({ ...createConnectionOptions(options), reconnect: false, timeout });
   } catch (cause) {
-    return { unreachable: describeConnectFailure(cause), faults: [] };
+    return { unreachable: describeConnectFailure(cause), problems: [] };
   }
   try {
-    return { unreachable: undefined, faults: await findFaults(connection, classes, timeout) };
+    return { unreachable: undefined, problems: await findProblems(connection, classes, timeout) };
   } finally {
     await connection.close().catch(ignore);
   }
 }
 
-async function findFaults(
+async function findProblems(
   connection: NatsConnection,
   classes: readonly HistoryClass[],
   timeout: number,
@@ -45,11 +45,11 @@ async function findFaults(
   } catch (cause) {
     return [`history requires JetStream, which does not answer: ${describeConnectFailure(cause)}`];
   }
-  const faults: string[] = [];
+  const problems: string[] = [];
   if (connection.info?.cluster === undefined) {
     for (const { name, replicas } of classes) {
       if (replicas > 1)
-        faults.push(
+        problems.push(
           `history class ${JSON.stringify(name)}: the server is not in a cluster, but replicas is ${replicas}`,
         );
     }
@@ -61,11 +61,13 @@ async function findFaults(
   for (const [storage, limit] of stores) {
     const bytes = classes.reduce((sum, each) => sum + (each.storage === storage ? each.bytes * each.replicas : 0), 0);
     if (limit >= 0 && bytes > limit) {
-      faults.push(`the history classes need ${bytes} bytes of ${storage} storage, the account's limit is ${limit}`);
+      problems.push(`the history classes need ${bytes} bytes of ${storage} storage, the account's limit is ${limit}`);
     }
   }
   if (limits.max_streams >= 0 && classes.length > limits.max_streams) {
-    faults.push(`${classes.length} history classes need as many streams, the account's limit is ${limits.max_streams}`);
+    problems.push(
+      `${classes.length} history classes need as many streams, the account's limit is ${limits.max_streams}`,
+    );
   }
-  return faults;
+  return problems;
 }

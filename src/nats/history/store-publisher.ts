@@ -187,7 +187,7 @@ export class StorePublisher {
     if (pending === undefined) return;
     if (msg.headers?.code === NO_RESPONDERS) {
       // The stream is missing, or has no leader at the moment.
-      pending.stream.lose();
+      pending.stream.markLost();
       this.#retry(number, pending);
       return;
     }

@@ -108,11 +108,11 @@ export class BucketLink {
   /** Checks that the bucket still exists; otherwise closes it and tries to reopen it. Never rejects. */
   async #check(bucket: Bucket): Promise<void> {
     // A server that does not answer is reported by the connection.
-    const fault = await bucket.findFault().catch(ignore);
+    const problem = await bucket.findProblem().catch(ignore);
     const { connection } = this.#link;
-    if (fault === undefined || connection === undefined || this.#bucket !== bucket) return;
-    this.#lose(`${this.#name}: ${fault}`);
-    this.#options.events.onDown(`${this.#name}: ${fault}`);
+    if (problem === undefined || connection === undefined || this.#bucket !== bucket) return;
+    this.#lose(`${this.#name}: ${problem}`);
+    this.#options.events.onDown(`${this.#name}: ${problem}`);
     this.#open(connection).catch(ignore);
   }
 

@@ -59,8 +59,8 @@ export class Bucket {
       // allow_direct would let a replica answer that lacks the latest write.
       const kv = await jetStream.views.kv(name, { history: 1, replicas, allow_direct: false });
       const { config, created } = await manager.streams.info(toStreamName(name));
-      const fault = findConfigFault(name, config);
-      if (fault !== undefined) throw new CarillonError("failed_precondition", fault);
+      const problem = findConfigProblem(name, config);
+      if (problem !== undefined) throw new CarillonError("failed_precondition", problem);
       return new Bucket(kv, manager, name, created);
     } catch (cause) {
       if (isMissing(cause)) throw new Error(DELETED, { cause });
@@ -76,10 +76,10 @@ export class Bucket {
    * @returns the reason for which it is not; undefined when it is
    * @throws errors of the library when the state is unknown
    */
-  async findFault(): Promise<string | undefined> {
+  async findProblem(): Promise<string | undefined> {
     try {
       const { config, created } = await this.#manager.streams.info(toStreamName(this.#name));
-      return created === this.created ? findConfigFault(this.#name, config) : "it was recreated";
+      return created === this.created ? findConfigProblem(this.#name, config) : "it was recreated";
     } catch (cause) {
       if (isMissing(cause)) return DELETED;
       throw cause;
@@ -128,7 +128,7 @@ function toStreamName(bucket: string): string {
 }
 
 /** Returns the reason for which a stream cannot be a bucket; undefined when it can. */
-function findConfigFault(name: string, { mirror, subjects }: Partial<StreamConfig>): string | undefined {
+function findConfigProblem(name: string, { mirror, subjects }: Partial<StreamConfig>): string | undefined {
   if (mirror !== undefined || subjects?.includes(`$KV.${name}.>`) === true) return undefined;
   return `stream ${toStreamName(name)} is not a key-value bucket: it lacks the subject $KV.${name}.>`;
 }

@@ -22,7 +22,7 @@ const FOREIGN_RETENTION = 7_200_000;
  * Removes expired entries and deletion markers. Each node removes those that it wrote. It also reads the complete bucket
  * at its first sweep and then every hour.
  */
-export class Sweep {
+export class ExpirySweep {
   readonly #clock: Clock;
   readonly #bucket: () => Bucket | undefined;
   readonly #onError: (error: unknown) => void;

@@ -19,7 +19,7 @@ import {
   toBucketKey,
   UNREADABLE,
 } from "./key-value-entry.js";
-import { Sweep } from "./key-value-sweep.js";
+import { ExpirySweep } from "./key-value-sweep.js";
 import { BucketWatch } from "./key-value-watch.js";
 
 /** Pause between two attempts to watch while connected, in milliseconds. */
@@ -48,7 +48,7 @@ export class NatsStore implements Store {
   readonly #link: BucketLink;
   readonly #watches = new Set<BucketWatch>();
   readonly #retries = new Map<BucketWatch, () => void>();
-  readonly #sweep: Sweep;
+  readonly #sweep: ExpirySweep;
 
   constructor(options: NatsStoreOptions) {
     this.#options = options;
@@ -62,7 +62,7 @@ export class NatsStore implements Store {
         for (const watch of this.#watches) this.#attach(watch, opened);
       },
     });
-    this.#sweep = new Sweep(
+    this.#sweep = new ExpirySweep(
       clock,
       () => this.#link.bucket,
       (error) => {

@@ -85,11 +85,11 @@ export function answerWrongMediaType(
   accepted: readonly string[],
 ): void {
   const contentType = headers["content-type"];
-  const fault =
+  const reason =
     contentType === undefined
       ? "content-type is missing"
       : `content-type ${JSON.stringify(contentType)} is not supported`;
-  const message = `${fault}; supported: ${accepted.join(", ")}. JSON must be UTF-8. gRPC has its own port`;
+  const message = `${reason}; supported: ${accepted.join(", ")}. JSON must be UTF-8. gRPC has its own port`;
   answerPlain(response, new CarillonError("unimplemented", message), 415, { "accept-post": accepted.join(", ") });
 }
 

@@ -33,7 +33,13 @@ import {
 } from "./connect-errors.js";
 import { type AdmittedCaller, CALLER, releaseOnClose, toConnectHandler } from "./connect-methods.js";
 import { allowedMethods, type ConnectRequest, openConnectRequest } from "./connect-request.js";
-import { type Admit, COMPRESSED_FROM, createDirectHandler, type FallBack, type Receive } from "./direct-handler.js";
+import {
+  type Admit,
+  COMPRESSED_FROM,
+  createDirectHandler,
+  type FallbackHandler,
+  type Receive,
+} from "./direct-handler.js";
 import { encodeAnswerAsBase64 } from "./grpc-web-text.js";
 import { listMediaTypes } from "./rpc-form.js";
 
@@ -163,7 +169,7 @@ export function connectMount(options: ConnectMountOptions): ConnectMount {
     if (method === undefined) continue;
     const endpoint = { handle, method };
     endpoints.set(handle.requestPath, endpoint);
-    const fallBack: FallBack = (request, response, receive) => serve(endpoint, request, response, receive);
+    const fallBack: FallbackHandler = (request, response, receive) => serve(endpoint, request, response, receive);
     const handler = createDirectHandler(method, { admit, fallBack, limit: requestBytes, compressions: COMPRESSIONS });
     if (handler !== undefined) direct.set(handle.requestPath, handler);
   }

@@ -19,11 +19,11 @@ export type Admit = (method: RpcMethod, request: IncomingMessage) => AdmittedCal
 export type Receive = () => { readonly caller: AdmittedCaller; readonly body: Buffer };
 
 /** Serves a request by connect-es. @param receive - undefined: the request has not been read */
-export type FallBack = (request: IncomingMessage, response: ServerResponse, receive?: Receive) => void;
+export type FallbackHandler = (request: IncomingMessage, response: ServerResponse, receive?: Receive) => void;
 
 export interface DirectHandlerOptions {
   readonly admit: Admit;
-  readonly fallBack: FallBack;
+  readonly fallBack: FallbackHandler;
   /** Largest request, in bytes. */
   readonly limit: number;
   /** Compressions of answers. */

@@ -60,7 +60,7 @@ export class GrpcCallers {
   readonly intercept: ServerInterceptor = ({ path }, call) => {
     const action = this.#actions.get(path);
     const isChecked = action !== undefined || path.startsWith(REFLECTION);
-    const request = this.#gate.opening;
+    const request = this.#gate.openingRequest;
     if (request === undefined) throw new Error("the call has bypassed the gate");
     request.attach((cause) => call.sendStatus(grpcStatus(toCallerError(cause, this.#onFault))));
     // Calls of open services pass unchecked.

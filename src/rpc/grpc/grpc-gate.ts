@@ -42,7 +42,7 @@ export class GrpcGate {
   readonly #host: GrpcRequestHost;
   readonly #methods = new Map<string, MethodRules>();
   readonly #addresses = new WeakMap<ServerHttp2Session, string>();
-  #opening: GrpcRequest | undefined;
+  #openingRequest: GrpcRequest | undefined;
 
   constructor({ answerTimeout, budget, onFault, requestTimeout }: GrpcGateOptions) {
     this.#budget = budget;
@@ -55,8 +55,8 @@ export class GrpcGate {
   }
 
   /** Request of the call that is being passed to the library. The library creates the call's interceptors in the same turn. */
-  get opening(): GrpcRequest | undefined {
-    return this.#opening;
+  get openingRequest(): GrpcRequest | undefined {
+    return this.#openingRequest;
   }
 
   /** Admits calls of the service's methods. */
@@ -96,7 +96,7 @@ export class GrpcGate {
       delete headers["grpc-encoding"];
       if (timeout !== undefined) headers["grpc-timeout"] = timeout;
       const request = new GrpcRequest(stream, { rules, encoding, host: this.#host });
-      this.#opening = request;
+      this.#openingRequest = request;
       library(stream, headers);
       request.takeOver();
     } catch (cause) {
@@ -105,7 +105,7 @@ export class GrpcGate {
       const entry = unread.add(stream);
       stream.once("close", () => unread.remove(entry));
     } finally {
-      this.#opening = undefined;
+      this.#openingRequest = undefined;
     }
   }
 

@@ -1,6 +1,6 @@
 import type { CallPartsRequest, CallRequest, TriggerRequest } from "../../../gen/carillon/v1/call_pb.js";
 import { NO_INFO } from "../../access/decide/info.js";
-import { topicFault } from "../../core/topic-name.js";
+import { topicProblem } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import type { TaskRequest } from "../../workers/dispatch.js";
 import type { RpcCall } from "../service.js";
@@ -21,8 +21,8 @@ export function readTaskRequest(
   wantsAnswer: boolean,
   now: number,
 ): TaskRequest {
-  const fault = topicFault(event);
-  if (fault !== undefined) throw invalidArgument(`event ${fault}`);
+  const problem = topicProblem(event);
+  if (problem !== undefined) throw invalidArgument(`event ${problem}`);
   if (!backend.mayUse(event)) {
     const reason = `event: key ${JSON.stringify(backend.name)} is not permitted to use event ${JSON.stringify(event)}`;
     throw new CarillonError("permission_denied", reason);

@@ -33,7 +33,7 @@ export class WorkerStream implements WorkerConnection {
   /** Completes the registration and welcomes the worker. */
   register(registration: WorkerRegistration, acknowledgeWithin: number): void {
     if (this.#ended) {
-      registration.leave();
+      registration.unregister();
       return;
     }
     this.#registration = registration;
@@ -77,7 +77,7 @@ export class WorkerStream implements WorkerConnection {
     this.#ended = true;
     this.#failure = failure;
     this.#unsent.clear();
-    this.#registration?.leave();
+    this.#registration?.unregister();
     this.#wake?.();
   }
 

@@ -94,7 +94,7 @@ export class WorkerImplementation implements ImplementationOf<typeof WorkerServi
           continue;
         }
         cancelTimeout();
-        stream.register(await dispatch.enter(readHello(request, backend), stream), acknowledgeWithin);
+        stream.register(await dispatch.registerWorker(readHello(request, backend), stream), acknowledgeWithin);
       }
       // The worker has half-closed the stream and can no longer answer its tasks.
       stream.end();

@@ -7,7 +7,7 @@ import { NatsDriver } from "../../nats/broker/driver.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
 import { systemClock } from "../../util/system-clock.js";
-import { natsOptions } from "./nats-options.js";
+import { natsOptions } from "../nats-options.js";
 
 export interface BrokerContext {
   /** Id of this node, unique in the cluster. */

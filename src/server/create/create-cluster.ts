@@ -6,7 +6,7 @@ import { NatsBus } from "../../nats/bus/nats-bus.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
 import type { Logger } from "../../observe/log.js";
 import { systemClock } from "../../util/system-clock.js";
-import { natsBroker, natsOptions } from "./nats-options.js";
+import { natsBroker, natsOptions } from "../nats-options.js";
 
 /** This node in its cluster, and the bus between the nodes, which starts before it and stops after it. */
 export interface ClusterRuntime {

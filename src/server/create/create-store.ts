@@ -7,7 +7,7 @@ import { FileStore } from "../../store/file.js";
 import { MemoryStore } from "../../store/memory.js";
 import type { Store } from "../../store/store.js";
 import { systemClock } from "../../util/system-clock.js";
-import { natsBroker, natsOptions } from "./nats-options.js";
+import { natsBroker, natsOptions } from "../nats-options.js";
 
 export interface StoreContext {
   readonly log: Logger;

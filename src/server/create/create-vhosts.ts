@@ -5,7 +5,7 @@ import { Keyring } from "../../access/keys/keyring.js";
 import { Leases } from "../../access/tokens/leases.js";
 import type { CommandContext } from "../../commands/command-context.js";
 import { requiresKeys } from "../../config/config-reader.js";
-import { memoryHistoryFault } from "../../config/history.js";
+import { memoryHistoryProblem } from "../../config/history.js";
 import type { Config, VhostSettings } from "../../config/schema.js";
 import { CarillonError } from "../../errors.js";
 import type { LimitedLog } from "../../observe/limited-log.js";
@@ -28,7 +28,7 @@ export interface VhostsContext {
   readonly dialects: readonly DialectWithAccess[];
   /** Undefined if traces are not recorded. */
   readonly tracing?: Tracing | undefined;
-  /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every fault */
+  /** Parses the settings of a vhost that is managed at run time. @throws CarillonError invalid_argument with every problem */
   readonly parse: (path: string, rawSettings: object) => VhostSettings;
   readonly events: Pick<
     VhostEvents,
@@ -160,8 +160,8 @@ function checkReferences(config: Config, { brokers: named = [], certificates }: 
 
 /** @throws CarillonError resource_exhausted: the memory broker would keep more than the node's limit */
 export function checkHistoryBytes({ brokers, limits }: Config, vhosts: readonly VhostSettings[]): void {
-  const fault = memoryHistoryFault(brokers, vhosts, limits.history);
-  if (fault !== undefined) throw new CarillonError("resource_exhausted", `history: ${fault}`);
+  const problem = memoryHistoryProblem(brokers, vhosts, limits.history);
+  if (problem !== undefined) throw new CarillonError("resource_exhausted", `history: ${problem}`);
 }
 
 /** Counts the open circuit breakers of hooks, by vhost. */

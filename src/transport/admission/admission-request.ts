@@ -41,9 +41,11 @@ export function toAdmissionRequest(
 ): AdmissionRequest {
   const { headers } = request;
   const places = admission.credentialSources(vhost);
-  const guest = dialect.entry === "guest";
+  const mayAuthenticateLater = dialect.authentication === "later";
   // A dialect with its own tokens takes them in its own place only.
-  const credential = guest ? undefined : (inPath?.token ?? readCredential(headers, url.searchParams, places));
+  const credential = mayAuthenticateLater
+    ? undefined
+    : (inPath?.token ?? readCredential(headers, url.searchParams, places));
   const forward = admission.forwardedParts(vhost);
   return {
     vhost,
@@ -53,7 +55,7 @@ export function toAdmissionRequest(
       userAgent: headers["user-agent"] ?? "",
     },
     credential,
-    guest,
+    mayAuthenticateLater,
     connectionId: nextId(),
     upgrade: createForwardedUpgrade({ request, url, shownPath: inPath?.shown, places, forward }),
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { ForwardedUpgrade, HookForward } from "../../access/hooks/hook-caller.js";
 import { type CredentialPlaces, removeToken, TOKEN_PARAMETER } from "./credential.js";
 
-export interface UpgradeToForward {
+export interface ForwardedUpgradeOptions {
   readonly request: IncomingMessage;
   readonly url: URL;
   /** The path without its token; undefined when it has none. */
@@ -22,7 +22,7 @@ export function createForwardedUpgrade({
   request,
   shownPath,
   url,
-}: UpgradeToForward): ForwardedUpgrade {
+}: ForwardedUpgradeOptions): ForwardedUpgrade {
   const { headers, method = "GET", url: target = "" } = request;
   const { pathname } = url;
   // A copy, because a change of the URL's own parameters would write the whole URL again.

@@ -24,7 +24,7 @@ export interface HeldSocketOptions {
 
 /**
  * Socket of an upgrade whose admission is pending. It is read, because a disconnect would otherwise go unnoticed. The bytes
- * are kept for whoever takes the socket.
+ * are kept for the next owner of the socket.
  */
 export class HeldSocket {
   readonly #socket: Duplex;

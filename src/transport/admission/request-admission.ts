@@ -46,13 +46,13 @@ export class RequestAdmission {
 
   /**
    * Admits or refuses a client whose origin has been checked, now or later. A client that disconnects meanwhile is released.
-   * @param enter - opens the session; if it throws, the client is refused and released
+   * @param openSession - called when the client is admitted; if it throws, the client is refused and released
    */
   handle(
     request: IncomingMessage,
     url: URL,
     response: ServerResponse,
-    enter: (client: AdmittedClientRequest) => void,
+    openSession: (client: AdmittedClientRequest) => void,
   ): void {
     try {
       const route = this.#options.routeAt(url.pathname);
@@ -61,9 +61,10 @@ export class RequestAdmission {
       this.#options.handshakes.admit(this.#waiting.size);
       const admissionRequest = toAdmissionRequest(this.#options, request, url, route);
       const decision = this.#options.admission.admit(admissionRequest);
-      const enterAs = (admitted: AdmittedClient): void => this.#enter({ response, admissionRequest, admitted }, enter);
-      if (decision instanceof Promise) this.#wait(decision, response, enterAs);
-      else enterAs(decision);
+      const open = (admitted: AdmittedClient): void =>
+        this.#openSession({ response, admissionRequest, admitted }, openSession);
+      if (decision instanceof Promise) this.#wait(decision, response, open);
+      else open(decision);
     } catch (cause) {
       this.refuse(response, cause);
     }
@@ -86,11 +87,7 @@ export class RequestAdmission {
     refuseRequestWith(response, error);
   }
 
-  #wait(
-    decision: Promise<AdmittedClient>,
-    response: ServerResponse,
-    enterAs: (admitted: AdmittedClient) => void,
-  ): void {
+  #wait(decision: Promise<AdmittedClient>, response: ServerResponse, open: (admitted: AdmittedClient) => void): void {
     const onGone = (): void => {
       this.#waiting.delete(waiting);
       waiting.pending.abandon();
@@ -102,7 +99,7 @@ export class RequestAdmission {
     const pending = new PendingDecision(decision, this.#options.clock, {
       onAdmitted: (admitted) => {
         forget();
-        enterAs(admitted);
+        open(admitted);
       },
       onRefused: (cause) => {
         forget();
@@ -114,9 +111,9 @@ export class RequestAdmission {
     response.once("close", onGone);
   }
 
-  #enter(client: AdmittedClientRequest, enter: (client: AdmittedClientRequest) => void): void {
+  #openSession(client: AdmittedClientRequest, openSession: (client: AdmittedClientRequest) => void): void {
     try {
-      enter(client);
+      openSession(client);
     } catch (cause) {
       client.admitted.release();
       this.refuse(client.response, cause);

@@ -34,7 +34,7 @@ export interface UpgradeAdmissionOptions extends AdmissionRequestOptions {
    * Performs the handshake and opens the session.
    * @returns false when the handshake fails, for example because it is malformed
    */
-  readonly enter: (upgrade: PendingUpgrade) => boolean;
+  readonly openSession: (upgrade: PendingUpgrade) => boolean;
 }
 
 /** Client whose admission is pending. */
@@ -69,7 +69,7 @@ export class UpgradeAdmission {
       const admitted = this.#options.admission.admit(admissionRequest);
       if (admitted instanceof Promise)
         this.#wait(admitted, { request, socket, route, admissionRequest }, url.pathname, head);
-      else this.#enter({ request, socket, head, route, admissionRequest, admitted });
+      else this.#openSession({ request, socket, head, route, admissionRequest, admitted });
     } catch (cause) {
       this.#refuse(socket, cause);
     }
@@ -109,7 +109,7 @@ export class UpgradeAdmission {
     const pending = new PendingDecision(decision, clock, {
       onAdmitted: (admitted) => {
         this.#waiting.delete(waiting);
-        this.#enterLate({ ...upgrade, head: held.take(), admitted }, path);
+        this.#openLateSession({ ...upgrade, head: held.take(), admitted }, path);
       },
       onRefused: (cause) => {
         this.#waiting.delete(waiting);
@@ -123,7 +123,7 @@ export class UpgradeAdmission {
   }
 
   /** Admits a client that waited, unless its vhost has been deleted meanwhile. */
-  #enterLate(upgrade: PendingUpgrade, path: string): void {
+  #openLateSession(upgrade: PendingUpgrade, path: string): void {
     try {
       this.#findRoute(path);
     } catch (cause) {
@@ -131,7 +131,7 @@ export class UpgradeAdmission {
       upgrade.admitted.release();
       return;
     }
-    this.#enter(upgrade);
+    this.#openSession(upgrade);
   }
 
   #refuseWaiting(waiting: Waiting, cause: unknown): void {
@@ -146,9 +146,9 @@ export class UpgradeAdmission {
     return waiting.pending.abandon();
   }
 
-  #enter(upgrade: PendingUpgrade): void {
+  #openSession(upgrade: PendingUpgrade): void {
     try {
-      if (this.#options.enter(upgrade)) return;
+      if (this.#options.openSession(upgrade)) return;
     } catch (cause) {
       upgrade.socket.destroy();
       this.#options.onFault(cause);

@@ -12,7 +12,7 @@ import type { CutReason, MessageMeter } from "../receiving/message-meter.js";
 import { ClientWebSocket } from "./client-web-socket.js";
 import { createFrames } from "./encoding.js";
 import { createTextFrame } from "./frame.js";
-import type { HeartbeatWatch, Pulse } from "./heartbeat.js";
+import type { HeartbeatWatch, MonitoredConnection } from "./heartbeat.js";
 
 /** Dependencies of the connections of one dialect. */
 export interface WebSocketConnectionContext extends CommandQueueContext {
@@ -29,7 +29,7 @@ export interface WebSocketConnectionContext extends CommandQueueContext {
  * read, so that TCP slows the client down. Frames that were already read wait in the queue, which is bounded because
  * compressed frames grow when they are inflated.
  */
-export class WebSocketConnection implements Pulse, ClientConnection, CommandSource<string> {
+export class WebSocketConnection implements MonitoredConnection, ClientConnection, CommandSource<string> {
   readonly client: Client;
   readonly webSocket: ClientWebSocket;
   /** Slot of the heartbeat that watches this connection. */

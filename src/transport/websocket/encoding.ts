@@ -36,8 +36,8 @@ function createEncoding(encoding: MessageEncoding, toFrame: ToFrame): Encoding {
     laggedFrame(topic, missed) {
       return createFrames(encoding.laggedText(topic, missed), toFrame);
     },
-    presenceFrame(news) {
-      return createFrames(encoding.presenceText(news), toFrame);
+    presenceFrame(update) {
+      return createFrames(encoding.presenceText(update), toFrame);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/ports.js";
 
-/** Connection that is checked for life (rule L5). */
-export interface Pulse {
+/** Connection whose peer must show signs of life (rule L5). */
+export interface MonitoredConnection {
   /** Sends a ping. */
   ping(): void;
   /** Whether the peer has shown a sign of life since the last ping; true before the first ping. */
@@ -11,7 +11,7 @@ export interface Pulse {
 }
 
 /** Slot of connections that are pinged together. */
-export type HeartbeatWatch = Pick<Set<Pulse>, "delete">;
+export type HeartbeatWatch = Pick<Set<MonitoredConnection>, "delete">;
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
@@ -36,7 +36,7 @@ export class Heartbeat {
   readonly #step: number;
   /** Number of ticks from a ping to the check of its answer. */
   readonly #timeoutTicks: number;
-  readonly #slots = Array.from({ length: SLOTS }, () => new Set<Pulse>());
+  readonly #slots = Array.from({ length: SLOTS }, () => new Set<MonitoredConnection>());
   #tick = 0;
   #next = 0;
   #cancel: (() => void) | undefined;
@@ -60,7 +60,7 @@ export class Heartbeat {
    * Watches a connection; its first ping is within one interval.
    * @returns the slot; delete the connection from it to stop
    */
-  add(pulse: Pulse): HeartbeatWatch {
+  add(pulse: MonitoredConnection): HeartbeatWatch {
     const slot = this.#slotAt(this.#next);
     this.#next = (this.#next + 1) % SLOTS;
     slot.add(pulse);
@@ -76,7 +76,7 @@ export class Heartbeat {
     for (const pulse of this.#slotAt(this.#tick)) pulse.ping();
   };
 
-  #slotAt(tick: number): Set<Pulse> {
+  #slotAt(tick: number): Set<MonitoredConnection> {
     const slot = this.#slots[(tick + SLOTS) % SLOTS];
     if (slot === undefined) throw new Error(`no slot for tick ${tick}`);
     return slot;

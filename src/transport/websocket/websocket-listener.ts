@@ -70,7 +70,7 @@ export class WebSocketListener {
     this.#admission = new UpgradeAdmission({
       ...options,
       nextId: () => options.sessionIds.next(),
-      enter: (upgrade) => this.#enter(upgrade),
+      openSession: (upgrade) => this.#openSession(upgrade),
     });
   }
 
@@ -101,17 +101,17 @@ export class WebSocketListener {
     for (const { webSocket } of this.#open) webSocket.terminate();
   }
 
-  #enter(upgrade: PendingUpgrade): boolean {
+  #openSession(upgrade: PendingUpgrade): boolean {
     const { head, request, socket } = upgrade;
-    let entered = false;
+    let opened = false;
     withdrawSmallWindows(request);
     // The library calls back synchronously, or not at all if it has refused the handshake.
     const dialectServer = this.#getServer(upgrade.route.dialect);
     dialectServer.server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept(webSocket as ClientWebSocket, upgrade, dialectServer);
-      entered = true;
+      opened = true;
     });
-    return entered;
+    return opened;
   }
 
   #getServer(dialect: Dialect): DialectServer {

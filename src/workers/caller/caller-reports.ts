@@ -47,8 +47,8 @@ export class CallerReports {
   #guard(run: () => void): void {
     try {
       run();
-    } catch (fault) {
-      this.#onError(`notifying the caller of a task failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#onError(`notifying the caller of a task failed: ${errorText(cause)}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { topicFault } from "../../core/topic-name.js";
+import { topicProblem } from "../../core/topic-name.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
 import type { TaskRequest, TaskSpan } from "../dispatch.js";
 import { createTaskId } from "../executor/assigned-task.js";
@@ -118,8 +118,8 @@ export class OutgoingTask {
  * @returns the error of an invalid or expired request
  */
 export function checkRequest({ deadline, event, payload }: TaskRequest, now: number): CarillonError | undefined {
-  const fault = topicFault(event);
-  if (fault !== undefined) return invalidArgument(`event ${JSON.stringify(event)} ${fault}`);
+  const problem = topicProblem(event);
+  if (problem !== undefined) return invalidArgument(`event ${JSON.stringify(event)} ${problem}`);
   if (payload.length > MAX_PAYLOAD_BYTES) {
     const text = `payload: ${payload.length} bytes, the limit of a task is ${MAX_PAYLOAD_BYTES}`;
     return new CarillonError("resource_exhausted", text);

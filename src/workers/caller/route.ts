@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import type { RefusalReason } from "../wire/task-messages.js";
 
 /** Inputs to the choice of the next node for a task. */
-export interface RoutingSituation {
+export interface RouteInputs {
   /** Nodes with workers of the pattern. */
   readonly nodes: ReadonlySet<string>;
   readonly self: string;
@@ -34,7 +34,7 @@ const MAX_ASKED = 3;
  * among the other nodes for the first offer. Later offers go to nodes that have not been tried yet. When three nodes, or all,
  * are busy, the task waits at one of them. A trigger goes to a free worker of the next node in the rotation.
  */
-export function chooseRoute(situation: RoutingSituation): TaskRoute {
+export function chooseRoute(situation: RouteInputs): TaskRoute {
   const { avoided, grouped, nodes, refusals, rotation, self, selfIsFree, up } = situation;
   const others = up ? [...nodes].filter((node) => node !== self && !refusals.has(node)) : [];
   const better = others.filter((node) => !avoided.has(node));

@@ -1,6 +1,6 @@
 import { CarillonError, type ErrorCode } from "../../errors.js";
 import type { Caller, CallHandle, TaskRequest, TaskTracer } from "../dispatch.js";
-import { type Amount, Budget, MAX_ATTEMPTS } from "../limits.js";
+import { MAX_ATTEMPTS, type TaskBounds, TaskBudget } from "../limits.js";
 import { Ticker } from "../ticker.js";
 import type { CallerMessage, Have, Part } from "../wire/task-messages.js";
 import { CallerReports } from "./caller-reports.js";
@@ -10,7 +10,7 @@ import { TaskWatchdog } from "./task-watchdog.js";
 
 export interface TaskCallerOptions extends TaskOffersOptions {
   /** Bound on the tasks of each vhost. */
-  readonly requested: Amount;
+  readonly requested: TaskBounds;
   /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
@@ -23,7 +23,7 @@ export interface TaskCallerOptions extends TaskOffersOptions {
 export class TaskCaller {
   readonly #options: TaskCallerOptions;
   readonly #tasks = new Map<number, OutgoingTask>();
-  readonly #budget: Budget;
+  readonly #budget: TaskBudget;
   readonly #offers: TaskOffers;
   readonly #watchdog: TaskWatchdog;
   readonly #ticker: Ticker;
@@ -33,7 +33,7 @@ export class TaskCaller {
 
   constructor(options: TaskCallerOptions) {
     this.#options = options;
-    this.#budget = new Budget(options.requested);
+    this.#budget = new TaskBudget(options.requested);
     this.#offers = new TaskOffers(options, (task, { code, message }) => {
       this.#giveUp(task, code, message);
     });
@@ -177,8 +177,8 @@ export class TaskCaller {
   /** Charges the task to the vhost's budget. @returns the error when the task is refused */
   #checkAdmission({ bytes, request }: OutgoingTask, now: number): CarillonError | undefined {
     if (this.#stopped) return new CarillonError("unavailable", "this node is stopping");
-    const fault = checkRequest(request, now);
-    if (fault !== undefined || this.#budget.take(request.vhost, bytes)) return fault;
+    const error = checkRequest(request, now);
+    if (error !== undefined || this.#budget.take(request.vhost, bytes)) return error;
     const text = "too many pending tasks of this vhost on this node: try again later";
     return new CarillonError("resource_exhausted", text);
   }

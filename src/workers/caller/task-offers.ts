@@ -48,7 +48,7 @@ export class TaskOffers {
     if (!task.ended) this.#offerToFirst(task);
   }
 
-  /** Notifies the node that has the task, or may take it, that the task is canceled. */
+  /** Notifies the node that has the task, or may take it, that the task is cancelled. */
   withdraw(task: OutgoingTask): void {
     const { node, number, offer } = task;
     this.#cancelAbandonedOffer(task, node);

@@ -8,7 +8,7 @@ const WORKERS = "work.workers";
 const MAX_LISTED = 1_000;
 
 /** The workers of a node. */
-export interface OwnWorkers {
+export interface LocalWorkers {
   /** Lists the workers of a vhost, at most `limit` of them. */
   list(vhost: string, limit: number): WorkerDescription[];
 }
@@ -22,7 +22,7 @@ interface NodeList {
 export class WorkerListing {
   readonly #cluster: Cluster;
 
-  constructor(cluster: Cluster, own: OwnWorkers) {
+  constructor(cluster: Cluster, own: LocalWorkers) {
     this.#cluster = cluster;
     cluster.handle(WORKERS, (vhost) => {
       const found = typeof vhost === "string" ? own.list(vhost, MAX_LISTED + 1) : [];

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/ports.js";
 import { CarillonError } from "../../errors.js";
 import { errorText } from "../../util/native-error.js";
 import type { TaskTracer } from "../dispatch.js";
-import { type Amount, Budget } from "../limits.js";
+import { type TaskBounds, TaskBudget } from "../limits.js";
 import type { TaskTransport } from "../wire/task-transport.js";
 import type { AssignedTask } from "./assigned-task.js";
 import type { WorkerGroups } from "./worker-groups.js";
@@ -19,7 +19,7 @@ export interface AssignmentsOptions {
   readonly groups: WorkerGroups;
   readonly clock: Clock;
   /** Bound on the waiting tasks of each vhost. */
-  readonly waiting: Amount;
+  readonly waiting: TaskBounds;
   /** Undefined if traces are not recorded. */
   readonly tracer?: TaskTracer | undefined;
   readonly onError: (message: string) => void;
@@ -29,14 +29,14 @@ export interface AssignmentsOptions {
 export class Assignments {
   readonly #options: AssignmentsOptions;
   readonly #tasks = new Map<string, AssignedTask>();
-  readonly #waiting: Budget;
+  readonly #waiting: TaskBudget;
   #unreported: AssignedTask[] = [];
   #cancelReport: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: AssignmentsOptions) {
     this.#options = options;
-    this.#waiting = new Budget(options.waiting);
+    this.#waiting = new TaskBudget(options.waiting);
   }
 
   get size(): number {
@@ -70,7 +70,7 @@ export class Assignments {
   }
 
   /** Assigns waiting tasks to a worker, oldest first, up to its capacity. */
-  feed(worker: WorkerHandle): void {
+  assignWaiting(worker: WorkerHandle): void {
     while (worker.free > 0 && this.#waiting.count > 0) {
       const task = this.#findNext(worker);
       if (task === undefined) return;
@@ -85,7 +85,7 @@ export class Assignments {
     }
   }
 
-  /** Removes a task that has ended, or that was canceled. @param cause - reason of a failure */
+  /** Removes a task that has ended, or that was cancelled. @param cause - reason of a failure */
   end(task: AssignedTask, cause?: CarillonError): void {
     if (!this.#tasks.delete(task.id)) return;
     task.span?.end(cause);
@@ -93,7 +93,7 @@ export class Assignments {
     const { worker } = task;
     if (worker !== undefined) {
       worker.tasks.delete(task.id);
-      this.feed(worker);
+      this.assignWaiting(worker);
     }
     if (this.#tasks.size === 0) this.#onEmpty?.();
   }
@@ -192,8 +192,8 @@ export class Assignments {
   #guard(worker: WorkerHandle, run: () => void): void {
     try {
       run();
-    } catch (fault) {
-      this.#options.onError(`notifying worker ${worker.id} failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`notifying worker ${worker.id} failed: ${errorText(cause)}`);
     }
   }
 }

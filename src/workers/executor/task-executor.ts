@@ -1,6 +1,6 @@
 import type { Clock, EndOfTurn } from "../../core/ports.js";
 import type { WorkerConnection, WorkerDescription, WorkerHello, WorkerRegistration } from "../dispatch.js";
-import type { Amount } from "../limits.js";
+import type { TaskBounds } from "../limits.js";
 import { Ticker, toTicks } from "../ticker.js";
 import type { Check, ExecutorMessage, Offer, OfferId, RefusalReason } from "../wire/task-messages.js";
 import type { TaskTransport } from "../wire/task-transport.js";
@@ -20,7 +20,7 @@ export interface TaskExecutorOptions {
   readonly clock: Clock;
   readonly endOfTurn: EndOfTurn;
   /** Bound on the waiting tasks of each vhost. */
-  readonly waiting: Amount;
+  readonly waiting: TaskBounds;
   /** Time within which a worker must acknowledge or end a task, in milliseconds. */
   readonly acknowledgeWithin: number;
   readonly onError: (message: string) => void;
@@ -64,8 +64,8 @@ export class TaskExecutor {
   }
 
   /** @throws CarillonError invalid_argument, resource_exhausted, unavailable */
-  enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
-    return this.#registry.enter(hello, connection);
+  registerWorker(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
+    return this.#registry.register(hello, connection);
   }
 
   /** Whether a worker could take a task at once. */

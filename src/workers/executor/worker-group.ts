@@ -3,7 +3,7 @@ import type { AssignedTask } from "./assigned-task.js";
 import type { TaskNeeds, WorkerHandle } from "./worker-handle.js";
 
 /** Announcement of a group's workers of one kind, either those that answer or those that do not. */
-export interface Share {
+export interface GroupAnnouncement {
   /** Resolves when the other nodes know about the workers. */
   readonly announced: Promise<void>;
   /** Stops listening for offers to them. */
@@ -18,7 +18,7 @@ export class WorkerGroup {
   /** Waiting tasks, in order of arrival. */
   readonly waiting = new Set<AssignedTask>();
   /** Announcements, keyed by whether the workers answer. */
-  readonly shares = new Map<boolean, Share>();
+  readonly shares = new Map<boolean, GroupAnnouncement>();
   #turn = 0;
 
   constructor(pattern: string) {
@@ -50,7 +50,7 @@ export class WorkerGroup {
 
   /** Whether a worker may take the task, now or later. */
   has(needs: TaskNeeds): boolean {
-    return this.workers.some((worker) => !worker.leaving && worker.suits(needs));
+    return this.workers.some((worker) => !worker.draining && worker.suits(needs));
   }
 
   /** Returns the task that has waited longest among those that the worker may take. */

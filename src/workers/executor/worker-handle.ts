@@ -18,7 +18,7 @@ export class WorkerHandle {
   /** Whether its registration was answered. It gets no tasks before. */
   registered = false;
   /** Whether it drains or has left, and gets no new tasks. */
-  leaving = false;
+  draining = false;
   /** Whether it left a task unacknowledged and has sent nothing since. It then gets no tasks, whatever its capacity. */
   silent = false;
 
@@ -40,7 +40,7 @@ export class WorkerHandle {
 
   /** Number of tasks that it could take now. */
   get free(): number {
-    if (!this.registered || this.leaving || this.silent) return 0;
+    if (!this.registered || this.draining || this.silent) return 0;
     return this.hello.capacity - this.tasks.size;
   }
 }

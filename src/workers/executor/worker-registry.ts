@@ -1,4 +1,4 @@
-import { MAX_TOTAL_WEIGHT, weightFault } from "../../access/patterns/match-steps.js";
+import { MAX_TOTAL_WEIGHT, weightProblem } from "../../access/patterns/match-steps.js";
 import { patternWeight } from "../../access/patterns/pattern.js";
 import type { EndOfTurn } from "../../core/ports.js";
 import { CarillonError, invalidArgument } from "../../errors.js";
@@ -22,7 +22,7 @@ export interface WorkerRegistryOptions {
 export class WorkerRegistry {
   readonly #options: WorkerRegistryOptions;
   readonly #workers = new Map<string, WorkerHandle>();
-  #entered = 0;
+  #registered = 0;
   #stopped = false;
 
   constructor(options: WorkerRegistryOptions) {
@@ -50,26 +50,26 @@ export class WorkerRegistry {
   }
 
   /** @throws CarillonError invalid_argument, resource_exhausted, unavailable */
-  async enter(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
+  async register(hello: WorkerHello, connection: WorkerConnection): Promise<WorkerRegistration> {
     const { assignments, endOfTurn, groups, node } = this.#options;
     const checked = checkHello(hello);
     this.#checkRunning();
-    this.#entered += 1;
-    const worker = new WorkerHandle(`${node}-w${this.#entered.toString(36)}`, checked, connection);
+    this.#registered += 1;
+    const worker = new WorkerHandle(`${node}-w${this.#registered.toString(36)}`, checked, connection);
     this.#workers.set(worker.id, worker);
     try {
       await groups.add(worker);
       this.#checkRunning();
     } catch (error) {
-      this.#leave(worker);
+      this.#remove(worker);
       throw error;
     }
     // The caller's continuation runs before the worker gets its first task.
     endOfTurn(() => {
       worker.registered = true;
-      assignments.feed(worker);
+      assignments.assignWaiting(worker);
     });
-    return this.#register(worker);
+    return this.#createRegistration(worker);
   }
 
   /** Stops assigning new tasks to the workers. */
@@ -81,10 +81,10 @@ export class WorkerRegistry {
   /** Removes the workers and returns their tasks to the calling nodes. */
   stop(): void {
     this.#stopped = true;
-    for (const worker of this.#workers.values()) this.#leave(worker);
+    for (const worker of this.#workers.values()) this.#remove(worker);
   }
 
-  #register(worker: WorkerHandle): WorkerRegistration {
+  #createRegistration(worker: WorkerHandle): WorkerRegistration {
     return {
       workerId: worker.id,
       acknowledge: (id) => {
@@ -99,8 +99,8 @@ export class WorkerRegistry {
       drain: () => {
         this.#drain(worker);
       },
-      leave: () => {
-        this.#leave(worker);
+      unregister: () => {
+        this.#remove(worker);
       },
     };
   }
@@ -149,12 +149,12 @@ export class WorkerRegistry {
   }
 
   #drain(worker: WorkerHandle): void {
-    if (worker.leaving) return;
-    worker.leaving = true;
+    if (worker.draining) return;
+    worker.draining = true;
     for (const group of this.#options.groups.remove(worker)) this.#refuseUnserved(group);
   }
 
-  #leave(worker: WorkerHandle): void {
+  #remove(worker: WorkerHandle): void {
     if (!this.#workers.delete(worker.id)) return;
     this.#drain(worker);
     for (const task of worker.tasks.values()) this.#options.assignments.return(task);
@@ -173,7 +173,7 @@ export class WorkerRegistry {
   #endSilence(worker: WorkerHandle): void {
     if (!worker.silent) return;
     worker.silent = false;
-    this.#options.assignments.feed(worker);
+    this.#options.assignments.assignWaiting(worker);
   }
 }
 
@@ -187,8 +187,8 @@ function checkHello(hello: WorkerHello): WorkerHello {
   if (events.length === 0 || events.length > MAX_EVENTS) {
     throw invalidArgument(`events: expected 1 to ${MAX_EVENTS} patterns, got ${events.length}`);
   }
-  const fault = weightFault(patternWeight(events, MAX_TOTAL_WEIGHT));
-  if (fault !== undefined) throw invalidArgument(`a worker's ${fault}`);
+  const problem = weightProblem(patternWeight(events, MAX_TOTAL_WEIGHT));
+  if (problem !== undefined) throw invalidArgument(`a worker's ${problem}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
     throw invalidArgument(`capacity: expected 1 to ${MAX_CAPACITY}, got ${capacity}`);
   }

@@ -212,8 +212,8 @@ export class TaskTransport {
     try {
       if (isForExecutor(message)) this.#executor?.receive(from, message);
       else this.#caller?.receive(from, message);
-    } catch (fault) {
-      this.#options.onError(`handling ${message.type} of a task from node ${from} failed: ${errorText(fault)}`);
+    } catch (cause) {
+      this.#options.onError(`handling ${message.type} of a task from node ${from} failed: ${errorText(cause)}`);
     }
   }
 

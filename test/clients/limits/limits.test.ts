@@ -1,5 +1,5 @@
 import { ConnectionLimits } from "../../../src/clients/limits/connection-limits.js";
-import { Counts } from "../../../src/clients/limits/counts.js";
+import { KeyedCounts } from "../../../src/clients/limits/keyed-counts.js";
 import { KeyedRates } from "../../../src/clients/limits/keyed-rates.js";
 import { RateLimited } from "../../../src/clients/limits/rate-limited.js";
 import { TokenBucket } from "../../../src/clients/limits/token-bucket.js";
@@ -71,7 +71,7 @@ describe("token bucket", () => {
 });
 
 test("A11: keeps counts within their limit, and drops keys with a count of zero", () => {
-  const counts = new Counts();
+  const counts = new KeyedCounts();
   expect(successes(5, () => counts.acquire("a", 3))).toBe(3);
   expect(counts.acquire("b", 1)).toBe(true);
   expect([counts.of("a"), counts.of("b"), counts.of("c"), counts.size]).toEqual([3, 1, 0, 2]);

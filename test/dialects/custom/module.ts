@@ -11,7 +11,7 @@ import { vhostPaths } from "../../../src/dialects/routes.js";
  */
 class LinesDialect implements Dialect {
   readonly name = "lines";
-  readonly entry = "guest";
+  readonly authentication = "later";
 
   open(): Conversation {
     return conversation;

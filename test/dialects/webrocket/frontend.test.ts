@@ -225,7 +225,7 @@ test("X2: leaves all channels at a new authentication, even after an anonymous t
   const node = await startOne();
   const eve = await Frontend.open(node);
   await eve.ask(subscribe({}, "open"));
-  // A guest's first token without a user does not leave its channels.
+  // An anonymous client's first token without a user does not leave its channels.
   await eve.ask({ auth: { token: await token({ permissions: ALL }) } });
   expect(await eve.ask({ broadcast: { channel: "open", event: "e" } })).toMatchObject({ e: { channel: "open" } });
   await eve.ask({ auth: { token: await token({ sub: "eve", permissions: ALL }) } });

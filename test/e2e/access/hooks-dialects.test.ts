@@ -65,7 +65,7 @@ test("A9, D7: keeps a token's terms after a join hook's answer", async () => {
   });
 });
 
-test("A4, A9: calls the connect hook for a guest when it authenticates, not before", async () => {
+test("A4, A9: calls the connect hook for an unauthenticated client when it authenticates, not before", async () => {
   const { backend, node } = await start(["connect"], { anonymous: { connect: false } });
   const client = await connect(`${node.ws}/broadcaster/websocket?x=1`);
   client.send({ id: 1, method: "auth", params: { token: broadcasterToken() } });
@@ -85,7 +85,7 @@ test("A4, A9: calls the connect hook for a guest when it authenticates, not befo
   expect(await client.next()).toMatchObject({ method: "broadcast", params: { payload: "hello" } });
 });
 
-test("A9: calls the connect hook for a guest with a token without user, and no hook for one that sent no token", async () => {
+test("A9: calls the connect hook for an unauthenticated client with a token without user, and no hook for one that sent no token", async () => {
   const { backend, node } = await start(["connect", "disconnect"], { anonymous: { connect: false } });
   await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
   const silent = await connect(`${node.ws}/webrocket`);
@@ -123,7 +123,7 @@ test("A9: calls the connect hook again when an anonymous client authenticates", 
 test.each([
   ["broadcaster", "/broadcaster/websocket", { id: 1, method: "subscribe", params: { channel: "news" } }],
   ["webrocket", "/webrocket", { subscribe: { channel: "news" } }],
-])("A4: lets a guest that speaks %s do nothing", async (_name, path, frame) => {
+])("A4: lets an unauthenticated client that speaks %s do nothing", async (_name, path, frame) => {
   const node = await startNode({ vhosts: { "/": { ...SPEAKING, anonymous: { connect: false } } } });
   await new TestBackend(node).call(ControlService.method.openChannel, { channel: "news" });
   const client = await connect(node.ws + path);

@@ -3,7 +3,7 @@ import * as client from "../../../client/src/index.js";
 import { publish } from "../../support/backends/publish.js";
 import { startWorker } from "../../support/backends/worker.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { listenTo } from "../../support/client/world.js";
+import { listenTo } from "../../support/client-library/world.js";
 import { connect } from "../../support/clients/native.js";
 import { startJetStream } from "../../support/nats/store.js";
 import { ifPrevious, type PreviousVersion } from "../../support/nodes/previous.js";

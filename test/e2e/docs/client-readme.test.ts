@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
 import { packageRoot } from "../../../src/util/package-root.js";
-import { type ClientWorld, startNodeWorld } from "../../support/client/world.js";
+import { type ClientWorld, startNodeWorld } from "../../support/client-library/world.js";
 import { readPage } from "../../support/docs/pages.js";
 import { findTypeErrors, writeTypeScriptProject } from "../../support/docs/type-check.js";
 import { temporaryFolder } from "../../support/temporary-files.js";

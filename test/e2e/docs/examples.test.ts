@@ -9,7 +9,7 @@ import { docsPages, readPage } from "../../support/docs/pages.js";
  */
 
 /** Pages that other test files cover. */
-const ELSEWHERE = /^docs\/(?:languages\.md|operate\.md|protocol\/)/;
+const ELSEWHERE = /^docs\/(?:languages\.md|cluster-setup\.md|protocol\/)/;
 
 const QUICK_START = "node dist/src/bin.js serve --try";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { build } from "esbuild";
-import { startNodeWorld } from "../../support/client/world.js";
+import { startNodeWorld } from "../../support/client-library/world.js";
 import { inBrowser, NO_SERVER, openPage } from "../../support/clients/browser.js";
 import { startSite } from "../../support/clients/site.js";
 import { readExamples } from "../../support/docs/examples.js";

@@ -9,13 +9,13 @@ import { ignore } from "../../../src/util/ignore.js";
 import { until } from "../../support/backends/backend.js";
 import { publish } from "../../support/backends/publish.js";
 import { cleanUp } from "../../support/clean-up.js";
-import { listenTo, openClient, recordSockets } from "../../support/client/world.js";
+import { listenTo, openClient, recordSockets } from "../../support/client-library/world.js";
 import { connect } from "../../support/clients/native.js";
 import { connectStock } from "../../support/clients/socket-io.js";
 import { startJetStream } from "../../support/nats/store.js";
 import { metric } from "../../support/nodes/metrics.js";
 import { type RunningNode, runCarillon, startCarillon } from "../../support/nodes/process.js";
-import { listWorkers, replaceWorker, startProcesses } from "../../support/nodes/processes.js";
+import { listNodeProcesses, replaceNodeProcess, startProcesses } from "../../support/nodes/processes.js";
 import { temporaryFile, temporaryFolder } from "../../support/temporary-files.js";
 
 const HISTORY = 'vhosts: { /: { history: { all: {} }, topics: [{ match: "room", history: all }] } }\n';
@@ -70,11 +70,11 @@ test("loses nothing of a topic with history when a process is killed under load,
   const publishSome = async (): Promise<void> => {
     for (let step = 0; step < 20; step += 1) await publishNumber(node, (count += 1));
   };
-  const [pid = 0, ...others] = await listWorkers(node);
+  const [pid = 0, ...others] = await listNodeProcesses(node);
   expect(others).toHaveLength(1);
   await publishSome();
   const publishing = publishSome();
-  await replaceWorker(node, pid);
+  await replaceNodeProcess(node, pid);
   await publishing;
   while ((await countProcesses(node)) < 2);
   await publishSome();
@@ -113,11 +113,11 @@ test("has one readiness and the metrics of all processes together", async () => 
 
 test("replaces a process that no longer answers, and counts it", async () => {
   const { node } = await startProcesses(2);
-  const [pid = 0] = await listWorkers(node);
+  const [pid = 0] = await listNodeProcesses(node);
   process.kill(pid, "SIGSTOP");
   expect(await node.logged("a process does not answer, ending it")).toMatchObject({ process: expect.any(Number) });
   while ((await countProcesses(node)) < 2);
-  expect(await listWorkers(node)).not.toContain(pid);
+  expect(await listNodeProcesses(node)).not.toContain(pid);
   await becomes(node, "carillon_process_restarts_total", 1);
 });
 
@@ -127,7 +127,7 @@ test("keeps counters when processes are replaced", async () => {
   for (let message = 0; message < 5; message += 1) await publish(node, [{ topics: ["foo"], payload: "hi" }]);
   const count = (): Promise<number> => metric(node, counter).catch(() => -1);
   await until(count, (found) => found === 5);
-  for (const pid of await listWorkers(node)) process.kill(pid, "SIGKILL");
+  for (const pid of await listNodeProcesses(node)) process.kill(pid, "SIGKILL");
   await until(
     () => countProcesses(node),
     (found) => found === 2,
@@ -139,11 +139,11 @@ test("keeps counters when processes are replaced", async () => {
 
 test("serves on the same ports again when all processes are killed at once", async () => {
   const { node } = await startProcesses(2);
-  const killed = await listWorkers(node);
+  const killed = await listNodeProcesses(node);
   for (const pid of killed) process.kill(pid, "SIGKILL");
   while ((await countProcesses(node)) < 2);
-  const workers = await listWorkers(node);
-  expect(workers.filter((pid) => killed.includes(pid))).toEqual([]);
+  const pids = await listNodeProcesses(node);
+  expect(pids.filter((pid) => killed.includes(pid))).toEqual([]);
   await (await connect(`${node.ws}/ws`)).join("foo");
   await becomes(node, "carillon_process_restarts_total", 2);
   await until(
@@ -154,7 +154,7 @@ test("serves on the same ports again when all processes are killed at once", asy
 
 test("closes connections that were handed to processes which had ended", async () => {
   const { node } = await startProcesses(2);
-  const workers = await listWorkers(node);
+  const pids = await listNodeProcesses(node);
   // The main process sees the connections before it sees that the others have ended.
   node.child.kill("SIGSTOP");
   const ports = [new URL(node.http).port, new URL(`http://${node.grpc}`).port];
@@ -169,8 +169,8 @@ test("closes connections that were handed to processes which had ended", async (
       }),
   );
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
-  for (const pid of workers) process.kill(pid, "SIGKILL");
-  while ((await listWorkers(node)).length > 0);
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  while ((await listNodeProcesses(node)).length > 0);
   node.child.kill("SIGCONT");
   expect(await Promise.all(closed)).toHaveLength(8);
 });
@@ -252,7 +252,7 @@ test("exits with the error of the first process when an address cannot be used",
 test("reloads the other processes while one of them drains", async () => {
   const { node, write } = await startProcesses(2, "drain: { rate: 1 }\n");
   await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws`)));
-  const [pid = 0] = await listWorkers(node);
+  const [pid = 0] = await listNodeProcesses(node);
   process.kill(pid, "SIGTERM");
   await node.logged("refusing new clients, closing connections");
   write("drain: { rate: 1 }\nvhosts: { /shop: {} }\n");
@@ -260,7 +260,7 @@ test("reloads the other processes while one of them drains", async () => {
     code: 0,
     stdout: "changed: vhosts./shop\n",
   });
-  expect(await listWorkers(node)).toContain(pid);
+  expect(await listNodeProcesses(node)).toContain(pid);
 });
 
 test("has the memory of the machine as the limit of all processes together", async () => {
@@ -281,7 +281,7 @@ test.each([["that runs"], ["that is frozen, and is killed after 30 s"]])(
     };
     const started = startCarillon([], { folder, onSpawn });
     let pids: number[] = [];
-    while (pids.length < 2) pids = child === undefined ? [] : await listWorkers({ child });
+    while (pids.length < 2) pids = child === undefined ? [] : await listNodeProcesses({ child });
     const [, pid = 0] = pids;
     if (kind !== "that runs") process.kill(pid, "SIGSTOP");
     child?.kill("SIGTERM");

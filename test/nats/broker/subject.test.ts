@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Message } from "../../../src/core/message.js";
-import { topicFault } from "../../../src/core/topic-name.js";
+import { topicProblem } from "../../../src/core/topic-name.js";
 import { toSubject } from "../../../src/nats/broker/subject.js";
 import { connectNats } from "../../support/nats/client.js";
 import { startNatsDriver } from "../../support/nats/driver.js";
@@ -25,7 +25,7 @@ const character = fc.oneof(
 const topicName = fc
   .array(character, { minLength: 1, maxLength: 12 })
   .map((characters) => characters.join(""))
-  .filter((name) => topicFault(name) === undefined);
+  .filter((name) => topicProblem(name) === undefined);
 const vhostName = fc
   .array(character, { maxLength: 6 })
   .map((characters) => `/${characters.join("").replaceAll(/[\p{White_Space}\p{Cc}]/gu, "")}`);

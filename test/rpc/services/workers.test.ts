@@ -339,9 +339,9 @@ test("K2, O6: queues no more than its capacity for a worker that does not read, 
 test("K1: does not register a worker that disconnects first", async () => {
   const { node } = await startWorkNode();
   const stream = new WorkerStream();
-  const entering = node.dispatch.enter({ vhost: "/", events: ["a"], capacity: 1, name: "" }, stream);
+  const registering = node.dispatch.registerWorker({ vhost: "/", events: ["a"], capacity: 1, name: "" }, stream);
   stream.end();
-  stream.register(await entering, 10_000);
+  stream.register(await registering, 10_000);
   expect(node.dispatch.workers).toBe(0);
 });
 

@@ -13,9 +13,9 @@ const READY: Readonly<Record<string, RegExp>> = {
   prometheus: /Server is ready to receive web requests/,
 };
 
-/** Runs the examples of docs/operate.md in a folder that looks like a checkout. Ports are replaced by free ones. */
+/** Runs the examples of docs/cluster-setup.md in a folder that looks like a checkout. Ports are replaced by free ones. */
 export class ClusterPage {
-  readonly folder = mkdtempSync(join(tmpdir(), "carillon-operate-"));
+  readonly folder = mkdtempSync(join(tmpdir(), "carillon-cluster-"));
   /** Background programs, by the first word of their examples. */
   readonly programs = new Map<string, Program>();
   readonly #ports: ReadonlyMap<string, number>;

@@ -24,8 +24,8 @@ export async function startProcesses(count: number, yaml = ""): Promise<Processe
   return { node: await startCarillon([], { folder }), nats, write };
 }
 
-/** Lists the process ids of a node's worker processes, the oldest first. */
-export async function listWorkers({ child }: Pick<RunningNode, "child">): Promise<number[]> {
+/** Lists the process ids of a node's processes, the oldest first. */
+export async function listNodeProcesses({ child }: Pick<RunningNode, "child">): Promise<number[]> {
   const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,ppid=,args="]);
   return stdout.split("\n").flatMap((line) => {
     const [, pid, parent, args = ""] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
@@ -34,11 +34,11 @@ export async function listWorkers({ child }: Pick<RunningNode, "child">): Promis
 }
 
 /** Kills a process, and resolves when another one runs in its place. */
-export async function replaceWorker(node: RunningNode, pid: number): Promise<void> {
-  const count = (await listWorkers(node)).length;
+export async function replaceNodeProcess(node: RunningNode, pid: number): Promise<void> {
+  const count = (await listNodeProcesses(node)).length;
   process.kill(pid, "SIGKILL");
   for (;;) {
-    const workers = await listWorkers(node);
-    if (!workers.includes(pid) && workers.length === count) return;
+    const pids = await listNodeProcesses(node);
+    if (!pids.includes(pid) && pids.length === count) return;
   }
 }

@@ -71,10 +71,10 @@ export class TestAdmission {
       }),
       clock: this.clock,
       onFault: (cause) => this.faults.push(cause),
-      enter: ({ admitted, head, request, socket }) => {
-        let entered = false;
+      openSession: ({ admitted, head, request, socket }) => {
+        let opened = false;
         webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-          entered = true;
+          opened = true;
           this.clients.add(webSocket);
           webSocket.on("error", () => {});
           webSocket.on("message", (data: Buffer) => webSocket.send(data.toString()));
@@ -83,7 +83,7 @@ export class TestAdmission {
             admitted.release();
           });
         });
-        return entered;
+        return opened;
       },
       ...options,
     });

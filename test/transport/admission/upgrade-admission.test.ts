@@ -67,7 +67,7 @@ describe("description of a client", () => {
       vhost: "/shop/eu",
       origin: { dialect: "native", address: "127.0.0.1", userAgent: "test/1" },
       credential: "secret",
-      guest: false,
+      mayAuthenticateLater: false,
       connectionId: "id-1",
     });
     expect(forwarded).toEqual({ method: "GET", uri: "/ws/shop/eu?meta=1&x=+", forwarded: [] });
@@ -316,7 +316,7 @@ test("A11: releases the admission once when the connection ends", async () => {
 });
 
 test("closes the connection and releases the admission when opening the session fails", async () => {
-  const server = await new TestAdmission({ enter: broken }).start();
+  const server = await new TestAdmission({ openSession: broken }).start();
   const client = await requestUpgrade(server);
   await client.gone;
   expect(await server.released.next()).toBe("id-1");

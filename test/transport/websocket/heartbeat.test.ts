@@ -1,11 +1,11 @@
-import { Heartbeat, type Pulse } from "../../../src/transport/websocket/heartbeat.js";
+import { Heartbeat, type MonitoredConnection } from "../../../src/transport/websocket/heartbeat.js";
 import { ManualClock } from "../../support/manual-clock.js";
 
 const INTERVAL = 25_000;
 const TIMEOUT = 8_000;
 
 /** Peer that records when it was pinged and expired, and answers on demand. */
-class Peer implements Pulse {
+class Peer implements MonitoredConnection {
   readonly pings: number[] = [];
   expired: number | undefined;
   alive = true;

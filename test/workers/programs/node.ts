@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   await cluster.start();
   await knowsNodes(cluster, Number(args[0]));
   await dispatch.start();
-  registration = await dispatch.enter(
+  registration = await dispatch.registerWorker(
     { vhost: "/", events: ["work"], capacity: 1_000, name: node },
     {
       assign: ({ attempt, id }) => {

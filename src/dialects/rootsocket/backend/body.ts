@@ -4,7 +4,7 @@ import { CarillonError } from "../../../errors.js";
 import { isObject } from "../../../util/json.js";
 import { readRequestText } from "../../backend-http.js";
 import { type Fields } from "../../json.js";
-import { channelFault } from "../channel-name.js";
+import { channelProblem } from "../channel-name.js";
 import { EVENT_BYTES } from "../decode.js";
 import type { RestCall } from "./call.js";
 
@@ -30,8 +30,8 @@ export function readChannel(backend: Backend, fields: Fields): string {
   if (typeof channel !== "string") {
     throw new CarillonError("invalid_argument", `channel ${channel === undefined ? "is missing" : "is not a string"}`);
   }
-  const fault = channelFault(channel);
-  if (fault !== undefined) throw new CarillonError("invalid_argument", `channel ${fault}`);
+  const problem = channelProblem(channel);
+  if (problem !== undefined) throw new CarillonError("invalid_argument", `channel ${problem}`);
   checkTopic(backend, "channel", channel);
   return channel;
 }

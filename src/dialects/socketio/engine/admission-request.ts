@@ -46,7 +46,7 @@ export function createAdmissionRequest({
     vhost,
     origin: { dialect, address, userAgent: headers["user-agent"] ?? "" },
     credential,
-    guest: true,
+    mayAuthenticateLater: true,
     connectionId,
     upgrade: createForwardedUpgrade({ request, url, places, forward }),
   };

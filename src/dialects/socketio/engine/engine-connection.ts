@@ -164,13 +164,13 @@ export class EngineConnection implements IdleConnection {
     this.#held.set(this.#heldBytes);
   }
 
-  enter(namespace: string, session: NamespaceSession): void {
+  add(namespace: string, session: NamespaceSession): void {
     this.#counts.connections += 1;
     this.sessions.set(namespace, session);
     this.#endIdle();
   }
 
-  leave(namespace: string, session: NamespaceSession): void {
+  remove(namespace: string, session: NamespaceSession): void {
     if (this.sessions.get(namespace) !== session) return;
     // Sends the session's last packets before the answer to a repeated connect request.
     this.queue.flush();

@@ -14,19 +14,19 @@ export interface EngineQuery {
  * @throws CarillonError invalid_argument
  */
 export function readEngineQuery(query: URLSearchParams): EngineQuery {
-  const version = only(query, "EIO");
+  const version = readSingle(query, "EIO");
   if (version !== "3" && version !== "4")
     throw invalidArgument("unsupported Engine.IO version; supported: EIO=4 and EIO=3");
   // JSONP would let pages of any origin read answers, because requests for scripts carry no Origin header.
   if (query.has("j")) throw invalidArgument("JSONP is not supported");
-  const transport = only(query, "transport");
+  const transport = readSingle(query, "transport");
   if (transport !== "polling" && transport !== "websocket") {
     throw invalidArgument("unknown transport; supported: polling and websocket");
   }
-  return { protocol: version === "3" ? 3 : 4, transport, sid: only(query, "sid") ?? "" };
+  return { protocol: version === "3" ? 3 : 4, transport, sid: readSingle(query, "sid") ?? "" };
 }
 
-function only(query: URLSearchParams, name: string): string | undefined {
+function readSingle(query: URLSearchParams, name: string): string | undefined {
   const [value, ...more] = query.getAll(name);
   if (more.length > 0) throw invalidArgument(`more than one ${name}`);
   return value;

@@ -66,7 +66,7 @@ export function socketIoEncoding(encoding: SocketIoEventEncoding): Encoding {
       countedFrames: undefined,
       personal: encoding.recoverable,
       laggedFrame: (topic, missed) => createFrames(encoding.laggedText(topic, missed), packetFrames),
-      presenceFrame: (news) => createFrames(encoding.presenceText(news), packetFrames),
+      presenceFrame: (update) => createFrames(encoding.presenceText(update), packetFrames),
     };
     known.set(encoding, result);
   }

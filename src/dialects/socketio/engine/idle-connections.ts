@@ -1,4 +1,4 @@
-import { Counts } from "../../../clients/limits/counts.js";
+import { KeyedCounts } from "../../../clients/limits/keyed-counts.js";
 import { CarillonError } from "../../../errors.js";
 import { toAddressKey } from "../../../net/ip-address.js";
 
@@ -27,7 +27,7 @@ export class IdleConnections {
   readonly #perAddress: number;
   /** Oldest first. */
   readonly #connections = new Set<IdleConnection>();
-  readonly #addresses = new Counts();
+  readonly #addresses = new KeyedCounts();
 
   constructor({ inAll = IN_ALL, perAddress = PER_ADDRESS } = {}) {
     this.#inAll = inAll;

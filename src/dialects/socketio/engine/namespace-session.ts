@@ -12,7 +12,7 @@ export class NamespaceSession {
   constructor(connection: EngineConnection, admissionRequest: AdmissionRequest) {
     this.connection = connection;
     this.#admissionRequest = admissionRequest;
-    connection.enter(admissionRequest.vhost, this);
+    connection.add(admissionRequest.vhost, this);
   }
 
   get admissionRequest(): AdmissionRequest {
@@ -56,7 +56,7 @@ export class NamespaceSession {
 
   /** Ends the session when the client was refused or has left. */
   leave(): void {
-    this.connection.leave(this.#admissionRequest.vhost, this);
+    this.connection.remove(this.#admissionRequest.vhost, this);
     this.end();
   }
 

@@ -101,15 +101,15 @@ export class Namespaces {
     });
     for (const namespace of [server.of("/"), others]) {
       namespace.use((socket, next) => {
-        void this.#arrive(socket, next);
+        void this.#admit(socket, next);
       });
       namespace.on("connection", (socket) => {
-        this.#enter(socket);
+        this.#openSession(socket);
       });
     }
   }
 
-  async #arrive(socket: Socket, next: Next): Promise<void> {
+  async #admit(socket: Socket, next: Next): Promise<void> {
     const connection = this.#options.findConnection(socket.conn);
     let namespaceSession: NamespaceSession | undefined;
     try {
@@ -219,11 +219,11 @@ export class Namespaces {
   }
 
   /** Creates the session of a client that the library has connected. */
-  #enter(socket: Socket): void {
+  #openSession(socket: Socket): void {
     const namespaceSession = this.#options.findConnection(socket.conn)?.sessions.get(socket.nsp.name);
     const recovered = namespaceSession && this.#recovered.get(namespaceSession);
     if (recovered !== undefined) {
-      this.#enterRecovered(socket, recovered);
+      this.#resumeSession(socket, recovered);
       return;
     }
     const admitted = namespaceSession?.take();
@@ -245,7 +245,7 @@ export class Namespaces {
   }
 
   /** Serves a recovered client that the library has connected. */
-  #enterRecovered(socket: Socket, { connection, topics }: RecoveredClient): void {
+  #resumeSession(socket: Socket, { connection, topics }: RecoveredClient): void {
     const { client, namespaceSession } = connection;
     namespaceSession.whenEnded(undefined);
     this.#attach(socket, connection);

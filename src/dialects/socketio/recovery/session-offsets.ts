@@ -76,7 +76,7 @@ export class SessionOffsets implements SessionFrames {
     return this.#options.offsetFrame(offset);
   }
 
-  entering({ all, fresh, group }: EnteredTopics): void {
+  onEntering({ all, fresh, group }: EnteredTopics): void {
     const { grouped, isRecoverable, positions } = this.#options;
     const returning = this.#returning;
     this.#returning = false;

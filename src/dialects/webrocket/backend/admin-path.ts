@@ -7,7 +7,7 @@ export type AdminResource =
   | { readonly kind: "channel"; readonly vhost: string; readonly channel: string };
 
 /** Resources of a vhost, by the last segments of their paths. */
-const BEHIND = /^(?<vhost>.+)\/(?<kind>token|channels|workers)$/;
+const VHOST_PART = /^(?<vhost>.+)\/(?<kind>token|channels|workers)$/;
 const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
 
 /**
@@ -18,32 +18,32 @@ const CHANNEL = /^(?<vhost>.+)\/channels\/(?<channel>[^/]*)$/;
  */
 export function findAdminResources(path: string, isVhost: (path: string) => boolean): readonly AdminResource[] {
   if (path === DEFAULT_VHOST) return [{ kind: "vhosts" }];
-  const places = [wholePath(path), behind(path), channelAt(path)].filter((place) => place !== undefined);
-  const there = places.filter(({ vhost }) => isVhost(vhost));
-  return there.length > 0 ? there : places.slice(-1);
+  const candidates = [toVhost(path), toVhostPart(path), toChannel(path)].filter((resource) => resource !== undefined);
+  const existing = candidates.filter(({ vhost }) => isVhost(vhost));
+  return existing.length > 0 ? existing : candidates.slice(-1);
 }
 
 /** Describes a resource for an error text. */
-export function describeAdminResource(place: AdminResource): string {
-  if (place.kind === "vhosts") return "all vhosts";
-  const { kind, vhost } = place;
+export function describeAdminResource(resource: AdminResource): string {
+  if (resource.kind === "vhosts") return "all vhosts";
+  const { kind, vhost } = resource;
   if (kind === "vhost") return `vhost ${vhost}`;
-  return `${kind === "channel" ? `channel ${place.channel}` : kind} of vhost ${vhost}`;
+  return `${kind === "channel" ? `channel ${resource.channel}` : kind} of vhost ${vhost}`;
 }
 
-type OfVhost = Extract<AdminResource, { readonly vhost: string }>;
+type VhostResource = Extract<AdminResource, { readonly vhost: string }>;
 
-function wholePath(path: string): OfVhost | undefined {
+function toVhost(path: string): VhostResource | undefined {
   return isPath(path) ? { kind: "vhost", vhost: path } : undefined;
 }
 
-function behind(path: string): OfVhost | undefined {
-  const { kind, vhost = "" } = BEHIND.exec(path)?.groups ?? {};
+function toVhostPart(path: string): VhostResource | undefined {
+  const { kind, vhost = "" } = VHOST_PART.exec(path)?.groups ?? {};
   if (!isPath(vhost)) return undefined;
   return kind === "token" || kind === "channels" || kind === "workers" ? { kind, vhost } : undefined;
 }
 
-function channelAt(path: string): OfVhost | undefined {
+function toChannel(path: string): VhostResource | undefined {
   const { channel = "", vhost = "" } = CHANNEL.exec(path)?.groups ?? {};
   if (!isPath(vhost)) return undefined;
   try {

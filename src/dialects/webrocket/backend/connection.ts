@@ -69,7 +69,7 @@ export class BackendConnection {
     socket.once("close", () => {
       this.#state = "ended";
       this.#cancelTimeout();
-      this.#worker?.leave();
+      this.#worker?.end();
       this.#release();
     });
   }
@@ -92,9 +92,9 @@ export class BackendConnection {
       this.#reader.push(chunk);
       for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#handle(packet);
       this.#count();
-    } catch (fault) {
-      if (!(fault instanceof MalformedPacket)) this.#context.onFault(fault);
-      this.#refuse(fault instanceof MalformedPacket ? 400 : 597);
+    } catch (cause) {
+      if (!(cause instanceof MalformedPacket)) this.#context.onFault(cause);
+      this.#refuse(cause instanceof MalformedPacket ? 400 : 597);
     }
   }
 
@@ -177,7 +177,7 @@ export class BackendConnection {
     switch (command) {
       case "RD":
         this.#identity = identity;
-        if (this.#worker === undefined) this.#enter(vhost, identity.uuid);
+        if (this.#worker === undefined) this.#registerWorker(vhost, identity.uuid);
         else this.#worker.beat();
         break;
       case "HB":
@@ -192,7 +192,7 @@ export class BackendConnection {
     }
   }
 
-  #enter({ name: vhost }: Vhost, name: string): void {
+  #registerWorker({ name: vhost }: Vhost, name: string): void {
     const { clock, dispatch } = this.#context;
     const worker = new WebrocketWorker({
       vhost,
@@ -207,7 +207,7 @@ export class BackendConnection {
       },
     });
     this.#worker = worker;
-    worker.enter().catch((error: unknown) => {
+    worker.register().catch((error: unknown) => {
       this.#refuse(this.#toCode(error));
     });
   }
@@ -235,7 +235,7 @@ export class BackendConnection {
     this.#state = "ended";
     this.#cancelTimeout();
     this.#release();
-    this.#worker?.leave();
+    this.#worker?.end();
     this.#worker = undefined;
     this.#socket.end(text);
     const cancel = this.#context.clock.after(CLOSE_TIMEOUT, () => this.#socket.destroy());

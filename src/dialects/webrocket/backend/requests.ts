@@ -99,18 +99,18 @@ async function closeChannel(
  */
 async function accessToken([uid = "", permission = ""]: readonly string[], { issuer }: Vhost): Promise<RequestAnswer> {
   if (uid === "" || permission === "") return 400;
-  const user = await unless("invalid_argument", () => readUser(uid, "uid"));
+  const user = await undefinedOn("invalid_argument", () => readUser(uid, "uid"));
   if (user === undefined) return 400;
   const channels = [EXPRESSION + permission];
   const grants = { join: channels, publish: channels, presence: channels, call: ["*"] };
-  const issued = await unless("invalid_argument", () =>
+  const issued = await undefinedOn("invalid_argument", () =>
     issuer.createAccessToken({ user, permissions: Permissions.of(grants) }),
   );
   return issued === undefined ? 597 : ["AT", issued.token];
 }
 
 /** @returns undefined if the work fails with that code */
-async function unless<T>(code: ErrorCode, work: () => T | Promise<T>): Promise<T | undefined> {
+async function undefinedOn<T>(code: ErrorCode, work: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {

@@ -57,12 +57,12 @@ export class WebrocketWorker implements WorkerConnection {
   }
 
   /** Registers the worker. Resolves when triggers from all nodes reach it. @throws CarillonError as Dispatch does */
-  async enter(): Promise<void> {
+  async register(): Promise<void> {
     const { dispatch, name, vhost } = this.#options;
     const hello = { vhost, events: ["*"], capacity: CAPACITY, name, answers: false };
-    const registration = await dispatch.enter(hello, this);
+    const registration = await dispatch.registerWorker(hello, this);
     if (this.#over) {
-      registration.leave();
+      registration.unregister();
       return;
     }
     this.#registration = registration;
@@ -104,7 +104,7 @@ export class WebrocketWorker implements WorkerConnection {
   }
 
   /** Ends the worker at once. Its tasks are assigned to other workers. */
-  leave(): void {
+  end(): void {
     if (this.#over) return;
     this.#over = true;
     this.#cancelBeat();
@@ -112,7 +112,7 @@ export class WebrocketWorker implements WorkerConnection {
     this.#options.socket.off("drain", this.#sendUnsent);
     this.#unsent.clear();
     this.#tasks.clear();
-    this.#registration?.leave();
+    this.#registration?.unregister();
   }
 
   /** Sends as many tasks as the connection accepts now. */
@@ -121,8 +121,8 @@ export class WebrocketWorker implements WorkerConnection {
     for (const [id, task] of this.#unsent) {
       if (socket.writableNeedDrain || !socket.writable) return;
       this.#unsent.delete(id);
-      socket.write(packetText("TR", taskText(task)), (fault) => {
-        if (!fault) this.#onWritten(id);
+      socket.write(packetText("TR", taskText(task)), (error) => {
+        if (!error) this.#onWritten(id);
       });
     }
   };
@@ -140,13 +140,13 @@ export class WebrocketWorker implements WorkerConnection {
   };
 
   readonly #onTimeout = (): void => {
-    this.leave();
+    this.end();
     this.#options.onOver("silent");
   };
 
   #endIfDrained(): void {
     if (!this.#draining || this.#over || this.#tasks.size > 0) return;
-    this.leave();
+    this.end();
     this.#options.onOver("drained");
   }
 }

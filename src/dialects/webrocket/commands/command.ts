@@ -16,7 +16,7 @@ const options: readonly CommandOption[] = [
     flags: "--admin <url>",
     description: "address of a node's admin interface",
     default: "http://127.0.0.1:8082",
-    fault: (text) => (isHttpUrl(text) ? undefined : "a URL such as http://127.0.0.1:8082"),
+    check: (text) => (isHttpUrl(text) ? undefined : "a URL such as http://127.0.0.1:8082"),
   },
   {
     flags: "--cookie-file <file>",

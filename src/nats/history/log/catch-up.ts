@@ -11,7 +11,7 @@ const READ_MESSAGES = 256;
 const READ_BYTES = 4 * 1_024 * 1_024;
 
 /** Messages that the store has after the end of the log that a node knows. */
-export interface News {
+export interface MissedMessages {
   /** Messages after the end, oldest first. */
   readonly messages: readonly NatsStoredMessage[];
   readonly more: boolean;
@@ -22,7 +22,7 @@ export interface News {
 }
 
 /** The end of the log that a node knows, from which it continues. */
-export interface NewsRequest {
+export interface CatchUpRequest {
   readonly stream: ClassStream;
   readonly address: StreamAddress;
   readonly chain: Chain;
@@ -36,17 +36,21 @@ export interface NewsRequest {
  * stream has reached its sequence and still has an anchor from that time.
  * @throws CarillonError unavailable
  */
-export async function readNews(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<News> {
+export async function readMissedMessages(
+  reader: SubjectReader,
+  request: CatchUpRequest,
+  from: ReadFrom,
+): Promise<MissedMessages> {
   const { address, chain, stream } = request;
   if (await isSameLog(reader, request, from)) {
     return { ...(await read(reader, address, chain.sequence + 1, from)), isReset: false, common: undefined };
   }
   // A replica that lags may not have the message yet.
-  if (from === "any" && stream.isReplicated) return readNews(reader, request, "leader");
+  if (from === "any" && stream.isReplicated) return readMissedMessages(reader, request, "leader");
   return readReset(reader, request, from);
 }
 
-async function isSameLog(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<boolean> {
+async function isSameLog(reader: SubjectReader, request: CatchUpRequest, from: ReadFrom): Promise<boolean> {
   const { address, chain, proof } = request;
   const { newest } = chain;
   if (newest !== undefined) {
@@ -63,7 +67,7 @@ async function isSameLog(reader: SubjectReader, request: NewsRequest, from: Read
 
 async function isStored(
   reader: SubjectReader,
-  { address, stream }: NewsRequest,
+  { address, stream }: CatchUpRequest,
   { id, sequence }: Anchor,
   from: ReadFrom,
 ): Promise<boolean> {
@@ -72,7 +76,7 @@ async function isStored(
 }
 
 /** Reads what follows the newest message that the node has delivered and that the stream still has. */
-async function readReset(reader: SubjectReader, request: NewsRequest, from: ReadFrom): Promise<News> {
+async function readReset(reader: SubjectReader, request: CatchUpRequest, from: ReadFrom): Promise<MissedMessages> {
   const { address, proof, ring } = request;
   const common = (await findInRing(reader, request, from)) ?? (await findBeforeProof(reader, request, from));
   if (common !== undefined) {
@@ -96,7 +100,7 @@ async function readReset(reader: SubjectReader, request: NewsRequest, from: Read
 /** Finds the newest message of the ring that is stored. Those that are stored precede all others in the stream. */
 async function findInRing(
   reader: SubjectReader,
-  { address, ring }: NewsRequest,
+  { address, ring }: CatchUpRequest,
   from: ReadFrom,
 ): Promise<NatsStoredMessage | undefined> {
   const { all } = ring;
@@ -110,7 +114,7 @@ async function findInRing(
 /** Finds the newest message if it is older than the proof: then it has been delivered, or is older than the subscription. */
 async function findBeforeProof(
   reader: SubjectReader,
-  request: NewsRequest,
+  request: CatchUpRequest,
   from: ReadFrom,
 ): Promise<NatsStoredMessage | undefined> {
   const { address, proof } = request;

@@ -41,12 +41,12 @@ export class LogChecks {
     if (this.#cancelTimer !== undefined) return;
     for (const time of this.#due.values()) {
       const wait = Math.max(ROUND_INTERVAL, time - this.#clock.monotonic());
-      this.#cancelTimer = this.#clock.after(wait, this.#round);
+      this.#cancelTimer = this.#clock.after(wait, this.#runRound);
       return;
     }
   }
 
-  readonly #round = (): void => {
+  readonly #runRound = (): void => {
     this.#cancelTimer = undefined;
     const now = this.#clock.monotonic();
     let count = 0;

@@ -9,11 +9,11 @@ import type { StreamAddress } from "../position.js";
 import type { SubjectReader } from "../read/subject-reader.js";
 import type { Anchor, ClassStream } from "../streams/class-stream.js";
 import { type Arrival, readArrival } from "./arrival.js";
-import { type News, readNews } from "./catch-up.js";
+import { type MissedMessages, readMissedMessages } from "./catch-up.js";
 import { Chain } from "./chain.js";
 import { HeldArrivals } from "./held-arrivals.js";
 import { HotRing } from "./hot-ring.js";
-import { type MergedNews, mergeNews } from "./merge-news.js";
+import { type MergedMessages, mergeMessages } from "./merge-messages.js";
 import { ReadSchedule } from "./read-schedule.js";
 
 /** Longest wait for a message that is stored and has not arrived yet, and the pause between two looks, in milliseconds. */
@@ -121,7 +121,7 @@ export class LogSequencer {
   /** Continues in another stream of the same class. */
   #moveTo(stream: string): void {
     if (this.#address.stream !== "") {
-      this.stream.lose();
+      this.stream.markLost();
       this.#context.counts.resets += 1;
     }
     this.#address = { stream, subject: this.#address.subject };
@@ -194,7 +194,7 @@ export class LogSequencer {
     if (!(cause instanceof CarillonError))
       this.#context.onError(`reading the history of ${this.#topic} failed: ${errorText(cause)}`);
     // The stream may have been lost; if it was not, opening it is one request.
-    this.stream.lose();
+    this.stream.markLost();
     // Joins do not wait for it any longer.
     this.#hasMembers = true;
   }
@@ -255,11 +255,11 @@ export class LogSequencer {
       const began = this.#context.clock.monotonic();
       const count = this.#held.begin();
       const anchor = await this.stream.anchor();
-      const { merged, news } = await this.#readAndMerge(count);
+      const { merged, missed } = await this.#readAndMerge(count);
       if (this.#isClosed) return;
       if (address !== this.#address) continue;
-      this.#apply(news, merged);
-      if (news.more) continue;
+      this.#apply(missed, merged);
+      if (missed.more) continue;
       this.#held.remove(count);
       if (!this.chain.isKnown || this.chain.newest === undefined) this.chain.beginAfter(anchor, address);
       this.#proof = anchor;
@@ -269,7 +269,7 @@ export class LogSequencer {
     this.#isCatchingUp = false;
   }
 
-  async #readAndMerge(count: number): Promise<{ readonly news: News; readonly merged: MergedNews }> {
+  async #readAndMerge(count: number): Promise<{ readonly missed: MissedMessages; readonly merged: MergedMessages }> {
     const { fresh } = this.#context;
     const request = {
       stream: this.stream,
@@ -278,21 +278,21 @@ export class LogSequencer {
       ring: this.ring,
       proof: this.#proof,
     };
-    const merge = (news: News): MergedNews =>
-      mergeNews(
-        news.messages,
-        news.more ? [] : this.#held.first(count),
-        news.isReset ? (news.common?.sequence ?? 0) : this.chain.sequence,
+    const merge = (missed: MissedMessages): MergedMessages =>
+      mergeMessages(
+        missed.messages,
+        missed.more ? [] : this.#held.first(count),
+        missed.isReset ? (missed.common?.sequence ?? 0) : this.chain.sequence,
       );
-    const news = await readNews(fresh, request, "any");
-    const merged = merge(news);
-    if (!merged.isIncomplete || !this.stream.isReplicated) return { news, merged };
+    const missed = await readMissedMessages(fresh, request, "any");
+    const merged = merge(missed);
+    if (!merged.isIncomplete || !this.stream.isReplicated) return { missed, merged };
     // The replica that answered lags behind what has arrived.
-    const leaderNews = await readNews(fresh, request, "leader");
-    return { news: leaderNews, merged: merge(leaderNews) };
+    const fromLeader = await readMissedMessages(fresh, request, "leader");
+    return { missed: fromLeader, merged: merge(fromLeader) };
   }
 
-  #apply({ common, isReset, messages: read }: News, merged: MergedNews): void {
+  #apply({ common, isReset, messages: read }: MissedMessages, merged: MergedMessages): void {
     const { counts } = this.#context;
     if (isReset) {
       counts.resets += 1;

@@ -16,7 +16,7 @@ export interface ReadScheduleOptions {
 }
 
 /**
- * Reads the log until it is current, one read at a time, and tells those who wait for that. Two reads at a time would deliver
+ * Reads the log until it is current, one read at a time, and resolves the waiting calls then. Two reads at a time would deliver
  * messages twice, or not at all.
  */
 export class ReadSchedule {

@@ -71,7 +71,7 @@ export class LogReader {
     from: ReadFrom,
   ): Promise<RecoveryFailure | undefined> {
     const found = await this.#reader.at(address, sequence, from);
-    if (found === undefined) return this.#whyMissing(address, sequence, from);
+    if (found === undefined) return this.#explainMissing(address, sequence, from);
     if (kind === "message") {
       return found.subject === address.subject && found.message.position === position ? undefined : "unknown_position";
     }
@@ -82,7 +82,7 @@ export class LogReader {
   }
 
   /** A sequence that the stream has not reached was never given out by this log. */
-  async #whyMissing(address: StreamAddress, sequence: number, from: ReadFrom): Promise<RecoveryFailure> {
+  async #explainMissing(address: StreamAddress, sequence: number, from: ReadFrom): Promise<RecoveryFailure> {
     const next = await this.#reader.lastSequence(address, from);
     return sequence <= next ? "expired" : "unknown_position";
   }

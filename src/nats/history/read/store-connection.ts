@@ -120,7 +120,7 @@ export class StoreConnection {
   /** @throws CarillonError unavailable: also for errors of the library */
   async run<T>(run: (connection: NatsConnection) => Promise<T>): Promise<T> {
     const { clock, counts } = this.#options;
-    await this.#enter();
+    await this.#takeSlot();
     const began = clock.monotonic();
     try {
       return await run(await this.connect());
@@ -140,7 +140,7 @@ export class StoreConnection {
     return connection.request(subject, JSON.stringify(query), { timeout: this.timeout });
   }
 
-  async #enter(): Promise<void> {
+  async #takeSlot(): Promise<void> {
     if (this.#inFlight >= CONCURRENT_REQUESTS) {
       if (this.#waiting.length >= MAX_WAITING) throw this.#unavailable("too many reads are waiting");
       await new Promise<void>((resolve) => {

@@ -103,7 +103,7 @@ export class ClassStream {
   }
 
   /** Called when requests find no stream. The next use opens it again. */
-  lose(): void {
+  markLost(): void {
     this.#ready = false;
     this.#anchor = undefined;
   }
@@ -111,14 +111,14 @@ export class ClassStream {
   /** Closes the stream, because its vhost was deleted. Resolves when no request is on its way that could create it. */
   async retire(): Promise<void> {
     this.#isRetired = true;
-    this.lose();
+    this.markLost();
     await this.#opening?.catch(ignore);
     // An attempt that has succeeded meanwhile has opened a stream that is about to be deleted.
-    this.lose();
+    this.markLost();
   }
 
   /** Lets the stream be opened again, for a new vhost of the same name. */
-  revive(history: HistoryClass): void {
+  reuse(history: HistoryClass): void {
     if (!this.#isRetired) return;
     this.#isRetired = false;
     this.#history = history;
@@ -134,7 +134,7 @@ export class ClassStream {
    * @throws CarillonError unavailable, failed_precondition
    */
   async prepare(history: HistoryClass): Promise<string | undefined> {
-    this.revive(history);
+    this.reuse(history);
     await this.#opening?.catch(ignore);
     if (this.#history.storage !== history.storage) this.#replaces = this.#history.storage;
     this.#history = history;
@@ -164,7 +164,7 @@ export class ClassStream {
       this.#failure = undefined;
     } catch (cause) {
       const error = CarillonError.from(cause);
-      if (error.code === "failed_precondition") this.lose();
+      if (error.code === "failed_precondition") this.markLost();
       this.#failure = { cause: error, until: clock.monotonic() + FAILURE_PAUSE };
       throw error;
     } finally {

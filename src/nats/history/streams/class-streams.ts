@@ -37,7 +37,7 @@ export class ClassStreams {
       stream = new ClassStream({ ...this.#options, deletionOf }, vhost, history);
       classes.set(history.name, stream);
     }
-    if (stream.history !== history) stream.revive(history);
+    if (stream.history !== history) stream.reuse(history);
     return stream;
   }
 
@@ -76,6 +76,6 @@ export class ClassStreams {
 
   /** Called after a reconnect: servers that have restarted may have lost streams. */
   loseAll(): void {
-    for (const classes of this.#vhosts.values()) for (const stream of classes.values()) stream.lose();
+    for (const classes of this.#vhosts.values()) for (const stream of classes.values()) stream.markLost();
   }
 }

@@ -55,7 +55,7 @@ export async function openStream(connection: NatsConnection, request: OpenStream
     const found = await findStream(manager, wanted.name);
     return await (found === undefined ? create(manager, wanted) : adapt(manager, wanted, found, request.replaces));
   } catch (cause) {
-    throw toFault(cause);
+    throw toOperatorError(cause);
   }
 }
 
@@ -151,7 +151,7 @@ function opened({ config, created }: StreamInfo, notice: string | undefined): Op
 }
 
 /** Names the errors that the operator must resolve. */
-function toFault(cause: unknown): unknown {
+function toOperatorError(cause: unknown): unknown {
   if (!(cause instanceof NatsError)) return cause;
   const { api_error: api, code } = cause;
   if (api?.err_code === TEMPORARILY_UNAVAILABLE) return cause;

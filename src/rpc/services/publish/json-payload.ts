@@ -55,7 +55,7 @@ async function extractFromRequest(body: string): Promise<ExtendedJson | undefine
   return {
     body: rest,
     complete: (request) => {
-      checkAlone(request as PayloadForms, "");
+      checkSinglePayload(request as PayloadForms, "");
       return { ...request, payload: Buffer.from(json) };
     },
   };
@@ -83,7 +83,7 @@ function withPayloads({ messages }: PublishRequest, payloads: ReadonlyMap<number
 }
 
 function withPayload(message: PublishMessage, json: string, position: number): PublishMessage {
-  checkAlone(message, `messages[${position}].`);
+  checkSinglePayload(message, `messages[${position}].`);
   const { broker, command, event, id, text, topics } = message;
   return { broker, command, event, id, text, topics, payload: Buffer.from(json) };
 }
@@ -91,7 +91,7 @@ function withPayload(message: PublishMessage, json: string, position: number): P
 type PayloadForms = Pick<PublishMessage, "payload" | "text">;
 
 /** @throws CarillonError invalid_argument */
-function checkAlone({ payload, text }: PayloadForms, where: string): void {
+function checkSinglePayload({ payload, text }: PayloadForms, where: string): void {
   if (payload.length === 0 && text === "") return;
   throw new CarillonError("invalid_argument", `${where}json: at most one of payload, text and json is allowed`);
 }

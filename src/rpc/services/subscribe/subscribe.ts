@@ -3,7 +3,7 @@ import type { BackendAction } from "../../../access/decide/actions.js";
 import { type Backend, backendId } from "../../../access/keys/backend.js";
 import { matchAhead } from "../../../access/patterns/match-ahead.js";
 import type { MatcherList } from "../../../access/patterns/matcher-list.js";
-import { Counts } from "../../../clients/limits/counts.js";
+import { KeyedCounts } from "../../../clients/limits/keyed-counts.js";
 import { type SubscriptionContext, subscribe } from "../../../commands/subscribe.js";
 import { MessageIds } from "../../../core/message.js";
 import type { OutboxContext } from "../../../core/outbox.js";
@@ -46,7 +46,7 @@ export interface SubscribeOptions {
 export class SubscribeImplementation {
   readonly #options: SubscribeOptions;
   readonly #ids = new MessageIds("stream");
-  readonly #counts = new Counts();
+  readonly #counts = new KeyedCounts();
   readonly #sinks = new Set<StreamSink>();
   #cancelBeat: (() => void) | undefined;
   #draining = false;

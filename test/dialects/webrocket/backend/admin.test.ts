@@ -8,7 +8,7 @@ import { systemClock } from "../../../../src/util/system-clock.js";
 import { cleanUp } from "../../../support/clean-up.js";
 import { ManualClock } from "../../../support/manual-clock.js";
 import { temporaryFile, temporaryFolder } from "../../../support/temporary-files.js";
-import { enter, startLocalDispatch } from "../../../workers/support.js";
+import { registerWorker, startLocalDispatch } from "../../../workers/support.js";
 import { accessTokenOf, createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
@@ -211,9 +211,9 @@ test("X26: opens, lists and closes channels", async () => {
 test("X22: lists workers of both kinds, WebRocket's by their own ids", async () => {
   const node = await startLocalDispatch();
   const { ask } = await start(await createWorld(undefined, createStore(), node));
-  const one = await enter(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
-  await enter(node, ["*"], { vhost: "/test", name: UUID, capacity: 9, answers: false });
-  await enter(node, ["*"], { name: "of another vhost" });
+  const one = await registerWorker(node, ["a.*"], { vhost: "/test", name: "one", capacity: 5 });
+  await registerWorker(node, ["*"], { vhost: "/test", name: UUID, capacity: 9, answers: false });
+  await registerWorker(node, ["*"], { name: "of another vhost" });
   const shared = { node: node.member.node, tasks: 0, links: [{ rel: "vhost", href: "/test" }] };
   expect(await ask("GET", "/test/workers")).toEqual({
     status: 200,

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { run } from "../../../../src/cli/program.js";
 import { cleanUp } from "../../../support/clean-up.js";
 import { temporaryFile } from "../../../support/temporary-files.js";
-import { enter, startLocalDispatch, type TestDispatch } from "../../../workers/support.js";
+import { registerWorker, startLocalDispatch, type TestDispatch } from "../../../workers/support.js";
 import { accessTokenOf, createStore, createWorld, startAdmin, TOKEN, UUID, type World } from "./support.js";
 
 const COOKIE = "a cookie of the operators";
@@ -83,8 +83,8 @@ test("X28: refuses ambiguous paths", async () => {
 });
 
 test("X28: lists workers", async () => {
-  const one = await enter(node, ["a.*", "b"], { vhost: "/test", name: "one" });
-  await enter(node, ["*"], { vhost: "/test", name: UUID, answers: false });
+  const one = await registerWorker(node, ["a.*", "b"], { vhost: "/test", name: "one" });
+  await registerWorker(node, ["*"], { vhost: "/test", name: UUID, answers: false });
   const name = node.member.node;
   expect(await webrocket("workers", "/test")).toEqual([
     0,

@@ -1,6 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ManualClock } from "../../../support/manual-clock.js";
-import { enter, startLocalDispatch, startTask, type TestDispatch, type TestTask } from "../../../workers/support.js";
+import {
+  registerWorker,
+  startLocalDispatch,
+  startTask,
+  type TestDispatch,
+  type TestTask,
+} from "../../../workers/support.js";
 import {
   createStore,
   createWorld,
@@ -112,7 +118,7 @@ test("X21: gets neither calls nor triggers of other vhosts", async () => {
 test("X20: distributes triggers to all workers of the vhost, gRPC's included", async () => {
   const node = await start();
   const peers = [await startWorker(node), await startWorker(node)];
-  const other = await enter(node.node, ["*"], { vhost: "/test", capacity: 3 });
+  const other = await registerWorker(node.node, ["*"], { vhost: "/test", capacity: 3 });
   await welcomed();
   const triggered = Array.from({ length: 9 }, () => trigger(node));
   for (let round = 0; round < 3; round += 1) {

@@ -1,7 +1,7 @@
-import { readSettings } from "../../config/dialect-settings.js";
-import type { Config } from "../../config/schema.js";
-import type { DialectContext, DialectModule, DialectParts } from "../../dialects/module.js";
-import { CarillonError } from "../../errors.js";
+import { readSettings } from "../../../config/dialect-settings.js";
+import type { Config } from "../../../config/schema.js";
+import type { DialectContext, DialectModule, DialectParts } from "../../../dialects/module.js";
+import { CarillonError } from "../../../errors.js";
 
 /** Returns the dialects that a node serves: the client dialects named in the configuration, and all backend dialects. */
 function served(config: Config, dialects: readonly DialectModule[]): readonly DialectModule[] {
@@ -17,18 +17,18 @@ export function createDialects(dialects: readonly DialectModule[], context: Dial
 
 /**
  * Checks the settings of the dialects that a node serves.
- * @throws CarillonError invalid_argument that names every fault, one per line
+ * @throws CarillonError invalid_argument that names every problem, one per line
  */
 export function checkDialects(config: Config, dialects: readonly DialectModule[]): void {
-  const faults: CarillonError[] = [];
+  const problems: CarillonError[] = [];
   for (const dialect of served(config, dialects)) {
     try {
       dialect.check?.(readSettings(config, dialect.name), config);
     } catch (error) {
-      faults.push(CarillonError.from(error));
+      problems.push(CarillonError.from(error));
     }
   }
-  const [first] = faults;
+  const [first] = problems;
   if (first === undefined) return;
-  throw new CarillonError(first.code, faults.map(({ message }) => message).join("\n"), { cause: first });
+  throw new CarillonError(first.code, problems.map(({ message }) => message).join("\n"), { cause: first });
 }

@@ -3,7 +3,7 @@ import type { NatsStoredMessage } from "../nats-stored-message.js";
 import type { Arrival } from "./arrival.js";
 
 /** Messages that were read and messages that arrived, in the order of the log. */
-export interface MergedNews {
+export interface MergedMessages {
   /** Stored messages, and in between those that do not belong to the log. */
   readonly messages: readonly (NatsStoredMessage | Message)[];
   /** Whether a message that precedes an arrived one was not read. */
@@ -14,17 +14,21 @@ export interface MergedNews {
 
 /**
  * Merges what was read after a sequence with the messages that arrived before the read.
- * @param news - oldest first
+ * @param read - oldest first
  * @param held - in the order of arrival
  */
-export function mergeNews(news: readonly NatsStoredMessage[], held: readonly Arrival[], after: number): MergedNews {
+export function mergeMessages(
+  read: readonly NatsStoredMessage[],
+  held: readonly Arrival[],
+  after: number,
+): MergedMessages {
   const messages: (NatsStoredMessage | Message)[] = [];
   let next = 0;
   let through = after;
   let isIncomplete = false;
   let repeated = 0;
-  const takeNews = (last: number): void => {
-    for (let message = news[next]; message !== undefined && message.sequence <= last; message = news[next]) {
+  const takeRead = (last: number): void => {
+    for (let message = read[next]; message !== undefined && message.sequence <= last; message = read[next]) {
       messages.push(message);
       through = message.sequence;
       next += 1;
@@ -36,7 +40,7 @@ export function mergeNews(news: readonly NatsStoredMessage[], held: readonly Arr
       continue;
     }
     const { isComplete, message, previous } = stored;
-    takeNews(message.sequence);
+    takeRead(message.sequence);
     if (message.sequence <= through) {
       repeated += 1;
       continue;
@@ -45,6 +49,6 @@ export function mergeNews(news: readonly NatsStoredMessage[], held: readonly Arr
     messages.push(message);
     through = message.sequence;
   }
-  takeNews(Number.POSITIVE_INFINITY);
+  takeRead(Number.POSITIVE_INFINITY);
   return { messages, isIncomplete, repeated };
 }

@@ -5,7 +5,7 @@ const MAX_DEPTH = 30;
  * Finds the reason for which a value cannot be represented in JSON and as a `google.protobuf.Struct`, as a predicate that
  * follows the value's name; undefined when it can.
  */
-export function findJsonFault(value: unknown, depth = 0): string | undefined {
+export function findJsonProblem(value: unknown, depth = 0): string | undefined {
   if (typeof value === "number")
     return Number.isFinite(value) ? undefined : "contains a number that JSON cannot represent";
   if (typeof value === "string")
@@ -13,8 +13,8 @@ export function findJsonFault(value: unknown, depth = 0): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (depth === MAX_DEPTH) return "is nested too deeply";
   for (const [name, member] of Object.entries(value)) {
-    const fault = findJsonFault(name) ?? findJsonFault(member, depth + 1);
-    if (fault !== undefined) return fault;
+    const problem = findJsonProblem(name) ?? findJsonProblem(member, depth + 1);
+    if (problem !== undefined) return problem;
   }
   return undefined;
 }

@@ -1,17 +1,17 @@
-import { AdmissionControl } from "../../clients/admission-control.js";
-import type { CommandContext } from "../../commands/command-context.js";
-import type { Config } from "../../config/schema.js";
-import { MessageIds } from "../../core/message.js";
-import type { ClientContext } from "../../dialects/module.js";
-import type { RouteFinder } from "../../dialects/routes.js";
-import type { Metrics } from "../../observe/metrics.js";
-import type { Inflations } from "../../transport/receiving/inflations.js";
-import { MessageDeadlines } from "../../transport/receiving/message-deadlines.js";
-import type { Heartbeat } from "../../transport/websocket/heartbeat.js";
-import { WebSocketListener } from "../../transport/websocket/websocket-listener.js";
-import { systemClock } from "../../util/system-clock.js";
-import type { Vhosts } from "../../vhosts/vhosts.js";
-import type { Messaging } from "./create-messaging.js";
+import { AdmissionControl } from "../../../clients/admission-control.js";
+import type { CommandContext } from "../../../commands/command-context.js";
+import type { Config } from "../../../config/schema.js";
+import { MessageIds } from "../../../core/message.js";
+import type { ClientContext } from "../../../dialects/module.js";
+import type { RouteFinder } from "../../../dialects/routes.js";
+import type { Metrics } from "../../../observe/metrics.js";
+import type { Inflations } from "../../../transport/receiving/inflations.js";
+import { MessageDeadlines } from "../../../transport/receiving/message-deadlines.js";
+import type { Heartbeat } from "../../../transport/websocket/heartbeat.js";
+import { WebSocketListener } from "../../../transport/websocket/websocket-listener.js";
+import { systemClock } from "../../../util/system-clock.js";
+import type { Vhosts } from "../../../vhosts/vhosts.js";
+import type { Messaging } from "../create-messaging.js";
 
 export interface ClientSources {
   readonly node: string;

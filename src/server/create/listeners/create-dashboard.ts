@@ -1,14 +1,14 @@
-import type { Keyring } from "../../access/keys/keyring.js";
-import { Dashboard, type DashboardOptions } from "../../admin/dashboard.js";
-import { createDashboardFiles } from "../../admin/dashboard-files.js";
-import type { DashboardSessions } from "../../admin/dashboard-sessions.js";
-import { SignInLimit } from "../../admin/sign-in-limit.js";
-import type { Config } from "../../config/schema.js";
-import type { Handler } from "../../net/http-handler.js";
-import type { LimitedLog } from "../../observe/limited-log.js";
-import type { Logger } from "../../observe/log.js";
-import { systemClock } from "../../util/system-clock.js";
-import { servesThisMachineOnly } from "../serves-page.js";
+import type { Keyring } from "../../../access/keys/keyring.js";
+import { Dashboard, type DashboardOptions } from "../../../admin/dashboard.js";
+import { createDashboardFiles } from "../../../admin/dashboard-files.js";
+import type { DashboardSessions } from "../../../admin/dashboard-sessions.js";
+import { SignInLimit } from "../../../admin/sign-in-limit.js";
+import type { Config } from "../../../config/schema.js";
+import type { Handler } from "../../../net/http-handler.js";
+import type { LimitedLog } from "../../../observe/limited-log.js";
+import type { Logger } from "../../../observe/log.js";
+import { systemClock } from "../../../util/system-clock.js";
+import { servesThisMachineOnly } from "../../serves-page.js";
 
 export interface DashboardContext extends Pick<DashboardOptions, "addressOf" | "openLease" | "rpc"> {
   readonly keyring: Keyring;

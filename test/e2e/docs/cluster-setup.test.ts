@@ -13,11 +13,11 @@ import { type Example, patternOf, readExamples } from "../../support/docs/exampl
 import { readPage } from "../../support/docs/pages.js";
 
 /**
- * Runs every example of docs/operate.md: three nodes behind nginx with TLS, and Prometheus. Clients and a publisher run during
- * the rolling restart of the page.
+ * Runs every example of docs/cluster-setup.md: three nodes behind nginx with TLS, and Prometheus. Clients and a publisher run
+ * during the rolling restart of the page.
  */
 
-const { examples, heard } = readExamples(readPage("docs/operate.md"));
+const { examples, heard } = readExamples(readPage("docs/cluster-setup.md"));
 const TOPIC = "room.load";
 const CLIENTS = 20;
 const LAST = "the last message";
@@ -152,7 +152,7 @@ function outputTest(example: Example): void {
 const missing = proxyMissing("nginx") ?? (isInstalled("openssl") ? undefined : "openssl is not installed");
 const group = missing === undefined ? describe : describe.skip;
 
-group(`docs/operate.md${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
+group(`docs/cluster-setup.md${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
   beforeAll(async () => {
     page = await ClusterPage.create(examples);
   });

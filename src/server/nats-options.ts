@@ -1,5 +1,5 @@
-import type { BrokerConfig, Config } from "../../config/schema.js";
-import type { NatsOptions } from "../../nats/link/options.js";
+import type { BrokerConfig, Config } from "../config/schema.js";
+import type { NatsOptions } from "../nats/link/options.js";
 
 type NatsBroker = Extract<BrokerConfig, { driver: "nats" }>;
 

@@ -1,5 +1,5 @@
 /** Counts by key. A key with a count of zero takes no memory. */
-export class Counts {
+export class KeyedCounts {
   readonly #counts = new Map<string, number>();
 
   /** Number of keys with a count above zero. */

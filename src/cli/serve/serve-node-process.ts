@@ -11,7 +11,7 @@ import { readConfig, rereadConfig, type ServeFlags } from "./read-config.js";
  * Runs a node in one of several processes. The primary process stops it and has it reload. It also stops when the primary
  * process is gone, or at SIGTERM, after which the primary process starts another one.
  */
-export async function serveWorker(flags: ServeFlags): Promise<void> {
+export async function serveNodeProcess(flags: ServeFlags): Promise<void> {
   let server: Server | undefined;
   const stop = (): void => {
     const stopped = server?.stop() ?? Promise.resolve();

@@ -1,11 +1,11 @@
-import type { Config } from "../../config/schema.js";
-import type { Handler } from "../../net/http-handler.js";
-import type { PortOptions } from "../../net/port-listener.js";
-import { NO_UPGRADES } from "../../transport/admission/refuse.js";
-import { createLoopbackHostCheck } from "../../transport/http/host.js";
-import { HttpListener, type HttpTimes } from "../../transport/http/http-listener.js";
-import type { OriginCheck } from "../../transport/http/origin.js";
-import { type Address, isLoopback } from "../../util/address.js";
+import type { Config } from "../../../config/schema.js";
+import type { Handler } from "../../../net/http-handler.js";
+import type { PortOptions } from "../../../net/port-listener.js";
+import { NO_UPGRADES } from "../../../transport/admission/refuse.js";
+import { createLoopbackHostCheck } from "../../../transport/http/host.js";
+import { HttpListener, type HttpTimes } from "../../../transport/http/http-listener.js";
+import type { OriginCheck } from "../../../transport/http/origin.js";
+import { type Address, isLoopback } from "../../../util/address.js";
 
 export interface AdminContext {
   /** Handlers by path. */
