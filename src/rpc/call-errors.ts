@@ -12,6 +12,11 @@ export function requestTooLarge(limit: number): CarillonError {
   });
 }
 
+/** Error for a call whose request is complete only after its deadline. */
+export function deadlinePassed(): CarillonError {
+  return new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
+}
+
 /** Error for a call or stream that this node refuses or ends because it is stopping. */
 export function nodeStopping(): CarillonError {
   return new CarillonError("unavailable", "this node is stopping");

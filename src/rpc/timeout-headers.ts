@@ -8,12 +8,26 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 const MAX_GRPC_TIMEOUT = "2147483S";
 
 /**
+ * Reads the `grpc-timeout` header, at most about 24 days.
+ * @returns whole milliseconds; undefined if there is no header
+ * @throws CarillonError as checkGrpcTimeout does
+ */
+export function readGrpcTimeout(header: string | undefined): number | undefined {
+  const timeout = parseGrpcTimeout(header);
+  return timeout === undefined ? undefined : Math.min(Math.floor(timeout), MAX_TIMEOUT);
+}
+
+/**
  * Checks and bounds the `grpc-timeout` header before libraries read it. @grpc/grpc-js accepts digits in the middle of any
  * text. A timer of more than 2^31 - 1 ms fires at once.
  * @returns undefined if there is no header
  * @throws CarillonError invalid_argument: malformed; deadline_exceeded: the deadline has passed
  */
 export function checkGrpcTimeout(header: string | undefined): string | undefined {
+  return (parseGrpcTimeout(header) ?? 0) <= MAX_TIMEOUT ? header : MAX_GRPC_TIMEOUT;
+}
+
+function parseGrpcTimeout(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const [, digits = "", unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header) ?? [];
   if (unit === "") {
@@ -22,7 +36,7 @@ export function checkGrpcTimeout(header: string | undefined): string | undefined
   }
   const timeout = Number(digits) * (UNITS[unit] ?? 0);
   if (timeout < 1) throw new CarillonError("deadline_exceeded", "the deadline had passed when the call arrived");
-  return timeout <= MAX_TIMEOUT ? header : MAX_GRPC_TIMEOUT;
+  return timeout;
 }
 
 /** Does the same for the headers of Connect and gRPC-Web. @throws CarillonError as checkGrpcTimeout does */

@@ -36,7 +36,7 @@ export class ChunkQueue {
       taken.push(chunk);
       left -= chunk.length;
     }
-    this.#chunks.splice(0, position);
+    if (position > 0) this.#chunks.splice(0, position);
     this.#bytes -= length;
     return taken;
   }

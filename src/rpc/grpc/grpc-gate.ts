@@ -5,11 +5,11 @@ import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
 import { type OnFault, toCallerError } from "../faults.js";
-import type { InflatedEncoding } from "../inflate.js";
 import { checkGrpcTimeout } from "../timeout-headers.js";
 import { GrpcRequest, type GrpcRequestHost, type MethodRules } from "./grpc-request.js";
-import { statusHeaders } from "./grpc-status.js";
+import { readEncoding } from "./message-encoding.js";
 import { OverdueRequests } from "./overdue-requests.js";
+import { statusHeaders } from "./status-headers.js";
 import { UnreadCalls } from "./unread-calls.js";
 
 /** Bounds on the requests of a service. */
@@ -25,11 +25,6 @@ export interface GrpcGateOptions {
 }
 
 type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
-
-/** Compressions that a server can inflate. Source: gRPC over HTTP/2, Content-Coding. */
-const ENCODINGS: ReadonlySet<string> = new Set(["deflate", "gzip"]);
-
-const NO_ENCODING = "identity";
 
 /**
  * Checks the headers of each call before @grpc/grpc-js does. It refuses calls of unknown methods, with a malformed or expired
@@ -90,7 +85,7 @@ export class GrpcGate {
     }
     try {
       const rules = this.#findRules(headers);
-      const encoding = readEncoding(headers, rules);
+      const encoding = readEncoding(readText(headers, "grpc-encoding"), rules.compression);
       const timeout = checkGrpcTimeout(readText(headers, "grpc-timeout"));
       // The library receives messages already inflated.
       delete headers["grpc-encoding"];
@@ -127,22 +122,6 @@ export class GrpcGate {
   }
 }
 
-/** @throws CarillonError unimplemented: a compression that the method does not accept */
-function readEncoding(headers: IncomingHttpHeaders, { compression }: MethodRules): InflatedEncoding | undefined {
-  const encoding = readText(headers, "grpc-encoding") ?? NO_ENCODING;
-  if (encoding === NO_ENCODING) return undefined;
-  if (compression && isSupported(encoding)) return encoding;
-  const accepted = compression ? [NO_ENCODING, ...ENCODINGS].join(", ") : NO_ENCODING;
-  throw new CarillonError(
-    "unimplemented",
-    `grpc-encoding: ${JSON.stringify(encoding)} is not supported; supported: ${accepted}`,
-  );
-}
-
-function isSupported(encoding: string): encoding is InflatedEncoding {
-  return ENCODINGS.has(encoding);
-}
-
 function readText(headers: IncomingHttpHeaders, name: string): string | undefined {
   return headers[name]?.toString();
 }
@@ -152,9 +131,6 @@ function refuse(stream: ServerHttp2Stream, error: CarillonError): void {
   // The caller has disconnected.
   stream.on("error", ignore);
   if (stream.headersSent || stream.destroyed) return;
-  stream.respond(
-    { ":status": 200, "content-type": "application/grpc+proto", ...statusHeaders(error) },
-    { endStream: true },
-  );
+  stream.respond(statusHeaders(error), { endStream: true });
   stream.resume();
 }

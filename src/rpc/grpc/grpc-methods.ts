@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type {
   Metadata,
   ServerDuplexStream,
@@ -14,16 +14,17 @@ import { CarillonError } from "../../errors.js";
 import type { ContinueTrace } from "../../net/http-handler.js";
 import type { AnswerLease } from "../answer-budget.js";
 import type { CallAuthorizer } from "../call-authorizer.js";
-import { peerDisconnected } from "../call-errors.js";
-import { checkWeight, READ_OPTIONS, undecodable } from "../decode.js";
+import { deadlinePassed, peerDisconnected } from "../call-errors.js";
+import { undecodable } from "../decode.js";
 import { type OnFault, toCallerError } from "../faults.js";
 import { OpenStream } from "../open-stream.js";
-import { findMessageExcess } from "../request-weight.js";
-import { type Codec, listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
+import { listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
+import { type AnswerWriter, writeAnswers } from "./answer-writer.js";
 import { GrpcCall, readDeadline } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
+import { countAnswer, encodeAnswer, toCodec } from "./method-codec.js";
 
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = object | CarillonError;
@@ -73,15 +74,15 @@ function inTrace<Call extends { readonly metadata: Metadata }, Rest extends unkn
   };
 }
 
-function defineMethod({ codec: methodCodec, desc, path }: RpcMethod): ServiceDefinition[string] {
-  const codec = methodCodec ?? generatedCodec(desc);
+function defineMethod(method: RpcMethod): ServiceDefinition[string] {
+  const { desc, path } = method;
+  const codec = toCodec(method);
   return {
     path,
     requestStream: takesStream(desc),
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestDeserialize: (bytes: Buffer) => tryDecode(() => codec.decode(bytes)),
-    // Counted answers, and those of some streams, are already encoded.
-    responseSerialize: (message: object) => (Buffer.isBuffer(message) ? message : toBuffer(codec.encode(message))),
+    responseSerialize: (message: object) => encodeAnswer(codec, message),
     // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,
@@ -92,16 +93,6 @@ function takesStream({ methodKind }: DescMethod): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
-function generatedCodec({ input, output }: DescMethod): Codec {
-  return {
-    decode: (bytes) => {
-      checkWeight(findMessageExcess(input, bytes));
-      return fromBinary(input, bytes, READ_OPTIONS);
-    },
-    encode: (message) => toBinary(output, create(output, message as Record<string, unknown>)),
-  };
-}
-
 /** Placeholder for the functions of a method definition that only clients use. */
 export function unused(): never {
   throw new Error("a server neither encodes requests nor decodes answers");
@@ -109,6 +100,7 @@ export function unused(): never {
 
 function unaryHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
+  const codec = toCodec(method);
   const answerLater = async (
     answered: unknown,
     callback: sendUnaryData<unknown>,
@@ -117,7 +109,7 @@ function unaryHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcM
     let response: unknown;
     try {
       response = await answered;
-      if (lease !== undefined) response = countAnswer(method, response as object, lease);
+      if (lease !== undefined) response = countAnswer(codec, response as object, lease);
     } catch (cause) {
       callback(toStatus(cause, desc, onFault));
       return;
@@ -148,37 +140,21 @@ function unaryHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcM
  */
 function checkDeadline(call: ServerUnaryCall<Decoded, unknown>): void {
   if (call.cancelled) throw peerDisconnected();
-  if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) > Date.now()) return;
-  throw new CarillonError("deadline_exceeded", "the deadline passed before the request was complete");
+  if ((readDeadline(call) ?? Number.POSITIVE_INFINITY) <= Date.now()) throw deadlinePassed();
 }
 
 type Stream = ServerDuplexStream<Decoded, unknown> | ServerWritableStream<Decoded, unknown>;
 
 function streamingHandler(method: RpcMethod, { authorizer, callers, onFault }: GrpcMethodsContext) {
   const { action, desc, handle } = method;
+  const codec = toCodec(method);
   const answer = async (call: Stream, open: OpenStream): Promise<void> => {
     const request = takesStream(desc)
       ? readRequests(call as ServerDuplexStream<Decoded, unknown>, callers.of(call.metadata).request)
       : throwIfError((call as ServerWritableStream<Decoded, unknown>).request);
+    const { signal } = open;
     const lease = authorizer.openAnswer(open.backend, action);
-    try {
-      for await (const response of handle(request, open) as AsyncIterable<unknown>) {
-        if (call.cancelled) return;
-        if (Buffer.isBuffer(response)) {
-          await writeThrough(call, response, open.signal);
-          open.signal.throwIfAborted();
-          continue;
-        }
-        const written = lease === undefined ? response : countAnswer(method, response as object, lease);
-        lease?.settle();
-        if (call.write(written)) continue;
-        await untilWritable(call, open.signal);
-        open.signal.throwIfAborted();
-      }
-    } finally {
-      lease?.settle();
-    }
-    call.end();
+    await writeAnswers(() => handle(request, open), new StreamWriter(call), { codec, lease, signal });
   };
   return (call: Stream): void => {
     const { backend, credentials } = callers.of(call.metadata);
@@ -197,10 +173,36 @@ function streamingHandler(method: RpcMethod, { authorizer, callers, onFault }: G
   };
 }
 
-/**
- * Writes an encoded answer. Resolves when the peer's connection has accepted it: the stream itself would accept 16 answers of any
- * size. Also resolves when the call has ended, or when the signal is aborted.
- */
+class StreamWriter implements AnswerWriter {
+  readonly #call: Stream;
+
+  constructor(call: Stream) {
+    this.#call = call;
+  }
+
+  get cancelled(): boolean {
+    return this.#call.cancelled;
+  }
+
+  write(answer: object): boolean {
+    return this.#call.write(answer);
+  }
+
+  /** Waits for the connection, because the stream itself would accept 16 answers of any size. */
+  writeThrough(answer: Buffer, signal: AbortSignal): Promise<void> {
+    return writeThrough(this.#call, answer, signal);
+  }
+
+  untilWritable(signal: AbortSignal): Promise<void> {
+    return untilWritable(this.#call, signal);
+  }
+
+  end(): void {
+    this.#call.end();
+  }
+}
+
+/** Writes an encoded answer. Resolves when it is written, when the call has ended, or when the signal is aborted. */
 function writeThrough(call: Stream, answer: Buffer, signal: AbortSignal): Promise<void> {
   const events = ["cancelled", "close"] as const;
   return new Promise((resolve) => {
@@ -213,13 +215,6 @@ function writeThrough(call: Stream, answer: Buffer, signal: AbortSignal): Promis
     signal.addEventListener("abort", done);
     call.write(answer, done);
   });
-}
-
-/** Encodes an answer, and charges its bytes to the caller. */
-function countAnswer({ codec, desc }: RpcMethod, response: object, lease: AnswerLease): Buffer {
-  const bytes = toBuffer((codec ?? generatedCodec(desc)).encode(response));
-  lease.spend(bytes.length);
-  return bytes;
 }
 
 /** Yields the requests of a stream. When the method stops reading, the call stays open, because destroying it would lose its status. */
@@ -248,11 +243,6 @@ function throwIfError(request: Decoded): object {
 
 function toStatus(cause: unknown, { input }: DescMethod, onFault: OnFault): Partial<ServiceError> {
   return grpcStatus(toCallerError(cause, onFault), input);
-}
-
-/** Returns the same bytes, without copying. */
-function toBuffer({ buffer, byteLength, byteOffset }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** Resolves when the peer can be written to again, when the call has ended, or when the signal is aborted. */

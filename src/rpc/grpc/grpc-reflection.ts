@@ -1,45 +1,26 @@
-import { create, type DescService, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import type { Server, ServerDuplexStream, ServiceDefinition } from "@grpc/grpc-js";
-import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
-import {
-  ServerReflection,
-  type ServerReflectionRequest,
-  ServerReflectionRequestSchema,
-  ServerReflectionResponseSchema,
-} from "../../../gen/grpc/reflection/v1/reflection_pb.js";
-import { ServerReflection as ServerReflectionV1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import type { ServerReflectionRequest } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { CarillonError, GRPC_STATUS } from "../../errors.js";
-import { READ_OPTIONS, undecodable } from "../decode.js";
-import { DescriptorIndex } from "./descriptor-index.js";
-import { errorDetailsFile } from "./error-details-file.js";
+import { undecodable } from "../decode.js";
 import { untilWritable, unused } from "./grpc-methods.js";
+import { encodeAnswer } from "./method-codec.js";
+import { REFLECTION_SERVICES, type ReflectionAnswer, ReflectionAnswers, reflectionCodec } from "./reflection-answers.js";
 
-type Answer = MessageInitShape<typeof ServerReflectionResponseSchema>;
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = ServerReflectionRequest | CarillonError;
-type Stream = ServerDuplexStream<Decoded, Answer>;
+type Stream = ServerDuplexStream<Decoded, ReflectionAnswer>;
 
-/**
- * Adds server reflection (v1 and v1alpha), so that clients such as grpcurl need no proto files. It serves the descriptors
- * embedded by protoc-gen-es. Descriptors built from proto files at run time would have other file names and lack imports.
- */
+/** Adds server reflection, see {@link ReflectionAnswers}. */
 export function addReflection(server: Pick<Server, "addService">, services: readonly DescService[]): void {
-  const versions = [ServerReflection, ServerReflectionV1Alpha];
-  const all = [...services, Health, ...versions];
-  const index = new DescriptorIndex([...all.map(({ file }) => file), errorDetailsFile()]);
-  const names = all.map(({ typeName }) => ({ name: typeName }));
-  const answer = (request: ServerReflectionRequest): Answer => ({
-    validHost: request.host,
-    originalRequest: request,
-    messageResponse: respond(request, index, names),
-  });
-  const { name } = ServerReflection.method.serverReflectionInfo;
-  for (const { typeName } of versions) {
+  const answers = new ReflectionAnswers(services);
+  for (const { method, typeName } of REFLECTION_SERVICES) {
+    const { name } = method.serverReflectionInfo;
     server.addService(
       { [name]: defineReflection(`/${typeName}/${name}`) },
       {
         [name]: (call: Stream): void => {
-          serve(call, answer).catch(() => {
+          serve(call, answers).catch(() => {
             // The stream has already ended with its own status.
           });
         },
@@ -55,71 +36,30 @@ function defineReflection(path: string): ServiceDefinition[string] {
     requestStream: true,
     responseStream: true,
     requestDeserialize: readRequest,
-    responseSerialize: writeAnswer,
+    responseSerialize: (answer: ReflectionAnswer) => encodeAnswer(reflectionCodec, answer),
     // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,
   };
 }
 
-function writeAnswer(answer: Answer): Buffer {
-  return Buffer.from(toBinary(ServerReflectionResponseSchema, create(ServerReflectionResponseSchema, answer)));
-}
-
-function readRequest(bytes: Buffer): Decoded {
+function readRequest(bytes: Buffer): object {
   try {
-    return fromBinary(ServerReflectionRequestSchema, bytes, READ_OPTIONS);
+    return reflectionCodec.decode(bytes);
   } catch (cause) {
     return undecodable(cause);
   }
 }
 
 /** Reads each request only after the peer has taken the answer to the previous one. */
-async function serve(call: Stream, answer: (request: ServerReflectionRequest) => Answer): Promise<void> {
+async function serve(call: Stream, answers: ReflectionAnswers): Promise<void> {
   for await (const request of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Decoded>) {
     if (call.cancelled) return;
     if (request instanceof CarillonError) {
       call.emit("error", { code: GRPC_STATUS[request.code], details: request.message });
       return;
     }
-    if (!call.write(answer(request))) await untilWritable(call);
+    if (!call.write(answers.answer(request))) await untilWritable(call);
   }
   call.end();
-}
-
-function respond(
-  { messageRequest: request }: ServerReflectionRequest,
-  index: DescriptorIndex,
-  services: readonly { readonly name: string }[],
-): NonNullable<Answer["messageResponse"]> {
-  switch (request.case) {
-    case "listServices":
-      return { case: "listServicesResponse", value: { service: [...services] } };
-    case "fileByFilename":
-      return filesOrError(index.byName(request.value), `unknown file ${JSON.stringify(request.value)}`);
-    case "fileContainingSymbol":
-      return filesOrError(index.bySymbol(request.value), `unknown symbol ${JSON.stringify(request.value)}`);
-    case "allExtensionNumbersOfType":
-      if (index.bySymbol(request.value) === undefined)
-        return errorResponse(`unknown type ${JSON.stringify(request.value)}`);
-      // No file of this server defines extensions.
-      return { case: "allExtensionNumbersResponse", value: { baseTypeName: request.value, extensionNumber: [] } };
-    case "fileContainingExtension":
-      return errorResponse("no extensions are defined");
-    case undefined:
-    default:
-      return errorResponse("unknown kind of request", GRPC_STATUS.invalid_argument);
-  }
-}
-
-function filesOrError(files: Uint8Array[] | undefined, missing: string): NonNullable<Answer["messageResponse"]> {
-  if (files === undefined) return errorResponse(missing);
-  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } };
-}
-
-function errorResponse(
-  errorMessage: string,
-  errorCode = GRPC_STATUS.not_found,
-): NonNullable<Answer["messageResponse"]> {
-  return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

@@ -1,15 +1,10 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
-import { malformedRequest, requestTooLarge } from "../call-errors.js";
-import { type InflatedEncoding, inflate } from "../inflate.js";
-import { ChunkQueue } from "./chunk-queue.js";
-import type { OverdueRequests } from "./overdue-requests.js";
+import type { InflatedEncoding } from "../inflate.js";
+import { type FramedMessage, type FrameRules, inflateMessage, MessageFramer, PREFIX_BYTES } from "./message-framer.js";
+import type { OverdueRequests, PendingRequest } from "./overdue-requests.js";
 import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
-
-/** Bytes before each message: a byte of flags and the message's length. */
-const PREFIX_BYTES = 5;
-const COMPRESSED = 1;
 
 /**
  * Bytes of messages that a streaming method has not taken yet, above which no further message is read. One message is always
@@ -18,12 +13,8 @@ const COMPRESSED = 1;
 const MAX_UNTAKEN = 65_536;
 
 /** Bounds on the requests of a method. */
-export interface MethodRules {
-  /** Maximum number of bytes of a message, as sent and as inflated. */
-  readonly limit: number;
+export interface MethodRules extends FrameRules {
   readonly compression: boolean;
-  /** Whether the request is a stream of messages; otherwise it is exactly one message. */
-  readonly streaming: boolean;
   /** Whether the method calls {@link GrpcRequest.taken} for each message of a stream. */
   readonly acknowledged: boolean;
 }
@@ -56,16 +47,15 @@ interface Library {
  * message to the library, uncompressed, whenever the method reads one, and finally the end of the request. Everything held
  * until then counts towards the budget.
  */
-export class GrpcRequest {
+export class GrpcRequest implements PendingRequest {
   readonly #stream: ServerHttp2Stream;
   readonly #rules: MethodRules;
-  readonly #encoding: InflatedEncoding | undefined;
   readonly #host: GrpcRequestHost;
   /** Number of listeners that are not the library's. */
   readonly #listeners: number;
-  readonly #overdue: LinkedEntry<GrpcRequest>;
+  readonly #overdue: LinkedEntry<PendingRequest>;
   #unread: UnreadEntry | undefined;
-  readonly #chunks = new ChunkQueue();
+  readonly #messages: MessageFramer;
   #library: Library | undefined;
   #refuse: ((cause: unknown) => void) | undefined;
   #lease: ByteLease | undefined;
@@ -73,27 +63,21 @@ export class GrpcRequest {
   /** Bytes of each message passed to the library and not taken by the method. */
   readonly #untaken: number[] = [];
   #untakenBytes = 0;
-  #messages = 0;
   #incompleteSince: number | undefined;
   #readRequested = false;
   #inflating = false;
-  #ended = false;
   #over = false;
 
   /** @param stream - must not have been read */
   constructor(stream: ServerHttp2Stream, { encoding, host, rules }: GrpcRequestOptions) {
     this.#stream = stream;
     this.#rules = rules;
-    this.#encoding = encoding;
+    this.#messages = new MessageFramer(rules, encoding);
     this.#host = host;
     this.#listeners = countListeners(stream);
     this.#overdue = host.overdue.add(this);
   }
 
-  /**
-   * Time by `performance.now()` since which the rest of the request, or of a message of a stream, is missing; undefined if
-   * nothing is missing.
-   */
   get incompleteSince(): number | undefined {
     return this.#incompleteSince;
   }
@@ -154,7 +138,7 @@ export class GrpcRequest {
     if (this.#over) return;
     this.#over = true;
     this.#host.overdue.remove(this.#overdue);
-    this.#chunks.clear();
+    this.#messages.clear();
     this.#lease?.release();
   }
 
@@ -180,14 +164,14 @@ export class GrpcRequest {
       this.refuse(cause);
       return;
     }
-    this.#chunks.push(chunk);
+    this.#messages.push(chunk);
     this.#pump();
   };
 
   readonly #onEnd = (): void => {
     // A reset stream also emits "end".
     if (this.#stream.closed) this.stop();
-    this.#ended = true;
+    this.#messages.finish();
     this.#pump();
   };
 
@@ -213,7 +197,7 @@ export class GrpcRequest {
     if (isShort) this.#stream.resume();
     // A request with a single message needs no pause after it.
     else if (streaming) this.#stream.pause();
-    if (!isShort || (streaming && this.#chunks.bytes === 0)) this.#incompleteSince = undefined;
+    if (!isShort || (streaming && this.#messages.bytes === 0)) this.#incompleteSince = undefined;
     else this.#incompleteSince ??= performance.now();
   }
 
@@ -224,54 +208,38 @@ export class GrpcRequest {
 
   /** @returns false if the message has not arrived yet. @throws CarillonError */
   #giveNext(library: Library): boolean {
-    const { limit, streaming } = this.#rules;
-    if (!streaming && this.#messages === 1 && this.#chunks.bytes > 0) throw malformedRequest("more than one message");
-    if (this.#ended && this.#chunks.bytes === 0) {
-      this.#giveEnd(library);
-      return true;
-    }
-    const prefix = this.#chunks.peek(PREFIX_BYTES);
-    const length = prefix?.readUInt32BE(1);
-    if (length !== undefined && length > limit) throw requestTooLarge(limit);
-    if (prefix === undefined || length === undefined || this.#chunks.bytes < PREFIX_BYTES + length) {
-      if (this.#ended) throw malformedRequest("truncated");
-      return false;
-    }
-    this.#giveMessage(library, prefix.readUInt8(0), length);
+    const message = this.#messages.next();
+    if (message === "short") return false;
+    if (message === "end") this.#giveEnd(library);
+    else this.#giveMessage(library, message);
     return true;
   }
 
-  #giveMessage(library: Library, flags: number, length: number): void {
-    const encoding = this.#encoding;
-    if (flags > COMPRESSED) throw malformedRequest(`unknown flags (${flags})`);
-    this.#messages += 1;
-    if (flags === 0 || length === 0) {
-      this.#readRequested = false;
-      this.#hold(length);
-      this.#lease?.give(PREFIX_BYTES);
-      if (flags === 0) for (const chunk of this.#chunks.shift(PREFIX_BYTES + length)) library.onData(chunk);
-      else {
-        this.#chunks.shift(PREFIX_BYTES);
-        library.onData(createPrefix(0));
-      }
+  #giveMessage(library: Library, { chunks, encoding, length }: FramedMessage): void {
+    if (encoding !== undefined) {
+      void this.#inflate(library, encoding, chunks, length);
       return;
     }
-    if (encoding === undefined) throw malformedRequest("compressed, but grpc-encoding is missing");
-    this.#chunks.shift(PREFIX_BYTES);
-    const data = Buffer.concat(this.#chunks.shift(length));
-    void this.#inflate(library, encoding, data);
+    this.#readRequested = false;
+    this.#hold(length);
+    this.#lease?.give(PREFIX_BYTES);
+    library.onData(createPrefix(length));
+    for (const chunk of chunks) library.onData(chunk);
   }
 
-  async #inflate(library: Library, encoding: InflatedEncoding, data: Uint8Array): Promise<void> {
+  async #inflate(
+    library: Library,
+    encoding: InflatedEncoding,
+    chunks: readonly Buffer[],
+    length: number,
+  ): Promise<void> {
     const { limit } = this.#rules;
     const lease = this.#lease ?? this.#host.openLease(this.#stream, this.#key);
     this.#inflating = true;
     try {
-      const message = await inflate(encoding, data, { limit, lease });
+      const message = await inflateMessage(encoding, chunks, { limit, lease });
       if (this.#over) return;
-      if (message === "too large") throw requestTooLarge(limit);
-      if (message === "malformed") throw malformedRequest("decompression failed");
-      lease.give(PREFIX_BYTES + data.length);
+      lease.give(PREFIX_BYTES + length);
       this.#readRequested = false;
       this.#inflating = false;
       this.#hold(message.length);
@@ -289,7 +257,6 @@ export class GrpcRequest {
   }
 
   #giveEnd(library: Library): void {
-    if (!this.#rules.streaming && this.#messages === 0) throw malformedRequest("no message");
     this.#readRequested = false;
     library.onEnd();
     // A streaming method may still have to take messages; any other method has its complete request.

@@ -1,14 +1,24 @@
 import { CarillonError } from "../../errors.js";
 import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
-import type { GrpcRequest } from "./grpc-request.js";
 
 /** Number of checks for overdue requests within the timeout. */
 const CHECKS = 8;
 
+/** Request of a call. */
+export interface PendingRequest {
+  /**
+   * Time by `performance.now()` since which the rest of the request, or of a message of a stream, is missing; undefined if
+   * nothing is missing.
+   */
+  readonly incompleteSince: number | undefined;
+  /** Ends the call with an error. */
+  refuse(cause: CarillonError): void;
+}
+
 /** Ends calls whose requests take too long to arrive. One timer serves all; it runs while there are calls. */
 export class OverdueRequests {
   readonly #timeout: number;
-  readonly #requests = new LinkedList<GrpcRequest>();
+  readonly #requests = new LinkedList<PendingRequest>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param timeout - milliseconds for which a request, or a message of a stream that has begun, may be incomplete */
@@ -17,12 +27,12 @@ export class OverdueRequests {
   }
 
   /** @returns the entry, for {@link remove} */
-  add(request: GrpcRequest): LinkedEntry<GrpcRequest> {
+  add(request: PendingRequest): LinkedEntry<PendingRequest> {
     this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
     return this.#requests.add(request);
   }
 
-  remove(entry: LinkedEntry<GrpcRequest>): void {
+  remove(entry: LinkedEntry<PendingRequest>): void {
     this.#requests.remove(entry);
   }
 

@@ -1,4 +1,4 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
 import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 
 /** Number of checks for unread answers within the timeout. */
@@ -10,9 +10,19 @@ const CHECKS = 4;
  */
 const MIN_RATE = 64;
 
+/** Stream of an answer, in the terms of node:http2. */
+export interface AnswerStream {
+  /** Number of bytes that the peer has not taken yet. */
+  readonly writableLength: number;
+  /** Whether the whole answer has been written. */
+  readonly writableEnded: boolean;
+  /** Resets the stream. @param code - error code of RFC 9113, section 7 */
+  close(code: number): void;
+}
+
 /** Call with an answer in transit. */
 interface UnreadCall {
-  readonly stream: ServerHttp2Stream;
+  readonly stream: AnswerStream;
   /** Bytes pending when progress was last seen. */
   pending: number;
   /** Time of the last progress, by `performance.now()`. */
@@ -36,7 +46,7 @@ export class UnreadCalls {
   }
 
   /** Watches a stream with an answer in transit. @returns the entry, to {@link remove} when the stream is closed */
-  add(stream: ServerHttp2Stream): UnreadEntry {
+  add(stream: AnswerStream): UnreadEntry {
     this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
     return this.#calls.add({ stream, pending: stream.writableLength, since: performance.now() });
   }

@@ -1,0 +1,40 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { CarillonError } from "../../errors.js";
+import { encodeHeaders } from "../../http2/hpack/encode-headers.js";
+import { ACCEPTED_ENCODINGS } from "../grpc/message-encoding.js";
+import { statusHeaders, statusTrailers } from "../grpc/status-headers.js";
+
+const OK_STATUS = { "grpc-status": "0" };
+const ANSWER = { ":status": "200", "content-type": "application/grpc+proto" };
+
+/** Headers of an answer with messages. Source: gRPC over HTTP/2, Response-Headers. */
+export const ANSWER_HEADERS = encode({ ...ANSWER, "grpc-accept-encoding": ACCEPTED_ENCODINGS });
+
+/** Trailers of an answer without an error. */
+export const OK_TRAILERS = encode(OK_STATUS);
+
+/** Headers of an answer without messages and without an error. Source: gRPC over HTTP/2, Trailers-Only. */
+export const OK_HEADERS = encode({ ...ANSWER, ...OK_STATUS });
+
+/** Headers of the answer to a request that is not gRPC (HTTP status 415). Source: gRPC over HTTP/2, Content-Type. */
+export const UNSUPPORTED_MEDIA_TYPE = encode({ ":status": "415" });
+
+/** Headers of the answer to a request with another method than POST (HTTP status 405; RFC 9110, section 15.5.6). */
+export const METHOD_NOT_ALLOWED = encode({ ":status": "405", allow: "POST" });
+
+/**
+ * Encodes an error as the headers of an answer without messages.
+ * @param type - the request's type; undefined if unknown
+ */
+export function encodeErrorHeaders(error: CarillonError, type?: DescMessage): Buffer {
+  return encode(statusHeaders(error, type));
+}
+
+/** Encodes an error as the trailers of an answer. @param type - as of {@link encodeErrorHeaders} */
+export function encodeErrorTrailers(error: CarillonError, type?: DescMessage): Buffer {
+  return encode(statusTrailers(error, type));
+}
+
+function encode(fields: Readonly<Record<string, string>>): Buffer {
+  return encodeHeaders(Object.entries(fields).map(([name, value]) => ({ name, value })));
+}

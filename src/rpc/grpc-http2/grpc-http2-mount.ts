@@ -1,0 +1,115 @@
+import type { Socket } from "node:net";
+import { Http2Driver } from "../../http2/http2-driver.js";
+import { PortListener } from "../../net/port-listener.js";
+import type { Address } from "../../util/address.js";
+import {
+  ANSWER_TIMEOUT,
+  type GrpcMountOptions,
+  IDLE_TIMEOUT,
+  KEEPALIVE,
+  REQUEST_TIMEOUT,
+} from "../grpc/grpc-mount-options.js";
+import { OverdueRequests } from "../grpc/overdue-requests.js";
+import { UnreadCalls } from "../grpc/unread-calls.js";
+import { beginCall } from "./begin-call.js";
+import { CallDeadlines } from "./call-deadlines.js";
+import { type CallHead, HeadReader } from "./call-head.js";
+import { type CallHost, CallPeer } from "./call-peer.js";
+import { HealthService } from "./health-service.js";
+import { createReflection } from "./reflection-services.js";
+import { serveLibrary, serveMethods } from "./served-method.js";
+import { WatchingCalls } from "./watching-calls.js";
+
+/** Milliseconds within which a client must send its preface and its settings. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+export interface GrpcHttp2MountOptions extends GrpcMountOptions {
+  /** Milliseconds after which a connection ends, once its calls are answered; default: it does not. */
+  readonly maxAge?: number;
+}
+
+/** The gRPC port: the services on this server's own HTTP/2, with the standard health service and reflection. */
+export class GrpcHttp2Mount {
+  readonly #port: PortListener;
+  readonly #driver: Http2Driver<CallHead>;
+  readonly #health: HealthService;
+  readonly #watching = new WatchingCalls();
+  readonly #host: CallHost;
+
+  constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcHttp2MountOptions) {
+    const {
+      answerTimeout = ANSWER_TIMEOUT,
+      idleTimeout = IDLE_TIMEOUT,
+      keepalive = KEEPALIVE,
+      maxAge = Number.POSITIVE_INFINITY,
+      requestTimeout = REQUEST_TIMEOUT,
+    } = options;
+    this.#health = new HealthService(services.map(({ service }) => service.typeName));
+    const methods = [
+      ...services.flatMap((service) => serveMethods(service, requestBytes)),
+      ...[this.#health, ...createReflection(services.map(({ service }) => service))].flatMap(serveLibrary),
+    ];
+    this.#host = {
+      authorizer,
+      budget,
+      overdue: new OverdueRequests(requestTimeout),
+      unread: new UnreadCalls(answerTimeout),
+      deadlines: new CallDeadlines(),
+      watching: this.#watching,
+      onFault,
+      continueTrace: options.continueTrace,
+    };
+    this.#driver = new Http2Driver({
+      times: {
+        handshake: HANDSHAKE_TIMEOUT,
+        keepalive: keepalive.time,
+        keepaliveTimeout: keepalive.timeout,
+        idle: idleTimeout,
+        maxAge,
+        unread: answerTimeout,
+      },
+      readHead: new HeadReader(new Map(methods.map((method) => [method.path, method])), onFault).read,
+      onFault,
+    });
+    this.#port = new PortListener({
+      ...port,
+      alpn: "h2",
+      speaksFirst: true,
+      onFirstBytes: options.onFirstBytes,
+      onConnection: (socket) => this.#serve(socket),
+    });
+  }
+
+  /**
+   * @returns the address with the real port
+   * @throws Error if the address is not available
+   */
+  listen(): Promise<Address> {
+    return this.#port.listen();
+  }
+
+  /** Sets the status of every service in the health service. */
+  setServing(serving: boolean): void {
+    this.#health.setServing(serving);
+  }
+
+  /** Refuses new calls, and ends streams that only watch. Resolves when the pending calls are answered. */
+  async close(): Promise<void> {
+    this.#watching.end();
+    await Promise.all([this.#port.close(), this.#driver.close()]);
+  }
+
+  /** Aborts the pending calls. */
+  terminate(): void {
+    this.#driver.terminate();
+    this.#port.terminate();
+  }
+
+  #serve(socket: Socket): void {
+    const peer = new CallPeer(this.#host, socket);
+    this.#driver.serve(socket, {
+      onStream: (stream, head) => beginCall(stream, head, peer),
+      onReady: () => this.#port.settle(socket),
+    });
+  }
+}

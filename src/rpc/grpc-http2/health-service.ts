@@ -1,0 +1,58 @@
+import {
+  Health,
+  type HealthCheckRequest,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../../gen/grpc/health/v1/health_pb.js";
+import { CarillonError } from "../../errors.js";
+import { withResolvers } from "../../util/with-resolvers.js";
+import type { ImplementationOf, RpcCall } from "../service.js";
+import type { LibraryService } from "./served-method.js";
+
+/** Implements grpc.health.v1.Health for the whole server ("") and each of its services. Everyone may call it. */
+export class HealthService implements ImplementationOf<typeof Health>, LibraryService {
+  readonly service = Health;
+  readonly implementation = this;
+  readonly isPublic = true;
+  readonly #statuses: Map<string, ServingStatus>;
+  #changed = withResolvers<void>();
+
+  /** @param services - their full names */
+  constructor(services: readonly string[]) {
+    this.#statuses = new Map(["", ...services].map((name) => [name, ServingStatus.NOT_SERVING]));
+  }
+
+  /** Sets the status of every service. */
+  setServing(serving: boolean): void {
+    for (const name of this.#statuses.keys()) {
+      this.#statuses.set(name, serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+    }
+    this.#changed.resolve();
+    this.#changed = withResolvers();
+  }
+
+  async check({ service }: HealthCheckRequest) {
+    const status = this.#statuses.get(service);
+    if (status === undefined) throw new CarillonError("not_found", `Health status unknown for service ${service}`);
+    return { status };
+  }
+
+  async list() {
+    return { statuses: Object.fromEntries([...this.#statuses].map(([name, status]) => [name, { status }])) };
+  }
+
+  async *watch({ service }: HealthCheckRequest, { signal }: RpcCall) {
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => resolve());
+    });
+    for (let sent: ServingStatus | undefined; ; ) {
+      const status = this.#statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN;
+      if (status === sent) {
+        signal.throwIfAborted();
+        await Promise.race([this.#changed.promise, aborted]);
+      } else {
+        sent = status;
+        yield { status };
+      }
+    }
+  }
+}

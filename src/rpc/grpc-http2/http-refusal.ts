@@ -1,0 +1,45 @@
+import type { ServerStream } from "../../http2/server-stream.js";
+import type { StreamReceiver } from "../../http2/stream-receiver.js";
+import type { LinkedEntry } from "../../util/linked-list.js";
+import type { OverdueRequests, PendingRequest } from "../grpc/overdue-requests.js";
+
+/**
+ * Refusal of a request that is not gRPC. The answer follows the request, which is discarded, because clients of plain HTTP may
+ * not read an answer before they have sent everything.
+ */
+export class HttpRefusal implements StreamReceiver, PendingRequest {
+  readonly incompleteSince = performance.now();
+  readonly #stream: ServerStream;
+  readonly #answer: Buffer;
+  readonly #overdue: OverdueRequests;
+  readonly #entry: LinkedEntry<PendingRequest>;
+
+  /** @param answer - encoded headers of the whole answer */
+  constructor(stream: ServerStream, answer: Buffer, overdue: OverdueRequests) {
+    this.#stream = stream;
+    this.#answer = answer;
+    this.#overdue = overdue;
+    this.#entry = overdue.add(this);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#stream.consume(chunk.length);
+  }
+
+  onEnd(): void {
+    this.refuse();
+  }
+
+  onDrain(): void {
+    // No body is sent.
+  }
+
+  onClose(): void {
+    this.#overdue.remove(this.#entry);
+  }
+
+  /** Answers. */
+  refuse(): void {
+    this.#stream.respond(this.#answer, true);
+  }
+}

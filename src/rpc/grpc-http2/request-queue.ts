@@ -1,0 +1,130 @@
+import { type FramedMessage, inflateMessage, MessageFramer, PREFIX_BYTES } from "../grpc/message-framer.js";
+import type { InflatedEncoding } from "../inflate.js";
+import type { GrpcHttp2Call } from "./grpc-http2-call.js";
+import { joinChunks, keepChunk } from "./join-chunks.js";
+
+type Result = IteratorResult<object, undefined>;
+
+const DONE: Result = { done: true, value: undefined };
+
+/** Method that waits for the next request. */
+interface Reader {
+  resolve(result: Result | Promise<Result>): void;
+  reject(cause: unknown): void;
+}
+
+/**
+ * Requests of a stream. They are decoded as the method takes them; until then, their bytes count towards the budget and the
+ * windows of the stream, so that the peer sends no more than these. A message larger than the windows is received once the
+ * method waits for it.
+ */
+export class RequestQueue implements AsyncIterableIterator<object, undefined> {
+  readonly #call: GrpcHttp2Call;
+  readonly #framer: MessageFramer;
+  #reader: Reader | undefined;
+  #failure: unknown;
+  #isDiscarding = false;
+  /** Bytes in the framer that no longer count towards the windows. */
+  #consumed = 0;
+
+  constructor(call: GrpcHttp2Call) {
+    this.#call = call;
+    this.#framer = new MessageFramer(call.method, call.head.encoding);
+  }
+
+  /** @throws CarillonError resource_exhausted: the budget cannot take the bytes */
+  push(chunk: Buffer): void {
+    if (this.#isDiscarding) return;
+    this.#call.lease.take(chunk.length);
+    this.#framer.push(keepChunk(chunk));
+    this.#serve();
+  }
+
+  /** Marks the end of the stream. */
+  finish(): void {
+    this.#framer.finish();
+    this.#serve();
+  }
+
+  /** Discards the requests, and rejects further reads. */
+  fail(reason: unknown): void {
+    this.#failure ??= reason;
+    this.discard();
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+  }
+
+  /** Discards all bytes. Those that still arrive are not returned to the windows. */
+  discard(): void {
+    this.#isDiscarding = true;
+    this.#call.incompleteSince = undefined;
+    const { bytes } = this.#framer;
+    if (bytes > 0) this.#call.lease.give(bytes);
+    this.#framer.clear();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<Result> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isDiscarding) return DONE;
+    const result = this.#take();
+    if (result !== undefined) return result;
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+    });
+  }
+
+  async return(): Promise<Result> {
+    this.discard();
+    return DONE;
+  }
+
+  /** Passes the next request to the method, if it waits. */
+  #serve(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    try {
+      const result = this.#take();
+      if (result === undefined) return;
+      this.#reader = undefined;
+      reader.resolve(result);
+    } catch (cause) {
+      this.#reader = undefined;
+      reader.reject(cause);
+    }
+  }
+
+  /** @returns undefined if the next request has not arrived. @throws CarillonError */
+  #take(): Result | Promise<Result> | undefined {
+    const next = this.#framer.next();
+    this.#call.incompleteSince = undefined;
+    if (next === "end") return DONE;
+    if (next !== "short") return this.#decode(next);
+    const { bytes } = this.#framer;
+    if (bytes > 0) this.#call.incompleteSince = performance.now();
+    this.#call.consume(bytes - this.#consumed);
+    this.#consumed = bytes;
+    return undefined;
+  }
+
+  #decode({ chunks, encoding, length }: FramedMessage): Result | Promise<Result> {
+    const bytes = PREFIX_BYTES + length;
+    const consumed = Math.min(this.#consumed, bytes);
+    this.#consumed -= consumed;
+    this.#call.consume(bytes - consumed);
+    if (encoding !== undefined) return this.#inflate(encoding, chunks, bytes);
+    this.#call.lease.give(bytes);
+    return { done: false, value: this.#call.decode(joinChunks(chunks)) };
+  }
+
+  /** @param bytes - of the message as it was sent, with its prefix */
+  async #inflate(encoding: InflatedEncoding, chunks: readonly Buffer[], bytes: number): Promise<Result> {
+    const { lease, method } = this.#call;
+    const message = await inflateMessage(encoding, chunks, { limit: method.limit, lease });
+    lease.give(bytes + message.length);
+    return { done: false, value: this.#call.decode(message) };
+  }
+}

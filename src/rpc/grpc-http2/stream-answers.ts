@@ -1,0 +1,56 @@
+import { type AnswerWriter, writeAnswers } from "../grpc/answer-writer.js";
+import { encodeAnswer } from "../grpc/method-codec.js";
+import type { GrpcHttp2Call } from "./grpc-http2-call.js";
+
+/**
+ * Calls a streaming method, and sends its answers. The call is aborted when the backend loses its permission.
+ * @param readRequest - returns the request or the stream of requests
+ */
+export function streamAnswers(call: GrpcHttp2Call, readRequest: () => unknown): void {
+  const { host } = call.peer;
+  const unwatch = call.watchGrant();
+  const run = (): void => {
+    answer(call, readRequest)
+      .catch((cause: unknown) => call.fail(cause))
+      .catch(host.onFault)
+      .finally(unwatch);
+  };
+  if (host.continueTrace === undefined) run();
+  else host.continueTrace(call.head, run);
+}
+
+async function answer(call: GrpcHttp2Call, readRequest: () => unknown): Promise<void> {
+  const { method, signal } = call;
+  const request = readRequest();
+  const lease = call.openAnswer();
+  const writer = new CallWriter(call);
+  await writeAnswers(() => method.handle(request, call), writer, { codec: method.codec, lease, signal });
+}
+
+class CallWriter implements AnswerWriter {
+  readonly #call: GrpcHttp2Call;
+
+  constructor(call: GrpcHttp2Call) {
+    this.#call = call;
+  }
+
+  get cancelled(): boolean {
+    return this.#call.cancelled;
+  }
+
+  write(answer: object): boolean {
+    return this.#call.send(encodeAnswer(this.#call.method.codec, answer));
+  }
+
+  writeThrough(answer: Buffer): Promise<void> | undefined {
+    return this.#call.send(answer) ? undefined : this.#call.untilWritable();
+  }
+
+  untilWritable(): Promise<void> {
+    return this.#call.untilWritable();
+  }
+
+  end(): void {
+    this.#call.end();
+  }
+}

@@ -1,0 +1,57 @@
+import type { ByteBudget } from "../../net/byte-budget.js";
+import type { ContinueTrace } from "../../net/http-handler.js";
+import type { PortOptions } from "../../net/port-listener.js";
+import type { CallAuthorizer } from "../call-authorizer.js";
+import type { OnFault } from "../faults.js";
+import type { ServiceImplementations } from "../service.js";
+
+/** Concurrent calls of one connection. A client queues more. */
+export const MAX_CONCURRENT_CALLS = 256;
+
+/** Largest request to the health service and to reflection, in bytes. They only carry names of services, files and symbols. */
+export const MAX_LIBRARY_BYTES = 4_096;
+
+/**
+ * Milliseconds for which a connection may have no call. It then receives GOAWAY, and gRPC clients reconnect when they need
+ * to. The time is longer than load balancers keep idle connections (350 s), so that backends which publish rarely keep
+ * theirs, and short enough to remove dead peers.
+ */
+export const IDLE_TIMEOUT = 600_000;
+/**
+ * Interval of pings and timeout of their answers, in milliseconds. They detect workers whose machine has failed, so that
+ * their tasks can be assigned to others.
+ */
+export const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
+
+/** Default timeouts of an incomplete request and of an unread answer, in milliseconds. */
+export const REQUEST_TIMEOUT = 120_000;
+export const ANSWER_TIMEOUT = 60_000;
+
+/** Interval and timeout of pings, in milliseconds. */
+export interface Keepalive {
+  readonly time: number;
+  readonly timeout: number;
+}
+
+export interface GrpcMountOptions {
+  /** Receives the first bytes of each connection, before TLS and HTTP/2 read them. */
+  readonly onFirstBytes?: (bytes: Buffer) => void;
+  readonly port: PortOptions;
+  readonly services: ServiceImplementations;
+  readonly authorizer: CallAuthorizer;
+  /** Largest request, in bytes, as sent and as inflated. */
+  readonly requestBytes: number;
+  readonly budget: ByteBudget;
+  /** Milliseconds within which a request, or a message of a stream that has begun, must arrive; default 2 minutes. */
+  readonly requestTimeout?: number;
+  /** Milliseconds for which a caller may leave its answer unread; default 1 minute. */
+  readonly answerTimeout?: number;
+  /** Milliseconds for which a connection may have no call; default 10 minutes. */
+  readonly idleTimeout?: number;
+  /** Default: every 15 s, with a timeout of 10 s. */
+  readonly keepalive?: Keepalive;
+  /** Receives errors that are faults of this server. */
+  readonly onFault: OnFault;
+  /** Undefined if traces are not recorded. */
+  readonly continueTrace?: ContinueTrace | undefined;
+}

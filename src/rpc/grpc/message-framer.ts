@@ -1,0 +1,103 @@
+import { malformedRequest, requestTooLarge } from "../call-errors.js";
+import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
+import { ChunkQueue } from "./chunk-queue.js";
+
+/** Bytes before each message: a byte of flags and the message's length. Source: gRPC over HTTP/2, Length-Prefixed-Message. */
+export const PREFIX_BYTES = 5;
+const COMPRESSED = 1;
+
+/** Bounds on the messages of a request. */
+export interface FrameRules {
+  /** Maximum number of bytes of a message, as sent and as inflated. */
+  readonly limit: number;
+  /** Whether the request is a stream of messages; otherwise it is exactly one message. */
+  readonly streaming: boolean;
+}
+
+/** Message as it was sent, without its prefix. */
+export interface FramedMessage {
+  /** Compression of the bytes; undefined for none. */
+  readonly encoding: InflatedEncoding | undefined;
+  readonly chunks: readonly Buffer[];
+  /** Number of bytes, without the prefix. */
+  readonly length: number;
+}
+
+/** Splits the bytes of a request into its messages. */
+export class MessageFramer {
+  readonly #rules: FrameRules;
+  readonly #encoding: InflatedEncoding | undefined;
+  readonly #chunks = new ChunkQueue();
+  #messages = 0;
+  #ended = false;
+
+  /** @param encoding - compression of the messages that are marked as compressed; undefined for none */
+  constructor(rules: FrameRules, encoding: InflatedEncoding | undefined) {
+    this.#rules = rules;
+    this.#encoding = encoding;
+  }
+
+  /** Number of bytes that {@link next} has not returned. */
+  get bytes(): number {
+    return this.#chunks.bytes;
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  /** Marks the end of the request. */
+  finish(): void {
+    this.#ended = true;
+  }
+
+  /** Discards the bytes. */
+  clear(): void {
+    this.#chunks.clear();
+  }
+
+  /**
+   * Removes and returns the next message.
+   * @returns "short": it has not arrived yet; "end": the request has ended before it
+   * @throws CarillonError invalid_argument: malformed; resource_exhausted: larger than the limit
+   */
+  next(): FramedMessage | "short" | "end" {
+    const { limit, streaming } = this.#rules;
+    if (!streaming && this.#messages === 1 && this.bytes > 0) throw malformedRequest("more than one message");
+    if (this.#ended && this.bytes === 0) {
+      if (!streaming && this.#messages === 0) throw malformedRequest("no message");
+      return "end";
+    }
+    const prefix = this.#chunks.peek(PREFIX_BYTES);
+    const length = prefix?.readUInt32BE(1);
+    if (length !== undefined && length > limit) throw requestTooLarge(limit);
+    if (prefix === undefined || length === undefined || this.bytes < PREFIX_BYTES + length) {
+      if (this.#ended) throw malformedRequest("truncated");
+      return "short";
+    }
+    const flags = prefix.readUInt8(0);
+    if (flags > COMPRESSED) throw malformedRequest(`unknown flags (${flags})`);
+    const isCompressed = flags === COMPRESSED && length > 0;
+    if (isCompressed && this.#encoding === undefined) {
+      throw malformedRequest("compressed, but grpc-encoding is missing");
+    }
+    this.#messages += 1;
+    this.#chunks.shift(PREFIX_BYTES);
+    return { encoding: isCompressed ? this.#encoding : undefined, chunks: this.#chunks.shift(length), length };
+  }
+}
+
+/**
+ * Inflates a message. Its result and the inflater count towards the lease, which already has the compressed bytes.
+ * @throws CarillonError invalid_argument: malformed; resource_exhausted: larger than the limit, or the lease cannot take more
+ */
+export async function inflateMessage(
+  encoding: InflatedEncoding,
+  chunks: readonly Buffer[],
+  bounds: InflateBounds,
+): Promise<Buffer> {
+  const message = await inflate(encoding, Buffer.concat(chunks), bounds);
+  if (message === "too large") throw requestTooLarge(bounds.limit);
+  if (message === "malformed") throw malformedRequest("decompression failed");
+  return message;
+}
