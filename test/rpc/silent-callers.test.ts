@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { Networks } from "../../src/net/networks.js";
 import type { PortOptions } from "../../src/net/port-listener.js";
 import { CallAuthorizer } from "../../src/rpc/call-authorizer.js";
-import type { GrpcMountOptions } from "../../src/rpc/grpc/grpc-mount.js";
+import type { GrpcMountOptions } from "../../src/rpc/grpc/grpc-mount-options.js";
 import { systemClock } from "../../src/util/system-clock.js";
 import { cleanUp } from "../support/clean-up.js";
 import { TestAuthority } from "../support/net/certificates.js";

@@ -5,6 +5,7 @@ import type { Address } from "../../util/address.js";
 import {
   ANSWER_TIMEOUT,
   type GrpcMountOptions,
+  type GrpcPort,
   IDLE_TIMEOUT,
   KEEPALIVE,
   REQUEST_TIMEOUT,
@@ -29,7 +30,7 @@ export interface GrpcHttp2MountOptions extends GrpcMountOptions {
 }
 
 /** The gRPC port: the services on this server's own HTTP/2, with the standard health service and reflection. */
-export class GrpcHttp2Mount {
+export class GrpcHttp2Mount implements GrpcPort {
   readonly #port: PortListener;
   readonly #driver: Http2Driver<CallHead>;
   readonly #health: HealthService;
@@ -80,26 +81,19 @@ export class GrpcHttp2Mount {
     });
   }
 
-  /**
-   * @returns the address with the real port
-   * @throws Error if the address is not available
-   */
   listen(): Promise<Address> {
     return this.#port.listen();
   }
 
-  /** Sets the status of every service in the health service. */
   setServing(serving: boolean): void {
     this.#health.setServing(serving);
   }
 
-  /** Refuses new calls, and ends streams that only watch. Resolves when the pending calls are answered. */
   async close(): Promise<void> {
     this.#watching.end();
     await Promise.all([this.#port.close(), this.#driver.close()]);
   }
 
-  /** Aborts the pending calls. */
   terminate(): void {
     this.#driver.terminate();
     this.#port.terminate();

@@ -1,6 +1,7 @@
 import type { ByteBudget } from "../../net/byte-budget.js";
 import type { ContinueTrace } from "../../net/http-handler.js";
 import type { PortOptions } from "../../net/port-listener.js";
+import type { Address } from "../../util/address.js";
 import type { CallAuthorizer } from "../call-authorizer.js";
 import type { OnFault } from "../faults.js";
 import type { ServiceImplementations } from "../service.js";
@@ -54,4 +55,19 @@ export interface GrpcMountOptions {
   readonly onFault: OnFault;
   /** Undefined if traces are not recorded. */
   readonly continueTrace?: ContinueTrace | undefined;
+}
+
+/** The gRPC port, with either server. */
+export interface GrpcPort {
+  /**
+   * @returns the address with the real port
+   * @throws Error if the address is not available
+   */
+  listen(): Promise<Address>;
+  /** Sets the status of every service in the health service. */
+  setServing(serving: boolean): void;
+  /** Refuses new calls, and ends streams that only watch. Resolves when the pending calls are answered. */
+  close(): Promise<void>;
+  /** Aborts the pending calls. */
+  terminate(): void;
 }

@@ -9,6 +9,7 @@ import { toGrpcMethods } from "./grpc-methods.js";
 import {
   ANSWER_TIMEOUT,
   type GrpcMountOptions,
+  type GrpcPort,
   IDLE_TIMEOUT,
   KEEPALIVE,
   MAX_CONCURRENT_CALLS,
@@ -19,7 +20,7 @@ import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
 
 /** The gRPC port: the services on @grpc/grpc-js, with the standard health service and reflection. */
-export class GrpcMount {
+export class GrpcMount implements GrpcPort {
   readonly #port: PortListener;
   readonly #server: Server;
   readonly #health: GrpcHealth;
@@ -90,20 +91,14 @@ export class GrpcMount {
     );
   }
 
-  /**
-   * @returns the address with the real port
-   * @throws Error if the address is not available
-   */
   listen(): Promise<Address> {
     return this.#port.listen();
   }
 
-  /** Sets the status of every service in the health service. */
   setServing(serving: boolean): void {
     this.#health.setServing(serving);
   }
 
-  /** Refuses new calls, and ends streams that only watch. Resolves when the pending calls are answered. */
   async close(): Promise<void> {
     this.#idle.end();
     const answered = new Promise<void>((resolve) => {
@@ -112,7 +107,6 @@ export class GrpcMount {
     await Promise.all([this.#port.close(), answered]);
   }
 
-  /** Aborts the pending calls. */
   terminate(): void {
     this.#server.forceShutdown();
     this.#port.terminate();

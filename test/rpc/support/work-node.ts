@@ -3,7 +3,7 @@ import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
 import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
 import type { CarillonError } from "../../../src/errors.js";
-import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
+import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount-options.js";
 import { CALL_ACTIONS, CallImplementation } from "../../../src/rpc/services/calls.js";
 import { WORKER_ACTIONS, WorkerImplementation } from "../../../src/rpc/services/workers.js";
 import { systemClock } from "../../../src/util/system-clock.js";

@@ -17,7 +17,7 @@ import type { BackendDirectory } from "../../../src/access/keys/backend.js";
 import type { Clock } from "../../../src/core/ports.js";
 import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
 import { connectMount } from "../../../src/rpc/connect/connect-mount.js";
-import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount.js";
+import type { Keepalive } from "../../../src/rpc/grpc/grpc-mount-options.js";
 import type { ServiceImplementations } from "../../../src/rpc/service.js";
 import { systemClock } from "../../../src/util/system-clock.js";
 import { cleanUp } from "../clean-up.js";

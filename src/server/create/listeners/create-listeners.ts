@@ -22,6 +22,8 @@ import type { Siblings } from "../../../processes/siblings.js";
 import type { CallAuthorizer } from "../../../rpc/call-authorizer.js";
 import { connectMount } from "../../../rpc/connect/connect-mount.js";
 import { GrpcMount } from "../../../rpc/grpc/grpc-mount.js";
+import type { GrpcPort } from "../../../rpc/grpc/grpc-mount-options.js";
+import { GrpcHttp2Mount } from "../../../rpc/grpc-http2/grpc-http2-mount.js";
 import type { ServiceImplementations } from "../../../rpc/service.js";
 import { isWebSocketPath } from "../../../transport/admission/upgrade-required.js";
 import { createLoopbackHostCheck } from "../../../transport/http/host.js";
@@ -72,7 +74,7 @@ export interface Listeners {
   readonly inflations: Inflations;
   /** Undefined when health and metrics are on the HTTP port. */
   readonly admin: HttpListener | undefined;
-  readonly grpc: GrpcMount;
+  readonly grpc: GrpcPort;
   readonly dialects: readonly DialectParts[];
   /** Counts the clients on all listeners. */
   readonly connections: () => number;
@@ -190,7 +192,8 @@ export function createListeners(config: Config, context: ListenersContext): List
     listeners: dialects.flatMap(({ clients: listener }) => listener ?? []),
   });
   const admin = createAdmin(config, { operations, createPortOptions, times });
-  const grpc = new GrpcMount({
+  const Mount = config.grpc.server === "native" ? GrpcHttp2Mount : GrpcMount;
+  const grpc: GrpcPort = new Mount({
     port: createPortOptions(config.grpc.listen, clientCertificates(config)),
     ...rpc,
     continueTrace,
