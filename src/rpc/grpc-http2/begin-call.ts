@@ -6,9 +6,8 @@ import { toCallerError } from "../faults.js";
 import { encodeErrorHeaders } from "./answer-headers.js";
 import type { AcceptedHead, CallHead } from "./call-head.js";
 import type { CallPeer } from "./call-peer.js";
-import { HttpRefusal } from "./http-refusal.js";
-import { RequestStreamCall } from "./request-stream-call.js";
-import { ServerStreamCall } from "./server-stream-call.js";
+import { PlainHttpCall } from "./plain-http-call.js";
+import { RequestStreamCall, ServerStreamCall } from "./streaming-calls.js";
 import { UnaryCall } from "./unary-call.js";
 
 /** Ignores the request of a call that was refused. */
@@ -20,7 +19,7 @@ const REFUSED: StreamReceiver = { onData: ignore, onEnd: ignore, onDrain: ignore
  */
 export function beginCall(stream: ServerStream, head: CallHead, peer: CallPeer): StreamReceiver {
   if (head.method === undefined) {
-    if (head.isHttp) return new HttpRefusal(stream, head.answer, peer.host.overdue);
+    if (head.isHttp) return new PlainHttpCall(stream, head.answer, peer.host.overdue);
     stream.respond(head.answer, true);
     return REFUSED;
   }

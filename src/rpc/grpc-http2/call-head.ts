@@ -1,6 +1,6 @@
+import { VHOST_HEADER } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { HeaderField } from "../../http2/hpack/header-field.js";
-import { VHOST_HEADER } from "../../access/keys/backend.js";
 import { type OnFault, toCallerError } from "../faults.js";
 import { readEncoding } from "../grpc/message-encoding.js";
 import type { InflatedEncoding } from "../inflate.js";

@@ -8,32 +8,26 @@ import type { AnswerLease } from "../answer-budget.js";
 import { peerDisconnected } from "../call-errors.js";
 import { undecodable } from "../decode.js";
 import { toCallerError } from "../faults.js";
-import type { PendingRequest } from "../grpc/overdue-requests.js";
+import { findPrefix } from "../grpc/message-framer.js";
+import type { WatchedRequest } from "../grpc/overdue-requests.js";
 import type { AnswerStream, UnreadEntry } from "../grpc/unread-calls.js";
 import type { RpcCall } from "../service.js";
-import {
-  ANSWER_HEADERS,
-  encodeErrorHeaders,
-  encodeErrorTrailers,
-  OK_HEADERS,
-  OK_TRAILERS,
-} from "./answer-headers.js";
+import { ANSWER_HEADERS, encodeErrorHeaders, encodeErrorTrailers, OK_HEADERS, OK_TRAILERS } from "./answer-headers.js";
 import type { ExpiringCall } from "./call-deadlines.js";
 import type { AcceptedHead } from "./call-head.js";
 import type { CallPeer } from "./call-peer.js";
-import { findPrefix } from "./message-prefix.js";
 import type { ServedMethod } from "./served-method.js";
 
 /** Admitted call: its answer, its deadline and its end. Subclasses read the request. */
-export abstract class GrpcHttp2Call implements StreamReceiver, RpcCall, PendingRequest, AnswerStream, ExpiringCall {
+export abstract class GrpcHttp2Call implements StreamReceiver, RpcCall, WatchedRequest, AnswerStream, ExpiringCall {
   readonly deadline: number | undefined;
-  /** See {@link PendingRequest}. */
+  /** See {@link WatchedRequest}. */
   incompleteSince: number | undefined;
   readonly head: AcceptedHead;
   readonly peer: CallPeer;
   protected readonly stream: ServerStream;
   readonly #backend: Backend | undefined;
-  readonly #overdue: LinkedEntry<PendingRequest>;
+  readonly #overdue: LinkedEntry<WatchedRequest>;
   #unread: UnreadEntry | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lease: ByteLease | undefined;

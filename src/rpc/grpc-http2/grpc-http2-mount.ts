@@ -2,22 +2,14 @@ import type { Socket } from "node:net";
 import { Http2Driver } from "../../http2/http2-driver.js";
 import { PortListener } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
-import {
-  ANSWER_TIMEOUT,
-  type GrpcMountOptions,
-  type GrpcPort,
-  IDLE_TIMEOUT,
-  KEEPALIVE,
-  REQUEST_TIMEOUT,
-} from "../grpc/grpc-mount-options.js";
+import { GRPC_TIMES, type GrpcMountOptions, type GrpcPort } from "../grpc/grpc-mount-options.js";
 import { OverdueRequests } from "../grpc/overdue-requests.js";
 import { UnreadCalls } from "../grpc/unread-calls.js";
 import { beginCall } from "./begin-call.js";
 import { CallDeadlines } from "./call-deadlines.js";
 import { type CallHead, HeadReader } from "./call-head.js";
 import { type CallHost, CallPeer } from "./call-peer.js";
-import { HealthService } from "./health-service.js";
-import { createReflection } from "./reflection-services.js";
+import { createReflection, HealthService } from "./library-services.js";
 import { serveLibrary, serveMethods } from "./served-method.js";
 import { WatchingCalls } from "./watching-calls.js";
 
@@ -39,11 +31,11 @@ export class GrpcHttp2Mount implements GrpcPort {
 
   constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcHttp2MountOptions) {
     const {
-      answerTimeout = ANSWER_TIMEOUT,
-      idleTimeout = IDLE_TIMEOUT,
-      keepalive = KEEPALIVE,
+      answerTimeout = GRPC_TIMES.answer,
+      idleTimeout = GRPC_TIMES.idle,
+      keepalive = GRPC_TIMES.keepalive,
       maxAge = Number.POSITIVE_INFINITY,
-      requestTimeout = REQUEST_TIMEOUT,
+      requestTimeout = GRPC_TIMES.request,
     } = options;
     this.#health = new HealthService(services.map(({ service }) => service.typeName));
     const methods = [

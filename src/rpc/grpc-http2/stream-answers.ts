@@ -1,5 +1,5 @@
 import { type AnswerWriter, writeAnswers } from "../grpc/answer-writer.js";
-import { encodeAnswer } from "../grpc/method-codec.js";
+import { toAnswerBytes } from "../grpc/method-codec.js";
 import type { GrpcHttp2Call } from "./grpc-http2-call.js";
 
 /**
@@ -10,7 +10,7 @@ export function streamAnswers(call: GrpcHttp2Call, readRequest: () => unknown): 
   const { host } = call.peer;
   const unwatch = call.watchGrant();
   const run = (): void => {
-    answer(call, readRequest)
+    sendAnswers(call, readRequest)
       .catch((cause: unknown) => call.fail(cause))
       .catch(host.onFault)
       .finally(unwatch);
@@ -19,7 +19,7 @@ export function streamAnswers(call: GrpcHttp2Call, readRequest: () => unknown): 
   else host.continueTrace(call.head, run);
 }
 
-async function answer(call: GrpcHttp2Call, readRequest: () => unknown): Promise<void> {
+async function sendAnswers(call: GrpcHttp2Call, readRequest: () => unknown): Promise<void> {
   const { method, signal } = call;
   const request = readRequest();
   const lease = call.openAnswer();
@@ -39,7 +39,7 @@ class CallWriter implements AnswerWriter {
   }
 
   write(answer: object): boolean {
-    return this.#call.send(encodeAnswer(this.#call.method.codec, answer));
+    return this.#call.send(toAnswerBytes(this.#call.method.codec, answer));
   }
 
   writeThrough(answer: Buffer): Promise<void> | undefined {

@@ -1,6 +1,6 @@
 import type { AnswerLease } from "../answer-budget.js";
 import { deadlinePassed } from "../call-errors.js";
-import { countAnswer, encodeAnswer } from "../grpc/method-codec.js";
+import { countAnswer, toAnswerBytes } from "../grpc/method-codec.js";
 import { SingleRequestCall } from "./single-request-call.js";
 
 /** Call with one request and one answer. */
@@ -38,7 +38,7 @@ export class UnaryCall extends SingleRequestCall {
 
   #answer(answer: object, lease: AnswerLease | undefined): void {
     const { codec } = this.method;
-    this.send(lease === undefined ? encodeAnswer(codec, answer) : countAnswer(codec, answer, lease));
+    this.send(lease === undefined ? toAnswerBytes(codec, answer) : countAnswer(codec, answer, lease));
     lease?.settle();
     this.end();
   }

@@ -24,7 +24,7 @@ import { GrpcCall, readDeadline } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
-import { countAnswer, encodeAnswer, toCodec } from "./method-codec.js";
+import { countAnswer, toAnswerBytes, toCodec } from "./method-codec.js";
 
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = object | CarillonError;
@@ -82,7 +82,7 @@ function defineMethod(method: RpcMethod): ServiceDefinition[string] {
     requestStream: takesStream(desc),
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestDeserialize: (bytes: Buffer) => tryDecode(() => codec.decode(bytes)),
-    responseSerialize: (message: object) => encodeAnswer(codec, message),
+    responseSerialize: (message: object) => toAnswerBytes(codec, message),
     // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,

@@ -12,21 +12,21 @@ export const MAX_CONCURRENT_CALLS = 256;
 /** Largest request to the health service and to reflection, in bytes. They only carry names of services, files and symbols. */
 export const MAX_LIBRARY_BYTES = 4_096;
 
-/**
- * Milliseconds for which a connection may have no call. It then receives GOAWAY, and gRPC clients reconnect when they need
- * to. The time is longer than load balancers keep idle connections (350 s), so that backends which publish rarely keep
- * theirs, and short enough to remove dead peers.
- */
-export const IDLE_TIMEOUT = 600_000;
-/**
- * Interval of pings and timeout of their answers, in milliseconds. They detect workers whose machine has failed, so that
- * their tasks can be assigned to others.
- */
-export const KEEPALIVE: Keepalive = { time: 15_000, timeout: 10_000 };
-
-/** Default timeouts of an incomplete request and of an unread answer, in milliseconds. */
-export const REQUEST_TIMEOUT = 120_000;
-export const ANSWER_TIMEOUT = 60_000;
+/** Default times of the port, in milliseconds. */
+export const GRPC_TIMES = {
+  /** For an incomplete request. */
+  request: 120_000,
+  /** For an unread answer. */
+  answer: 60_000,
+  /**
+   * For a connection without a call. It then receives GOAWAY, and gRPC clients reconnect when they need to. The time is longer
+   * than load balancers keep idle connections (350 s), so that backends which publish rarely keep theirs, and short enough to
+   * remove dead peers.
+   */
+  idle: 600_000,
+  /** They detect workers whose machine has failed, so that their tasks can be assigned to others. */
+  keepalive: { time: 15_000, timeout: 10_000 },
+} as const;
 
 /** Interval and timeout of pings, in milliseconds. */
 export interface Keepalive {

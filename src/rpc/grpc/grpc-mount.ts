@@ -7,14 +7,11 @@ import { GrpcCallers } from "./grpc-callers.js";
 import { GrpcGate } from "./grpc-gate.js";
 import { toGrpcMethods } from "./grpc-methods.js";
 import {
-  ANSWER_TIMEOUT,
+  GRPC_TIMES,
   type GrpcMountOptions,
   type GrpcPort,
-  IDLE_TIMEOUT,
-  KEEPALIVE,
   MAX_CONCURRENT_CALLS,
   MAX_LIBRARY_BYTES,
-  REQUEST_TIMEOUT,
 } from "./grpc-mount-options.js";
 import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
@@ -28,10 +25,10 @@ export class GrpcMount implements GrpcPort {
 
   constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
     const {
-      idleTimeout = IDLE_TIMEOUT,
-      keepalive = KEEPALIVE,
-      requestTimeout = REQUEST_TIMEOUT,
-      answerTimeout = ANSWER_TIMEOUT,
+      idleTimeout = GRPC_TIMES.idle,
+      keepalive = GRPC_TIMES.keepalive,
+      requestTimeout = GRPC_TIMES.request,
+      answerTimeout = GRPC_TIMES.answer,
     } = options;
     const gate = new GrpcGate({ budget, requestTimeout, answerTimeout, onFault });
     const callers = new GrpcCallers(authorizer, gate, port.tls !== undefined, onFault);

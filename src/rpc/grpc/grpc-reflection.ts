@@ -4,8 +4,13 @@ import type { ServerReflectionRequest } from "../../../gen/grpc/reflection/v1/re
 import { CarillonError, GRPC_STATUS } from "../../errors.js";
 import { undecodable } from "../decode.js";
 import { untilWritable, unused } from "./grpc-methods.js";
-import { encodeAnswer } from "./method-codec.js";
-import { REFLECTION_SERVICES, type ReflectionAnswer, ReflectionAnswers, reflectionCodec } from "./reflection-answers.js";
+import { toAnswerBytes } from "./method-codec.js";
+import {
+  REFLECTION_SERVICES,
+  type ReflectionAnswer,
+  ReflectionAnswers,
+  reflectionCodec,
+} from "./reflection/reflection-answers.js";
 
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = ServerReflectionRequest | CarillonError;
@@ -36,7 +41,7 @@ function defineReflection(path: string): ServiceDefinition[string] {
     requestStream: true,
     responseStream: true,
     requestDeserialize: readRequest,
-    responseSerialize: (answer: ReflectionAnswer) => encodeAnswer(reflectionCodec, answer),
+    responseSerialize: (answer: ReflectionAnswer) => toAnswerBytes(reflectionCodec, answer),
     // A server never calls these two.
     requestSerialize: unused,
     responseDeserialize: unused,

@@ -2,8 +2,15 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
 import type { InflatedEncoding } from "../inflate.js";
-import { type FramedMessage, type FrameRules, inflateMessage, MessageFramer, PREFIX_BYTES } from "./message-framer.js";
-import type { OverdueRequests, PendingRequest } from "./overdue-requests.js";
+import {
+  type FramedMessage,
+  type FrameRules,
+  findPrefix,
+  inflateMessage,
+  MessageFramer,
+  PREFIX_BYTES,
+} from "./message-framer.js";
+import type { OverdueRequests, WatchedRequest } from "./overdue-requests.js";
 import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
 
 /**
@@ -47,13 +54,13 @@ interface Library {
  * message to the library, uncompressed, whenever the method reads one, and finally the end of the request. Everything held
  * until then counts towards the budget.
  */
-export class GrpcRequest implements PendingRequest {
+export class GrpcRequest implements WatchedRequest {
   readonly #stream: ServerHttp2Stream;
   readonly #rules: MethodRules;
   readonly #host: GrpcRequestHost;
   /** Number of listeners that are not the library's. */
   readonly #listeners: number;
-  readonly #overdue: LinkedEntry<PendingRequest>;
+  readonly #overdue: LinkedEntry<WatchedRequest>;
   #unread: UnreadEntry | undefined;
   readonly #messages: MessageFramer;
   #library: Library | undefined;
@@ -223,7 +230,7 @@ export class GrpcRequest implements PendingRequest {
     this.#readRequested = false;
     this.#hold(length);
     this.#lease?.give(PREFIX_BYTES);
-    library.onData(createPrefix(length));
+    library.onData(findPrefix(length));
     for (const chunk of chunks) library.onData(chunk);
   }
 
@@ -243,7 +250,7 @@ export class GrpcRequest implements PendingRequest {
       this.#readRequested = false;
       this.#inflating = false;
       this.#hold(message.length);
-      library.onData(createPrefix(message.length));
+      library.onData(findPrefix(message.length));
       if (message.length > 0) library.onData(message);
       this.#pump();
     } catch (cause) {
@@ -266,10 +273,4 @@ export class GrpcRequest implements PendingRequest {
 
 function countListeners(stream: ServerHttp2Stream): number {
   return stream.listenerCount("data") + stream.listenerCount("end");
-}
-
-function createPrefix(length: number): Buffer {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  prefix.writeUInt32BE(length, 1);
-  return prefix;
 }

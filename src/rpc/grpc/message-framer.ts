@@ -6,6 +6,27 @@ import { ChunkQueue } from "./chunk-queue.js";
 export const PREFIX_BYTES = 5;
 const COMPRESSED = 1;
 
+/** Length below which the prefixes of messages are kept. */
+const MAX_KEPT = 512;
+const keptPrefixes: Buffer[] = [];
+
+/** Returns the prefix of an uncompressed message. It must not be changed. @param length - of the message, in bytes */
+export function findPrefix(length: number): Buffer {
+  if (length >= MAX_KEPT) return createPrefix(length);
+  let prefix = keptPrefixes[length];
+  if (prefix === undefined) {
+    prefix = createPrefix(length);
+    keptPrefixes[length] = prefix;
+  }
+  return prefix;
+}
+
+function createPrefix(length: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(length, 1);
+  return prefix;
+}
+
 /** Bounds on the messages of a request. */
 export interface FrameRules {
   /** Maximum number of bytes of a message, as sent and as inflated. */

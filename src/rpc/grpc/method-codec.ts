@@ -21,13 +21,13 @@ function generatedCodec({ input, output }: Pick<DescMethod, "input" | "output">)
 
 /** Encodes an answer, and charges its bytes to the caller. */
 export function countAnswer(codec: Codec, answer: object, lease: AnswerLease): Buffer {
-  const bytes = encodeAnswer(codec, answer);
+  const bytes = toAnswerBytes(codec, answer);
   lease.spend(bytes.length);
   return bytes;
 }
 
 /** Encodes an answer. Counted answers, and those of some streams, are already encoded. */
-export function encodeAnswer(codec: Codec, answer: object): Buffer {
+export function toAnswerBytes(codec: Codec, answer: object): Buffer {
   if (Buffer.isBuffer(answer)) return answer;
   const { buffer, byteLength, byteOffset } = codec.encode(answer);
   return Buffer.from(buffer, byteOffset, byteLength);

@@ -5,7 +5,7 @@ import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 const CHECKS = 8;
 
 /** Request of a call. */
-export interface PendingRequest {
+export interface WatchedRequest {
   /**
    * Time by `performance.now()` since which the rest of the request, or of a message of a stream, is missing; undefined if
    * nothing is missing.
@@ -18,7 +18,7 @@ export interface PendingRequest {
 /** Ends calls whose requests take too long to arrive. One timer serves all; it runs while there are calls. */
 export class OverdueRequests {
   readonly #timeout: number;
-  readonly #requests = new LinkedList<PendingRequest>();
+  readonly #requests = new LinkedList<WatchedRequest>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param timeout - milliseconds for which a request, or a message of a stream that has begun, may be incomplete */
@@ -27,12 +27,12 @@ export class OverdueRequests {
   }
 
   /** @returns the entry, for {@link remove} */
-  add(request: PendingRequest): LinkedEntry<PendingRequest> {
+  add(request: WatchedRequest): LinkedEntry<WatchedRequest> {
     this.#timer ??= setInterval(this.#check, this.#timeout / CHECKS).unref();
     return this.#requests.add(request);
   }
 
-  remove(entry: LinkedEntry<PendingRequest>): void {
+  remove(entry: LinkedEntry<WatchedRequest>): void {
     this.#requests.remove(entry);
   }
 

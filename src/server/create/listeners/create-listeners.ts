@@ -192,7 +192,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     listeners: dialects.flatMap(({ clients: listener }) => listener ?? []),
   });
   const admin = createAdmin(config, { operations, createPortOptions, times });
-  const Mount = config.grpc.server === "native" ? GrpcHttp2Mount : GrpcMount;
+  const Mount = config.grpc.server === "grpc-js" ? GrpcMount : GrpcHttp2Mount;
   const grpc: GrpcPort = new Mount({
     port: createPortOptions(config.grpc.listen, clientCertificates(config)),
     ...rpc,

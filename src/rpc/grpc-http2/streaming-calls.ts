@@ -5,6 +5,7 @@ import type { AcceptedHead } from "./call-head.js";
 import type { CallPeer } from "./call-peer.js";
 import { GrpcHttp2Call } from "./grpc-http2-call.js";
 import { RequestQueue } from "./request-queue.js";
+import { SingleRequestCall } from "./single-request-call.js";
 import { streamAnswers } from "./stream-answers.js";
 
 /** Call with a stream of requests. */
@@ -42,5 +43,12 @@ export class RequestStreamCall extends GrpcHttp2Call {
   protected override stopReading(): void {
     super.stopReading();
     this.#requests.fail(peerDisconnected());
+  }
+}
+
+/** Call with one request and a stream of answers. */
+export class ServerStreamCall extends SingleRequestCall {
+  protected handle(message: Buffer): void {
+    streamAnswers(this, () => this.decode(message));
   }
 }

@@ -1,15 +1,15 @@
 import { create, type DescService, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
+import { Health } from "../../../../gen/grpc/health/v1/health_pb.js";
 import {
   ServerReflection,
   type ServerReflectionRequest,
   ServerReflectionRequestSchema,
   ServerReflectionResponseSchema,
-} from "../../../gen/grpc/reflection/v1/reflection_pb.js";
-import { ServerReflection as ServerReflectionV1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { GRPC_STATUS } from "../../errors.js";
-import { READ_OPTIONS } from "../decode.js";
-import type { Codec } from "../service.js";
+} from "../../../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1Alpha } from "../../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { GRPC_STATUS } from "../../../errors.js";
+import { READ_OPTIONS } from "../../decode.js";
+import type { Codec } from "../../service.js";
 import { DescriptorIndex } from "./descriptor-index.js";
 import { errorDetailsFile } from "./error-details-file.js";
 
@@ -68,7 +68,10 @@ export class ReflectionAnswers {
   }
 }
 
-function filesOrError(files: Uint8Array[] | undefined, missing: string): NonNullable<ReflectionAnswer["messageResponse"]> {
+function filesOrError(
+  files: Uint8Array[] | undefined,
+  missing: string,
+): NonNullable<ReflectionAnswer["messageResponse"]> {
   if (files === undefined) return errorResponse(missing);
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } };
 }

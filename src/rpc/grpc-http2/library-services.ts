@@ -1,10 +1,18 @@
+import type { DescService } from "@bufbuild/protobuf";
 import {
   Health,
   type HealthCheckRequest,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.js";
+import type { ServerReflectionRequest } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { CarillonError } from "../../errors.js";
 import { withResolvers } from "../../util/with-resolvers.js";
+import {
+  REFLECTION_SERVICES,
+  type ReflectionAnswer,
+  ReflectionAnswers,
+  reflectionCodec,
+} from "../grpc/reflection/reflection-answers.js";
 import type { ImplementationOf, RpcCall } from "../service.js";
 import type { LibraryService } from "./served-method.js";
 
@@ -55,4 +63,15 @@ export class HealthService implements ImplementationOf<typeof Health>, LibrarySe
       }
     }
   }
+}
+
+/** Creates server reflection in both versions, see {@link ReflectionAnswers}. Any known backend may call it. */
+export function createReflection(services: readonly DescService[]): LibraryService[] {
+  const answers = new ReflectionAnswers(services);
+  const implementation = {
+    async *serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncGenerator<ReflectionAnswer> {
+      for await (const request of requests) yield answers.answer(request);
+    },
+  };
+  return REFLECTION_SERVICES.map((service) => ({ service, implementation, codec: reflectionCodec, isPublic: false }));
 }

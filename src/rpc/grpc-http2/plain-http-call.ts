@@ -1,18 +1,18 @@
 import type { ServerStream } from "../../http2/server-stream.js";
 import type { StreamReceiver } from "../../http2/stream-receiver.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
-import type { OverdueRequests, PendingRequest } from "../grpc/overdue-requests.js";
+import type { OverdueRequests, WatchedRequest } from "../grpc/overdue-requests.js";
 
 /**
  * Refusal of a request that is not gRPC. The answer follows the request, which is discarded, because clients of plain HTTP may
  * not read an answer before they have sent everything.
  */
-export class HttpRefusal implements StreamReceiver, PendingRequest {
+export class PlainHttpCall implements StreamReceiver, WatchedRequest {
   readonly incompleteSince = performance.now();
   readonly #stream: ServerStream;
   readonly #answer: Buffer;
   readonly #overdue: OverdueRequests;
-  readonly #entry: LinkedEntry<PendingRequest>;
+  readonly #entry: LinkedEntry<WatchedRequest>;
 
   /** @param answer - encoded headers of the whole answer */
   constructor(stream: ServerStream, answer: Buffer, overdue: OverdueRequests) {
