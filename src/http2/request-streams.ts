@@ -169,7 +169,8 @@ export class RequestStreams<Head> implements StreamOwner {
   #receiveBody(stream: ServerStream, flags: number, bytes: Buffer, from: number, to: number, padding: number): void {
     const isLast = (flags & FrameFlag.END_STREAM) !== 0;
     if (stream.missingBytes !== undefined) stream.missingBytes -= to - from;
-    if (padding > 0) this.credit(stream, padding);
+    if (padding > 0) stream.consume(padding);
+    stream.isLastPiece = isLast;
     if (to > from) stream.receiver?.onData(bytes.subarray(from, to));
     else if (!isLast) this.charge(1);
     if (isLast && !stream.isOver) this.#completeRequest(stream);
@@ -253,9 +254,12 @@ export class RequestStreams<Head> implements StreamOwner {
     throw new Http2ConnectionError(Http2Code.ENHANCE_YOUR_CALM, "too many frames without work");
   }
 
-  credit(stream: ServerStream, bytes: number): void {
+  release(stream: ServerStream, bytes: number): void {
     stream.heldBytes -= bytes;
     this.#credit(bytes);
+  }
+
+  credit(stream: ServerStream, bytes: number): void {
     stream.creditBytes += bytes;
     // The rest of a complete request has arrived.
     if (stream.isRequestComplete || stream.creditBytes < this.#options.limits.streamWindow / 2) return;

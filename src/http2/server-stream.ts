@@ -4,8 +4,10 @@ import type { StreamReceiver } from "./stream-receiver.js";
 
 /** What a stream needs of its connection. */
 export interface StreamOwner {
-  /** Lets the peer send more, on the stream and on the connection. */
+  /** Lets the peer send more on the stream. */
   credit(stream: ServerStream, bytes: number): void;
+  /** Lets the peer send more on the connection. */
+  release(stream: ServerStream, bytes: number): void;
   /** Ends a stream whose answer is complete. */
   finish(stream: ServerStream): void;
   /** Resets a stream. */
@@ -30,12 +32,14 @@ export class ServerStream {
   sendWindow: number;
   /** Bytes that the peer may send. */
   receiveWindow: number;
-  /** Bytes received and not consumed. */
+  /** Bytes received and not released. */
   heldBytes = 0;
   /** Bytes consumed that the peer has not been told of. */
   creditBytes = 0;
   /** Bytes of the request that are missing, by its content-length; undefined if it has none. */
   missingBytes: number | undefined;
+  /** The piece of the body that is being received has END_STREAM. */
+  isLastPiece = false;
   /** The peer has sent END_STREAM. */
   isRequestComplete = false;
   /** This side has sent END_STREAM. */
@@ -123,6 +127,20 @@ export class ServerStream {
 
   /** Returns received bytes to the windows, so that the peer may send as many more. */
   consume(bytes: number): void {
+    this.release(bytes);
+    this.widen(bytes);
+  }
+
+  /**
+   * Returns received bytes to the window of the connection, so that a stream whose requests wait does not block the others. The
+   * bytes must be bounded otherwise, and be passed to {@link widen} later.
+   */
+  release(bytes: number): void {
+    if (!this.isOver) this.#owner.release(this, bytes);
+  }
+
+  /** Returns released bytes to the window of the stream. */
+  widen(bytes: number): void {
     if (!this.isOver) this.#owner.credit(this, bytes);
   }
 

@@ -167,9 +167,9 @@ export abstract class GrpcHttp2Call implements StreamReceiver, RpcCall, WatchedR
     return this.#lease;
   }
 
-  /** Lets the peer send more of the request. */
-  consume(bytes: number): void {
-    if (bytes > 0) this.stream.consume(bytes);
+  /** Lets the peer send more of the request, after its received bytes were released. */
+  widen(bytes: number): void {
+    if (bytes > 0) this.stream.widen(bytes);
   }
 
   /** Aborts the call when the backend loses its permission, or when a node stops that the call only watches. @returns stops that */

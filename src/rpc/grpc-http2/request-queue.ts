@@ -15,8 +15,8 @@ interface Reader {
 
 /**
  * Requests of a stream. They are decoded as the method takes them; until then, their bytes count towards the budget and the
- * windows of the stream, so that the peer sends no more than these. A message larger than the windows is received once the
- * method waits for it.
+ * window of the stream, so that the peer sends no more than fits. A message larger than the window is received once the method
+ * waits for it.
  */
 export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   readonly #call: GrpcHttp2Call;
@@ -24,8 +24,8 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   #reader: Reader | undefined;
   #failure: unknown;
   #isDiscarding = false;
-  /** Bytes in the framer that no longer count towards the windows. */
-  #consumed = 0;
+  /** Bytes in the framer that no longer count towards the window. */
+  #widened = 0;
 
   constructor(call: GrpcHttp2Call) {
     this.#call = call;
@@ -54,7 +54,7 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
     this.#reader = undefined;
   }
 
-  /** Discards all bytes. Those that still arrive are not returned to the windows. */
+  /** Discards all bytes. Those that still arrive are not returned to the window. */
   discard(): void {
     this.#isDiscarding = true;
     this.#call.incompleteSince = undefined;
@@ -105,16 +105,16 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
     if (next !== "short") return this.#decode(next);
     const { bytes } = this.#framer;
     if (bytes > 0) this.#call.incompleteSince = performance.now();
-    this.#call.consume(bytes - this.#consumed);
-    this.#consumed = bytes;
+    this.#call.widen(bytes - this.#widened);
+    this.#widened = bytes;
     return undefined;
   }
 
   #decode({ chunks, encoding, length }: FramedMessage): Result | Promise<Result> {
     const bytes = PREFIX_BYTES + length;
-    const consumed = Math.min(this.#consumed, bytes);
-    this.#consumed -= consumed;
-    this.#call.consume(bytes - consumed);
+    const widened = Math.min(this.#widened, bytes);
+    this.#widened -= widened;
+    this.#call.widen(bytes - widened);
     if (encoding !== undefined) return this.#inflate(encoding, chunks, bytes);
     this.#call.lease.give(bytes);
     return { done: false, value: this.#call.decode(joinChunks(chunks)) };

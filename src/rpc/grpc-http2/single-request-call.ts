@@ -24,13 +24,15 @@ export abstract class SingleRequestCall extends GrpcHttp2Call {
     this.stream.consume(chunk.length);
     if (this.cancelled) return;
     try {
-      this.lease.take(chunk.length);
       if (this.#framer === undefined && this.#message === undefined && isWholeMessage(chunk, this.method.limit)) {
-        this.lease.give(PREFIX_BYTES);
+        // A complete request is handled in this turn.
+        if (!this.stream.isLastPiece) this.lease.take(chunk.length - PREFIX_BYTES);
         // Decoded messages refer to their bytes, and the chunk may be a small part of a large buffer.
-        this.#message = Buffer.from(chunk.subarray(PREFIX_BYTES));
+        this.#message = Buffer.allocUnsafe(chunk.length - PREFIX_BYTES);
+        chunk.copy(this.#message, 0, PREFIX_BYTES);
         return;
       }
+      this.lease.take(chunk.length);
       if (this.#message !== undefined && this.#framer === undefined) throw malformedRequest("more than one message");
       this.#framer ??= new MessageFramer(this.method, this.head.encoding);
       this.#framer.push(keepChunk(chunk));

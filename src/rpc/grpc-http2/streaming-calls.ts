@@ -19,6 +19,7 @@ export class RequestStreamCall extends GrpcHttp2Call {
   }
 
   onData(chunk: Buffer): void {
+    this.stream.release(chunk.length);
     try {
       this.#requests.push(chunk);
     } catch (cause) {
