@@ -1,0 +1,24 @@
+import { once } from "node:events";
+import { connect, type Settings } from "node:http2";
+import { HTTP2_LIMITS } from "../../../src/http2/http2-limits.js";
+import { cleanUp } from "../../support/clean-up.js";
+import { grpcServer } from "../../support/nodes/grpc-mount.js";
+import { startNode } from "../../support/nodes/node.js";
+
+/** Tells the server of a gRPC port by the settings that it sends: Node's has another window. */
+async function serverAt(address: string): Promise<"grpc-js" | "native"> {
+  const session = connect(`http://${address}`);
+  cleanUp(() => session.destroy());
+  const [{ initialWindowSize }] = (await once(session, "remoteSettings")) as [Settings];
+  return initialWindowSize === HTTP2_LIMITS.streamWindow ? "native" : "grpc-js";
+}
+
+test.each(["grpc-js", "native"] as const)("serves the gRPC port by the server of grpc.server: %s", async (server) => {
+  const { grpc } = await startNode({ grpc: { listen: "127.0.0.1:0", server } });
+  expect(await serverAt(grpc)).toBe(server);
+});
+
+test("serves the gRPC port by the server of this project of jest.config.js", async () => {
+  const { grpc } = await startNode();
+  expect(await serverAt(grpc)).toBe(grpcServer);
+});
