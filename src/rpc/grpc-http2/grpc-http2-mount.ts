@@ -54,7 +54,7 @@ export class GrpcHttp2Mount implements GrpcPort {
     };
     this.#driver = new Http2Driver({
       times: {
-        handshake: HANDSHAKE_TIMEOUT,
+        handshake: port.handshakeTimeout ?? HANDSHAKE_TIMEOUT,
         keepalive: keepalive.time,
         keepaliveTimeout: keepalive.timeout,
         idle: idleTimeout,
