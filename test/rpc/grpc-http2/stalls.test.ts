@@ -1,0 +1,217 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import {
+  continuationFrame,
+  dataFrame,
+  FLAG,
+  FRAME_TYPE,
+  headersFrame,
+  http2Frame,
+  MAX_WINDOW,
+  PREFACE,
+  SETTING,
+  settingsFrame,
+  windowUpdateFrame,
+} from "../../../bench/fuzz/http2-frames.js";
+import { literalHeaders } from "../../../bench/fuzz/http2-headers.js";
+import { connectHttp2, grpcFields, grpcStatus, type Http2Peer } from "../../support/raw/http2-peer.js";
+import {
+  attackNode,
+  openCallFrame,
+  PUBLISH,
+  PUBLISH_STREAM,
+  PUBLISHED,
+  publication,
+  publishOn,
+  rounds,
+  UNAFFECTED,
+  validCall,
+} from "./support/attack.js";
+import { BIG_ANSWER_BYTES, bigAnswers, startHttp2Mount } from "./support/mount.js";
+
+const DEADLINE_EXCEEDED = 4;
+
+/** Longer than a handshake takes, also on a loaded machine, in milliseconds. */
+const SHORT = 3_000;
+
+/** Windows without an effect. */
+const OPEN_WINDOWS = [
+  settingsFrame([SETTING.initialWindowSize, MAX_WINDOW]),
+  windowUpdateFrame(0, MAX_WINDOW - 65_535),
+];
+
+/** Sends one byte in each turn of the event loop until the connection ends. */
+async function trickle(peer: Http2Peer, bytes: Buffer): Promise<void> {
+  for (let offset = 0; offset < bytes.length && !peer.isClosed; offset += 1) {
+    peer.send(bytes.subarray(offset, offset + 1));
+    await nextTurn();
+  }
+  await peer.closed;
+}
+
+test("L12: closes connections that do not complete the preface and settings in time, and keeps others", async () => {
+  const { address } = await startHttp2Mount({ port: { handshakeTimeout: SHORT } });
+  const witness = await connectHttp2(address);
+  await witness.ping();
+  const open = () => connectHttp2(address, { opens: false });
+  const starts = [
+    Buffer.alloc(0),
+    PREFACE.subarray(0, 10),
+    PREFACE,
+    Buffer.concat([PREFACE, settingsFrame([1, 1]).subarray(0, -1)]),
+  ];
+  const ends = starts.map(async (start) => {
+    const peer = await open();
+    peer.send(start);
+    await peer.closed;
+  });
+  // The bytes would last for many times the timeout.
+  const slow = await open();
+  ends.push(trickle(slow, Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.alloc(16_380))])));
+  await Promise.all(ends);
+  expect(await publishOn(witness, 1)).toEqual(PUBLISHED);
+});
+
+test("ends a connection whose header block is not complete in time", async () => {
+  const { address } = await startHttp2Mount({ requestTimeout: 200, idleTimeout: 200 });
+  const block = literalHeaders(grpcFields(PUBLISH));
+  const half = headersFrame(1, block.subarray(0, 20), 0);
+  const incomplete = [
+    half,
+    Buffer.concat([half, continuationFrame(1, block).subarray(0, 30)]),
+    headersFrame(1, block).subarray(0, 30),
+  ];
+  await Promise.all(
+    incomplete.map(async (bytes) => {
+      const peer = await connectHttp2(address);
+      peer.send(bytes);
+      await peer.closed;
+    }),
+  );
+  expect(await publishOn(await connectHttp2(address), 1)).toEqual(PUBLISHED);
+});
+
+test.each<readonly [cause: string, bytes: Buffer]>([
+  ["has no body", Buffer.alloc(0)],
+  ["has half a message", dataFrame(1, publication().subarray(0, -1))],
+  ["has half a frame", dataFrame(1, publication()).subarray(0, -1)],
+  ["has a message, but no end", dataFrame(1, publication())],
+])("L15: refuses a request that %s in time", async (_, bytes) => {
+  const { address } = await startHttp2Mount({ requestTimeout: 200 });
+  const peer = await connectHttp2(address);
+  peer.send(openCallFrame(1), bytes);
+  expect(grpcStatus(await peer.answer(1))).toBe(DEADLINE_EXCEEDED);
+  expect(await publishOn(await connectHttp2(address), 1)).toEqual(PUBLISHED);
+});
+
+test.each<readonly [cause: string, settings: Buffer, sent: number]>([
+  ["its stream has no window (CVE-2019-9517)", settingsFrame([SETTING.initialWindowSize, 0]), 0],
+  ["its stream's window is too small", settingsFrame([SETTING.initialWindowSize, 1_000]), 1_000],
+  ["the connection's window is too small", settingsFrame([SETTING.initialWindowSize, MAX_WINDOW]), 65_535],
+])("L15: resets a call whose answer is not read because %s", async (_, settings, sent) => {
+  const { address } = await startHttp2Mount({ services: bigAnswers(), answerTimeout: 200 });
+  const peer = await connectHttp2(address);
+  peer.send(settings, validCall(1));
+  const { body, reset } = await peer.answer(1);
+  expect([body.length, reset]).toEqual([sent, "CANCEL"]);
+  // The connection is usable.
+  peer.send(settingsFrame([SETTING.initialWindowSize, MAX_WINDOW]), windowUpdateFrame(0, 1_000_000), validCall(3));
+  const next = await peer.answer(3);
+  expect(grpcStatus(next)).toBe(0);
+  expect(next.body.length).toBeGreaterThan(BIG_ANSWER_BYTES);
+});
+
+test("sends a byte for each byte of a window, and resets the call when no more follow (CVE-2019-9511)", async () => {
+  const { address } = await startHttp2Mount({ services: bigAnswers(), answerTimeout: 200 });
+  const peer = await connectHttp2(address, { settings: [[SETTING.initialWindowSize, 1]] });
+  peer.send(validCall(1));
+  await peer.next(({ type }) => type === FRAME_TYPE.data);
+  const updates = Array.from({ length: 5_000 }, () => windowUpdateFrame(1, 1));
+  expect(await peer.outcomeOf(Buffer.concat(updates), 1)).toBe("tolerated");
+  const { body, reset } = await peer.answer(1);
+  expect([body.length, reset]).toEqual([5_001, "CANCEL"]);
+});
+
+/** Sockets of this process, the server's and the tests'. */
+function countSockets(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length;
+}
+
+test("closes a connection whose answers are not read from its socket, and begins few of its calls", async () => {
+  let calls = 0;
+  const services = bigAnswers(() => {
+    calls += 1;
+  });
+  const { address } = await startHttp2Mount({ services, answerTimeout: 200 });
+  const peer = await connectHttp2(address);
+  await peer.ping();
+  const sockets = countSockets();
+  peer.socket.pause();
+  peer.send(...OPEN_WINDOWS, rounds(2_000, validCall));
+  while (countSockets() === sockets) await nextTurn();
+  // Their answers would have 200 MB.
+  expect(calls).toBeLessThan(1_000);
+  const witness = await connectHttp2(address, { settings: [[SETTING.initialWindowSize, MAX_WINDOW]] });
+  witness.send(windowUpdateFrame(0, 1_000_000), validCall(1));
+  expect(grpcStatus(await witness.answer(1))).toBe(0);
+});
+
+test("ends a stream that ignores the server's windows", async () => {
+  const { attacker, publishElsewhere } = await attackNode({ settings: [[SETTING.initialWindowSize, 0]] });
+  // The answers cannot be sent, so that the server stops reading.
+  const body = Buffer.concat(Array.from({ length: 2_000 }, () => publication(16_000)));
+  const frames: Buffer[] = [];
+  for (let offset = 0; offset < body.length; offset += 16_384)
+    frames.push(dataFrame(1, body.subarray(offset, offset + 16_384)));
+  const outcome = await attacker.outcomeOf(Buffer.concat([openCallFrame(1, PUBLISH_STREAM), ...frames]), 1);
+  expect(outcome).toMatch(/^(RST_STREAM|GOAWAY) FLOW_CONTROL_ERROR$/);
+  expect(await publishElsewhere()).toEqual(UNAFFECTED);
+});
+
+test("L12: closes a connection without calls after GOAWAY", async () => {
+  const { address } = await startHttp2Mount({ idleTimeout: 20 });
+  const peer = await connectHttp2(address);
+  await peer.closed;
+  expect(peer.goaways.at(-1)).toMatchObject({ code: "NO_ERROR", lastStream: 0 });
+});
+
+test("closes a connection after its maximum age, once its calls are answered", async () => {
+  const { address } = await startHttp2Mount({ maxAge: 1_000 });
+  const peer = await connectHttp2(address);
+  peer.send(openCallFrame(1));
+  // The second one names the last call.
+  while (peer.goaways.length < 2) await peer.next(({ type }) => type === FRAME_TYPE.goaway);
+  peer.send(dataFrame(1, publication(), FLAG.endStream));
+  expect(grpcStatus(await peer.answer(1))).toBe(0);
+  await peer.closed;
+  expect(peer.goaways.at(-1)).toEqual({ code: "NO_ERROR", lastStream: 1 });
+});
+
+test("stops although a client answers neither GOAWAY nor pings", async () => {
+  const { address, mount } = await startHttp2Mount();
+  const peer = await connectHttp2(address, { acknowledges: false });
+  await peer.ping();
+  await mount.close();
+  await peer.closed;
+  expect(peer.goaways.at(-1)).toEqual({ code: "NO_ERROR", lastStream: 0 });
+});
+
+test("closes a connection whose peer does not answer pings, and keeps one whose peer does", async () => {
+  const dead = await startHttp2Mount({ keepalive: { time: 20, timeout: 20 } });
+  const peer = await connectHttp2(dead.address, { acknowledges: false });
+  peer.send(openCallFrame(1));
+  await peer.closed;
+  const alive = await startHttp2Mount({ keepalive: { time: 20, timeout: 600_000 } });
+  const other = await connectHttp2(alive.address);
+  for (let count = 0; count < 3; count += 1)
+    await other.next(({ flags, type }) => type === FRAME_TYPE.ping && flags === 0);
+  expect(await publishOn(other, 1)).toEqual(PUBLISHED);
+});
+
+test("answers the other calls of a connection when one of them stalls", async () => {
+  const { address } = await startHttp2Mount({ services: bigAnswers() });
+  const peer = await connectHttp2(address, { settings: [[SETTING.initialWindowSize, 0]] });
+  peer.send(validCall(1), validCall(3), windowUpdateFrame(0, 1_000_000), windowUpdateFrame(3, 1_000_000));
+  expect(grpcStatus(await peer.answer(3))).toBe(0);
+  peer.send(windowUpdateFrame(1, 1_000_000));
+  expect(grpcStatus(await peer.answer(1))).toBe(0);
+});
