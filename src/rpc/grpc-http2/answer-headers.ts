@@ -4,7 +4,8 @@ import { encodeHeaders } from "../../http2/hpack/encode-headers.js";
 import { ACCEPTED_ENCODINGS } from "../grpc/message-encoding.js";
 import { statusHeaders, statusTrailers } from "../grpc/status-headers.js";
 
-const OK_STATUS = { "grpc-status": "0" };
+/** The text is for clients that show it with any status, as @grpc/grpc-js sends it. */
+const OK_STATUS = { "grpc-status": "0", "grpc-message": "OK" };
 const ANSWER = { ":status": "200", "content-type": "application/grpc+proto" };
 
 /** Headers of an answer with messages. Source: gRPC over HTTP/2, Response-Headers. */

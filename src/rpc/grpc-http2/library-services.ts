@@ -6,7 +6,6 @@ import {
 } from "../../../gen/grpc/health/v1/health_pb.js";
 import type { ServerReflectionRequest } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { CarillonError } from "../../errors.js";
-import { withResolvers } from "../../util/with-resolvers.js";
 import {
   REFLECTION_SERVICES,
   type ReflectionAnswer,
@@ -22,7 +21,8 @@ export class HealthService implements ImplementationOf<typeof Health>, LibrarySe
   readonly implementation = this;
   readonly isPublic = true;
   readonly #statuses: Map<string, ServingStatus>;
-  #changed = withResolvers<void>();
+  /** Wake the streams that watch. */
+  readonly #watchers = new Set<() => void>();
 
   /** @param services - their full names */
   constructor(services: readonly string[]) {
@@ -34,8 +34,7 @@ export class HealthService implements ImplementationOf<typeof Health>, LibrarySe
     for (const name of this.#statuses.keys()) {
       this.#statuses.set(name, serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
     }
-    this.#changed.resolve();
-    this.#changed = withResolvers();
+    for (const wake of this.#watchers) wake();
   }
 
   async check({ service }: HealthCheckRequest) {
@@ -49,18 +48,26 @@ export class HealthService implements ImplementationOf<typeof Health>, LibrarySe
   }
 
   async *watch({ service }: HealthCheckRequest, { signal }: RpcCall) {
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener("abort", () => resolve());
-    });
-    for (let sent: ServingStatus | undefined; ; ) {
-      const status = this.#statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN;
-      if (status === sent) {
-        signal.throwIfAborted();
-        await Promise.race([this.#changed.promise, aborted]);
-      } else {
-        sent = status;
-        yield { status };
+    let changed: (() => void) | undefined;
+    const wake = (): void => changed?.();
+    this.#watchers.add(wake);
+    signal.addEventListener("abort", wake);
+    try {
+      for (let sent: ServingStatus | undefined; ; ) {
+        const status = this.#statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN;
+        if (status === sent) {
+          signal.throwIfAborted();
+          await new Promise<void>((resolve) => {
+            changed = resolve;
+          });
+        } else {
+          sent = status;
+          yield { status };
+        }
       }
+    } finally {
+      this.#watchers.delete(wake);
+      signal.removeEventListener("abort", wake);
     }
   }
 }
