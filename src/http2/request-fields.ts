@@ -37,7 +37,7 @@ export function findRequestFlaw(fields: readonly HeaderField[]): string | undefi
       if (flaw !== undefined) return flaw;
       continue;
     }
-    if (isRegular || !PSEUDO.has(name) || pseudo.has(name) || !isValue(value)) return `pseudo-header ${name}`;
+    if (isRegular || !PSEUDO.has(name) || pseudo.has(name) || !isTrimmedText(value)) return `pseudo-header ${name}`;
     pseudo.set(name, value);
   }
   return hasTarget(pseudo) ? undefined : "missing pseudo-header";
@@ -76,7 +76,7 @@ function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
 }
 
 function findFieldFlaw({ name, value }: HeaderField): string | undefined {
-  const isInvalid = !isName(name) || !isValue(value) || CONNECTION.has(name);
+  const isInvalid = !isName(name) || !isText(value) || CONNECTION.has(name);
   return isInvalid || (name === "te" && value !== "trailers")
     ? `header ${JSON.stringify(name.slice(0, 64))}`
     : undefined;
@@ -92,12 +92,20 @@ function isName(name: string): boolean {
 }
 
 /** Returns whether a value has neither NUL and line breaks nor space around it (section 8.2.1). */
-function isValue(value: string): boolean {
+function isTrimmedText(value: string): boolean {
+  return isText(value) && !isSpace(value.charCodeAt(0)) && !isSpace(value.charCodeAt(value.length - 1));
+}
+
+/**
+ * Returns whether a value has neither NUL nor line breaks (section 8.2.1). Space around it makes a request malformed, too, but
+ * gRPC clients send it, and gRPC allows it (gRPC over HTTP/2, Custom-Metadata). Node accepts it likewise.
+ */
+function isText(value: string): boolean {
   for (let at = 0; at < value.length; at += 1) {
     const code = value.charCodeAt(at);
     if (code === NUL || code === LINE_FEED || code === RETURN) return false;
   }
-  return !isSpace(value.charCodeAt(0)) && !isSpace(value.charCodeAt(value.length - 1));
+  return true;
 }
 
 function isSpace(code: number): boolean {
