@@ -73,7 +73,8 @@ const RESETS: readonly (readonly [attack: string, repeated: Repeated])[] = [
 ];
 
 test.each(RESETS)("ends the connection before all requests are read when a client %s", async (_, repeated) => {
-  const { attacker, node, publishElsewhere } = await attackNode();
+  // Without a window, no call is complete before it is reset.
+  const { attacker, node, publishElsewhere } = await attackNode({ settings: [[SETTING.initialWindowSize, 0]] });
   expect(await attacker.outcomeOf(rounds(FLOOD, repeated))).toMatch(/^GOAWAY (?!NO_ERROR)/);
   // Nothing beyond the bound was begun.
   expect(attacker.goaways.at(-1)?.lastStream).toBeLessThan(FLOOD);

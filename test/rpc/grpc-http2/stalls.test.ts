@@ -39,55 +39,62 @@ const OPEN_WINDOWS = [
   windowUpdateFrame(0, MAX_WINDOW - 65_535),
 ];
 
-/** Sends one byte in each turn of the event loop until the connection ends. */
+/** Sends one byte in each turn of the event loop, all but the last one. */
 async function trickle(peer: Http2Peer, bytes: Buffer): Promise<void> {
-  for (let offset = 0; offset < bytes.length && !peer.isClosed; offset += 1) {
+  for (let offset = 0; offset < bytes.length - 1 && !peer.isClosed; offset += 1) {
     peer.send(bytes.subarray(offset, offset + 1));
     await nextTurn();
   }
-  await peer.closed;
 }
 
 test("L12: closes connections that do not complete the preface and settings in time, and keeps others", async () => {
   const { address } = await startHttp2Mount({ port: { handshakeTimeout: SHORT } });
   const witness = await connectHttp2(address);
   await witness.ping();
-  const open = () => connectHttp2(address, { opens: false });
   const starts = [
-    Buffer.alloc(0),
+    Buffer.of(),
     PREFACE.subarray(0, 10),
     PREFACE,
-    Buffer.concat([PREFACE, settingsFrame([1, 1]).subarray(0, -1)]),
+    Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.alloc(6_000))]),
   ];
-  const ends = starts.map(async (start) => {
-    const peer = await open();
-    peer.send(start);
-    await peer.closed;
-  });
-  // The bytes would last for many times the timeout.
-  const slow = await open();
-  ends.push(trickle(slow, Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.alloc(16_380))])));
-  await Promise.all(ends);
+  await Promise.all(
+    starts.map(async (start) => {
+      const peer = await connectHttp2(address, { opens: false });
+      await trickle(peer, start);
+      expect(await peer.outcome()).toBe("closed");
+    }),
+  );
   expect(await publishOn(witness, 1)).toEqual(PUBLISHED);
 });
 
-test("ends a connection whose header block is not complete in time", async () => {
-  const { address } = await startHttp2Mount({ requestTimeout: 200, idleTimeout: 200 });
-  const block = literalHeaders(grpcFields(PUBLISH));
-  const half = headersFrame(1, block.subarray(0, 20), 0);
-  const incomplete = [
-    half,
-    Buffer.concat([half, continuationFrame(1, block).subarray(0, 30)]),
-    headersFrame(1, block).subarray(0, 30),
-  ];
+const BLOCK = literalHeaders(grpcFields(PUBLISH));
+const HALF_BLOCK = headersFrame(1, BLOCK.subarray(0, 20), 0);
+
+test("ends connections whose header blocks are not complete in time", async () => {
+  const { address } = await startHttp2Mount({ port: { handshakeTimeout: SHORT } });
+  const halfContinued = Buffer.concat([HALF_BLOCK, continuationFrame(1, BLOCK).subarray(0, 30)]);
   await Promise.all(
-    incomplete.map(async (bytes) => {
+    [HALF_BLOCK, halfContinued].map(async (bytes) => {
       const peer = await connectHttp2(address);
+      // Acknowledges the server's settings before the block.
+      await peer.ping();
       peer.send(bytes);
-      await peer.closed;
+      expect(await peer.outcome()).toBe("GOAWAY ENHANCE_YOUR_CALM");
     }),
   );
   expect(await publishOn(await connectHttp2(address), 1)).toEqual(PUBLISHED);
+});
+
+test.each<readonly [cause: string, bytes: Buffer]>([
+  ["HEADERS", headersFrame(1, BLOCK)],
+  ["SETTINGS", settingsFrame([1, 1])],
+  ["an unknown frame", http2Frame(0x77, 0, 0, "1234")],
+])("ends an idle connection that has sent half of %s", async (_, bytes) => {
+  const { address } = await startHttp2Mount({ idleTimeout: 200 });
+  const peer = await connectHttp2(address, { acknowledges: false });
+  peer.send(bytes.subarray(0, -1));
+  await peer.closed;
+  expect(peer.goaways.at(-1)).toMatchObject({ lastStream: 0 });
 });
 
 test.each<readonly [cause: string, bytes: Buffer]>([

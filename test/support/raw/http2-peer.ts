@@ -22,7 +22,7 @@ export interface Http2PeerOptions {
   readonly opens?: boolean;
   /** The peer's settings. Default: none. */
   readonly settings?: readonly SettingEntry[];
-  /** Acknowledges settings and pings. Default: true. */
+  /** Acknowledges settings and pings. Default: as `opens`. */
   readonly acknowledges?: boolean;
   /** Keeps its side open when the server has closed. Default: false. */
   readonly allowHalfOpen?: boolean;
@@ -64,7 +64,7 @@ export class Http2Peer {
   #pings = 0;
   #isClosed = false;
 
-  constructor(socket: Socket, { acknowledges = true, opens = true, settings = [] }: Http2PeerOptions = {}) {
+  constructor(socket: Socket, { opens = true, acknowledges = opens, settings = [] }: Http2PeerOptions = {}) {
     this.socket = socket;
     this.#acknowledges = acknowledges;
     // The close event follows.

@@ -66,6 +66,8 @@ export async function attackNode(options: Http2PeerOptions = {}): Promise<Attack
   const witness = await connectHttp2(node.grpc);
   await witness.ping();
   const attacker = await connectHttp2(node.grpc, options);
+  // Its acknowledgment of the settings must not come within an attack.
+  await attacker.ping();
   let stream = -1;
   return {
     node,
