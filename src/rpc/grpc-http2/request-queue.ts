@@ -13,6 +13,15 @@ interface Reader {
   reject(cause: unknown): void;
 }
 
+/** Takes the requests of a stream as they arrive. Its methods never throw. */
+export interface RequestConsumer {
+  /** Whether the next request is taken now; otherwise {@link RequestQueue.resume} follows. */
+  readonly isReady: boolean;
+  take(request: object): void;
+  /** No further request follows. @param cause - undefined: the caller has ended the stream */
+  finish(cause: unknown): void;
+}
+
 /**
  * Requests of a stream. They are decoded as the method takes them; until then, their bytes count towards the budget and the
  * window of the stream, so that the peer sends no more than fits. A message larger than the window is received once the method
@@ -22,6 +31,9 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   readonly #call: GrpcHttp2Call;
   readonly #framer: MessageFramer;
   #reader: Reader | undefined;
+  #consumer: RequestConsumer | undefined;
+  #isFeeding = false;
+  #isInflating = false;
   #failure: unknown;
   #isDiscarding = false;
   /** Bytes in the framer that no longer count towards the window. */
@@ -52,6 +64,55 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
     this.discard();
     this.#reader?.reject(this.#failure);
     this.#reader = undefined;
+    this.#finishFeeding(this.#failure);
+  }
+
+  /** Passes the requests to a consumer as they arrive, instead of to an iterator: without promises for each. */
+  feed(consumer: RequestConsumer): void {
+    this.#consumer = consumer;
+    if (this.#failure === undefined) this.resume();
+    else this.#finishFeeding(this.#failure);
+  }
+
+  /** Continues to feed the consumer, which is ready. */
+  resume(): void {
+    if (this.#isFeeding) return;
+    this.#isFeeding = true;
+    try {
+      while (this.#consumer?.isReady === true && !this.#isInflating && this.#feedNext(this.#consumer));
+    } catch (cause) {
+      this.#finishFeeding(cause);
+    }
+    this.#isFeeding = false;
+  }
+
+  /** @returns false if the next request has not arrived. @throws CarillonError */
+  #feedNext(consumer: RequestConsumer): boolean {
+    const result = this.#take();
+    if (result === undefined) return false;
+    if (result instanceof Promise) void this.#feedLater(result);
+    else if (result.done === true) this.#finishFeeding(undefined);
+    else consumer.take(result.value);
+    return true;
+  }
+
+  /** Feeds a request that is being inflated, and those after it. */
+  async #feedLater(inflated: Promise<Result>): Promise<void> {
+    this.#isInflating = true;
+    try {
+      const { value } = await inflated;
+      this.#isInflating = false;
+      if (value !== undefined && !this.#isDiscarding) this.#consumer?.take(value);
+      this.resume();
+    } catch (cause) {
+      this.#finishFeeding(cause);
+    }
+  }
+
+  #finishFeeding(cause: unknown): void {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    consumer?.finish(cause);
   }
 
   /** Discards all bytes. Those that still arrive are not returned to the window. */
@@ -85,7 +146,10 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   /** Passes the next request to the method, if it waits. */
   #serve(): void {
     const reader = this.#reader;
-    if (reader === undefined) return;
+    if (reader === undefined) {
+      this.resume();
+      return;
+    }
     try {
       const result = this.#take();
       if (result === undefined) return;

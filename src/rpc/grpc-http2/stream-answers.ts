@@ -1,6 +1,9 @@
 import { type AnswerWriter, writeAnswers } from "../grpc/answer-writer.js";
 import { toAnswerBytes } from "../grpc/method-codec.js";
+import { PipelinedAnswers } from "../pipelined.js";
+import { DirectPipeline } from "./direct-pipeline.js";
 import type { GrpcHttp2Call } from "./grpc-http2-call.js";
+import { RequestQueue } from "./request-queue.js";
 
 /**
  * Calls a streaming method, and sends its answers. The call is aborted when the backend loses its permission.
@@ -24,7 +27,13 @@ async function sendAnswers(call: GrpcHttp2Call, readRequest: () => unknown): Pro
   const request = readRequest();
   const lease = call.openAnswer();
   const writer = new CallWriter(call);
-  await writeAnswers(() => method.handle(request, call), writer, { codec: method.codec, lease, signal });
+  if (lease === undefined && request instanceof RequestQueue) {
+    const answers = method.handle(request, call) as AsyncIterable<object>;
+    if (answers instanceof PipelinedAnswers) await new DirectPipeline(answers.pipeline, request, writer, signal).run();
+    else await writeAnswers(() => answers, writer, { codec: method.codec, lease, signal });
+  } else {
+    await writeAnswers(() => method.handle(request, call), writer, { codec: method.codec, lease, signal });
+  }
 }
 
 class CallWriter implements AnswerWriter {

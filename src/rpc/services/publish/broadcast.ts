@@ -6,9 +6,9 @@ import { PUBLICATION_BYTES, type Source } from "../../../core/publishing/publica
 import type { Publisher } from "../../../core/publishing/publisher.js";
 import type { TraceContext } from "../../../core/tracing/trace-context.js";
 import { nodeStopping } from "../../call-errors.js";
+import { PipelinedAnswers } from "../../pipelined.js";
 import type { RpcCall } from "../../service.js";
 import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
-import { pipelined } from "./pipelined.js";
 import { toDrafts } from "./publish-drafts.js";
 import { toResponse } from "./publish-receipts.js";
 import { checkAhead, createSource } from "./publish-source.js";
@@ -67,9 +67,9 @@ export class BroadcastImplementation {
   publishStream(
     requests: AsyncIterable<PublishRequest>,
     { backend, signal }: RpcCall,
-  ): AsyncGenerator<PublishResponse> {
+  ): PipelinedAnswers<PublishRequest, PublishResponse, Source> {
     const source = this.#findSource(backend);
-    return pipelined(requests, {
+    return new PipelinedAnswers(requests, {
       window: STREAM_WINDOW,
       stops: [signal, this.#stopping.signal],
       weigh: sizeOf,

@@ -1,4 +1,4 @@
-import { ignore } from "../../../util/ignore.js";
+import { ignore } from "../util/ignore.js";
 
 export interface Pipeline<In, Out, Ahead> {
   /** Maximum number and total weight of items in progress or with a result not yet taken. One item is always allowed. */
@@ -12,6 +12,21 @@ export interface Pipeline<In, Out, Ahead> {
   readonly stops: readonly AbortSignal[];
 }
 
+/** Answers of a stream whose requests are handled concurrently. A server may handle the requests itself, by the pipeline. */
+export class PipelinedAnswers<In, Out, Ahead> implements AsyncIterable<Out> {
+  readonly requests: AsyncIterable<In>;
+  readonly pipeline: Pipeline<In, Out, Ahead>;
+
+  constructor(requests: AsyncIterable<In>, pipeline: Pipeline<In, Out, Ahead>) {
+    this.requests = requests;
+    this.pipeline = pipeline;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Out> {
+    return pipelined(this.requests, this.pipeline);
+  }
+}
+
 /**
  * Handles the items of a stream concurrently, and yields the results in the order of the stream. While the window is full the
  * stream is not read, so that its flow control slows the sender.
@@ -19,7 +34,7 @@ export interface Pipeline<In, Out, Ahead> {
  * The first failure ends the stream, after the results of all earlier items. If `handle` throws synchronously, no later item
  * is begun.
  */
-export async function* pipelined<In, Out, Ahead>(
+async function* pipelined<In, Out, Ahead>(
   stream: AsyncIterable<In>,
   { handle, prepare, stops, weigh, window }: Pipeline<In, Out, Ahead>,
 ): AsyncGenerator<Out> {
@@ -36,7 +51,7 @@ export async function* pipelined<In, Out, Ahead>(
       if (!state.reading) return;
       const size = weigh(item);
       state.weight += size;
-      pending.push({ result: begin(handle(item, prepared)), weight: size });
+      pending.push({ result: holdRejection(handle(item, prepared)), weight: size });
       changed.raise();
       while (state.reading && (pending.length >= window.items || state.weight >= window.weight)) await changed.wait();
       if (!state.reading) return;
@@ -51,7 +66,7 @@ export async function* pipelined<In, Out, Ahead>(
     stop.addEventListener("abort", end);
   }
   // A failure, either a refusal by `handle` or the stream's own, comes after all results.
-  const ended = begin(read().finally(end));
+  const ended = holdRejection(read().finally(end));
 
   try {
     while (state.reading || pending.length > 0) {
@@ -75,7 +90,7 @@ export async function* pipelined<In, Out, Ahead>(
 }
 
 /** Marks a rejection as handled until the result is awaited. */
-function begin<T>(result: T | Promise<T>): T | Promise<T> {
+export function holdRejection<T>(result: T | Promise<T>): T | Promise<T> {
   if (result instanceof Promise) result.catch(ignore);
   return result;
 }

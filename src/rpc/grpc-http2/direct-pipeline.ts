@@ -1,0 +1,155 @@
+import { withResolvers } from "../../util/with-resolvers.js";
+import type { AnswerWriter } from "../grpc/answer-writer.js";
+import { holdRejection, type Pipeline } from "../pipelined.js";
+import type { RequestConsumer, RequestQueue } from "./request-queue.js";
+
+/** Item whose result is not sent yet. */
+interface PendingItem {
+  readonly result: unknown;
+  readonly weight: number;
+}
+
+/**
+ * Handles the requests of a stream as {@link PipelinedAnswers} does, in the turn in which they arrive. A result that is known
+ * at once is sent at once: it costs neither a promise nor a step of an iterator.
+ */
+export class DirectPipeline implements RequestConsumer {
+  readonly #pipeline: Pipeline<unknown, unknown, unknown>;
+  readonly #queue: RequestQueue;
+  readonly #writer: AnswerWriter;
+  readonly #signal: AbortSignal;
+  readonly #done = withResolvers<void>();
+  readonly #pending: PendingItem[] = [];
+  #weight = 0;
+  #isReading = true;
+  #isPreparing = false;
+  #isSending = false;
+  /** Error of a request or of the stream. It comes after the results of all earlier requests. */
+  #failure: unknown;
+
+  /** @param signal - of the call */
+  constructor(
+    pipeline: Pipeline<unknown, unknown, unknown>,
+    queue: RequestQueue,
+    writer: AnswerWriter,
+    signal: AbortSignal,
+  ) {
+    this.#pipeline = pipeline;
+    this.#queue = queue;
+    this.#writer = writer;
+    this.#signal = signal;
+  }
+
+  get isReady(): boolean {
+    const { items, weight } = this.#pipeline.window;
+    return this.#isReading && !this.#isPreparing && this.#pending.length < items && this.#weight < weight;
+  }
+
+  /**
+   * Resolves when all requests are answered.
+   * @throws error of the pipeline or of the stream; reason of a signal
+   */
+  async run(): Promise<void> {
+    const { stops } = this.#pipeline;
+    const stop = (): void => this.#stopReading();
+    for (const signal of stops) {
+      if (signal.aborted) this.#isReading = false;
+      signal.addEventListener("abort", stop);
+    }
+    try {
+      if (this.#isReading) this.#queue.feed(this);
+      else this.#settle();
+      await this.#done.promise;
+      for (const signal of stops) signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+    } finally {
+      this.#isReading = false;
+      for (const signal of stops) signal.removeEventListener("abort", stop);
+      this.#queue.discard();
+    }
+    this.#writer.end();
+  }
+
+  take(request: object): void {
+    try {
+      const ahead = this.#pipeline.prepare(request);
+      if (ahead === undefined) this.#handle(request, undefined);
+      else void this.#handleLater(request, ahead);
+    } catch (cause) {
+      this.finish(cause);
+    }
+  }
+
+  finish(cause: unknown): void {
+    this.#failure ??= cause;
+    this.#stopReading();
+  }
+
+  async #handleLater(request: object, ahead: Promise<unknown>): Promise<void> {
+    this.#isPreparing = true;
+    try {
+      const prepared = await ahead;
+      this.#isPreparing = false;
+      if (this.#isReading) this.#handle(request, prepared);
+      this.#queue.resume();
+    } catch (cause) {
+      this.#isPreparing = false;
+      this.finish(cause);
+    }
+    this.#settle();
+  }
+
+  /** @throws refusal of the pipeline */
+  #handle(request: object, prepared: unknown): void {
+    const { handle, weigh } = this.#pipeline;
+    const weight = weigh(request);
+    const result = handle(request, prepared);
+    if (!(result instanceof Promise) && !this.#isSending) {
+      if (!this.#writer.write(result as object)) void this.#send(this.#writer.untilWritable(this.#signal));
+      return;
+    }
+    this.#weight += weight;
+    this.#pending.push({ result: holdRejection(result), weight });
+    if (!this.#isSending) void this.#send(undefined);
+  }
+
+  /**
+   * Sends the pending results in order, each when the peer has taken those before it.
+   * @param writable - resolves when the first can be sent; undefined: now
+   */
+  async #send(writable: Promise<void> | undefined): Promise<void> {
+    this.#isSending = true;
+    try {
+      if (writable !== undefined) {
+        await writable;
+        this.#signal.throwIfAborted();
+      }
+      for (let [first] = this.#pending; first !== undefined; [first] = this.#pending) {
+        const result = first.result instanceof Promise ? ((await first.result) as unknown) : first.result;
+        this.#pending.shift();
+        this.#weight -= first.weight;
+        if (this.#isReading) this.#queue.resume();
+        if (this.#writer.cancelled) break;
+        if (this.#writer.write(result as object)) continue;
+        await this.#writer.untilWritable(this.#signal);
+        this.#signal.throwIfAborted();
+      }
+    } catch (cause) {
+      this.#failure = cause;
+      this.#isReading = false;
+      this.#pending.length = 0;
+    }
+    this.#isSending = false;
+    this.#settle();
+  }
+
+  #stopReading(): void {
+    this.#isReading = false;
+    this.#settle();
+  }
+
+  /** Ends the pipeline when nothing follows and everything is answered. */
+  #settle(): void {
+    if (!this.#isReading && !this.#isPreparing && !this.#isSending && this.#pending.length === 0) this.#done.resolve();
+  }
+}
