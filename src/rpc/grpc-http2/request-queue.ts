@@ -1,4 +1,10 @@
-import { type FramedMessage, inflateMessage, MessageFramer, PREFIX_BYTES } from "../grpc/message-framer.js";
+import {
+  type FramedMessage,
+  findWholeMessage,
+  inflateMessage,
+  MessageFramer,
+  PREFIX_BYTES,
+} from "../grpc/message-framer.js";
 import type { InflatedEncoding } from "../inflate.js";
 import type { GrpcHttp2Call } from "./grpc-http2-call.js";
 import { joinChunks, keepChunk } from "./join-chunks.js";
@@ -47,8 +53,10 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   /** @throws CarillonError resource_exhausted: the budget cannot take the bytes */
   push(chunk: Buffer): void {
     if (this.#isDiscarding) return;
-    this.#call.lease.take(chunk.length);
-    this.#framer.push(keepChunk(chunk));
+    const taken = this.#consumer === undefined || this.#framer.bytes > 0 ? 0 : this.#feedWhole(chunk);
+    if (taken === chunk.length) return;
+    this.#call.lease.take(chunk.length - taken);
+    this.#framer.push(keepChunk(taken === 0 ? chunk : chunk.subarray(taken)));
     this.#serve();
   }
 
@@ -94,6 +102,30 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
     else if (result.done === true) this.#finishFeeding(undefined);
     else consumer.take(result.value);
     return true;
+  }
+
+  /**
+   * Feeds the whole uncompressed requests at the beginning of a chunk, which need neither the framer nor a lease.
+   * @returns the number of bytes taken
+   */
+  #feedWhole(chunk: Buffer): number {
+    let at = 0;
+    this.#isFeeding = true;
+    try {
+      while (this.#consumer?.isReady === true && !this.#isInflating) {
+        const end = findWholeMessage(chunk, at, this.#call.method.limit);
+        if (end === undefined) break;
+        // Decoded messages refer to their bytes, and the chunk may be a small part of a large buffer.
+        const message = Buffer.from(chunk.subarray(at + PREFIX_BYTES, end));
+        at = end;
+        this.#consumer.take(this.#call.decode(message));
+      }
+    } catch (cause) {
+      this.#finishFeeding(cause);
+    }
+    this.#isFeeding = false;
+    this.#call.widen(at);
+    return at;
   }
 
   /** Feeds a request that is being inflated, and those after it. */

@@ -1,7 +1,7 @@
 import type { Backend } from "../../access/keys/backend.js";
 import type { ServerStream } from "../../http2/server-stream.js";
 import { malformedRequest } from "../call-errors.js";
-import { inflateMessage, MessageFramer, PREFIX_BYTES } from "../grpc/message-framer.js";
+import { findWholeMessage, inflateMessage, MessageFramer, PREFIX_BYTES } from "../grpc/message-framer.js";
 import type { InflatedEncoding } from "../inflate.js";
 import type { AcceptedHead } from "./call-head.js";
 import type { CallPeer } from "./call-peer.js";
@@ -24,7 +24,7 @@ export abstract class SingleRequestCall extends GrpcHttp2Call {
     this.stream.consume(chunk.length);
     if (this.cancelled) return;
     try {
-      if (this.#framer === undefined && this.#message === undefined && isWholeMessage(chunk, this.method.limit)) {
+      if (this.#framer === undefined && this.#message === undefined && this.#isWholeMessage(chunk)) {
         // A complete request is handled in this turn.
         if (!this.stream.isLastPiece) this.lease.take(chunk.length - PREFIX_BYTES);
         // Decoded messages refer to their bytes, and the chunk may be a small part of a large buffer.
@@ -60,6 +60,11 @@ export abstract class SingleRequestCall extends GrpcHttp2Call {
 
   /** Handles the complete request. Never throws. */
   protected abstract handle(message: Buffer): void;
+
+  /** Returns whether a chunk is exactly one uncompressed message. */
+  #isWholeMessage(chunk: Buffer): boolean {
+    return findWholeMessage(chunk, 0, this.method.limit) === chunk.length;
+  }
 
   /** @throws CarillonError */
   #read(framer: MessageFramer): void {
@@ -102,11 +107,4 @@ export abstract class SingleRequestCall extends GrpcHttp2Call {
     this.stopReading();
     this.handle(message);
   }
-}
-
-/** Returns whether a chunk is exactly one uncompressed message. */
-function isWholeMessage(chunk: Buffer, limit: number): boolean {
-  if (chunk.length < PREFIX_BYTES || chunk[0] !== 0) return false;
-  const length = chunk.readUInt32BE(1);
-  return length === chunk.length - PREFIX_BYTES && length <= limit;
 }

@@ -27,6 +27,19 @@ function createPrefix(length: number): Buffer {
   return prefix;
 }
 
+/**
+ * Finds an uncompressed message that is complete.
+ * @param start - position of its prefix
+ * @param limit - maximum number of bytes of the message
+ * @returns the position after it; undefined if there is none
+ */
+export function findWholeMessage(chunk: Buffer, start: number, limit: number): number | undefined {
+  const first = start + PREFIX_BYTES;
+  if (first > chunk.length || chunk[start] !== 0) return undefined;
+  const length = chunk.readUInt32BE(start + 1);
+  return length <= limit && first + length <= chunk.length ? first + length : undefined;
+}
+
 /** Bounds on the messages of a request. */
 export interface FrameRules {
   /** Maximum number of bytes of a message, as sent and as inflated. */

@@ -29,6 +29,6 @@ export function countAnswer(codec: Codec, answer: object, lease: AnswerLease): B
 /** Encodes an answer. Counted answers, and those of some streams, are already encoded. */
 export function toAnswerBytes(codec: Codec, answer: object): Buffer {
   if (Buffer.isBuffer(answer)) return answer;
-  const { buffer, byteLength, byteOffset } = codec.encode(answer);
-  return Buffer.from(buffer, byteOffset, byteLength);
+  const bytes = codec.encode(answer);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
