@@ -7,11 +7,10 @@ import {
   FRAME_TYPE,
   FrameSplitter,
   PREFACE,
-  pingFrame,
   type ReceivedFrame,
 } from "./http2-frames.js";
 import { FuzzedReceiver, type SessionTotals } from "./http2-receiver.js";
-import { encodeSession, type FuzzedSession, splitSession } from "./http2-sessions.js";
+import { completeSession, encodeSession, type FuzzedSession, LAST_PING, splitSession } from "./http2-sessions.js";
 import { FUZZED_TABLE_BYTES } from "./http2-steps.js";
 
 const DEFAULT_WINDOW = 65_535;
@@ -103,7 +102,7 @@ export function runSession({ cuts, ...session }: FuzzedSession): SessionRun {
   const served = new FuzzedConnection(LIMITS);
   for (const part of splitSession(bytes, cuts)) served.receive(part);
   checkSplits(bytes, cuts);
-  const completed = complete(bytes);
+  const completed = completeSession(bytes);
   served.receive(completed.subarray(bytes.length));
   const { connection, output, totals } = served;
   const frames = splitOutput(output);
@@ -123,17 +122,6 @@ export function runSession({ cuts, ...session }: FuzzedSession): SessionRun {
     calls: totals.begun,
     goaway: last === undefined ? undefined : ERROR_NAMES[last.payload.readUInt32BE(4)],
   };
-}
-
-const LAST_PING = Buffer.from("usable??");
-
-/** Appends bytes that complete the last frame, and a ping. */
-function complete(bytes: Buffer): Buffer {
-  const splitter = new FrameSplitter();
-  splitter.push(bytes.subarray(PREFACE.length));
-  // Larger frames are refused by their header.
-  const missing = Math.min(splitter.missing, DEFAULT_FRAME_SIZE);
-  return Buffer.concat([bytes, Buffer.alloc(missing), pingFrame(LAST_PING)]);
 }
 
 /** Checks that the output does not depend on how the input is split. */

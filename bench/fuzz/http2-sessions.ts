@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { MAX_WINDOW, PREFACE, settingsFrame } from "./http2-frames.js";
+import { DEFAULT_FRAME_SIZE, FrameSplitter, MAX_WINDOW, PREFACE, pingFrame, settingsFrame } from "./http2-frames.js";
 import { ANY_KINDS, encodeStep, type FuzzedClient, type SessionStep, VALID_KINDS } from "./http2-steps.js";
 
 /** Numbers at which rules change. */
@@ -83,6 +83,18 @@ export function encodeSession({ mutations, steps }: Pick<FuzzedSession, "mutatio
 export function splitSession(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   const positions = cuts.map((cut) => Math.floor((bytes.length * cut) / 10_000)).toSorted((one, other) => one - other);
   return [0, ...positions].map((position, index) => bytes.subarray(position, positions[index] ?? bytes.length));
+}
+
+/** Data of the ping at the end of {@link completeSession}. */
+export const LAST_PING = Buffer.from("usable??");
+
+/** Appends bytes that complete the last frame, and a ping. Its answer shows that the connection is usable. */
+export function completeSession(bytes: Buffer): Buffer {
+  const splitter = new FrameSplitter();
+  splitter.push(bytes.subarray(PREFACE.length));
+  // Larger frames are refused by their header.
+  const missing = Math.min(splitter.missing, DEFAULT_FRAME_SIZE);
+  return Buffer.concat([bytes, Buffer.alloc(missing), pingFrame(LAST_PING)]);
 }
 
 function mutate(bytes: Buffer, { at, kind, length, value }: Mutation): Buffer {

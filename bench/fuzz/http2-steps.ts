@@ -48,25 +48,45 @@ export interface SessionStep {
 /** Bytes of the dynamic table that the header blocks are made for. */
 export const FUZZED_TABLE_BYTES = 512;
 
-const REQUEST: readonly Field[] = [
-  [":method", "POST"],
-  [":scheme", "http"],
-  [":path", "/a.B/C"],
-  [":authority", "localhost"],
-  ["content-type", "application/grpc"],
-  ["te", "trailers"],
+/** @param changes - fields that follow the others */
+function requestTo(path: string, ...changes: readonly Field[]): readonly Field[] {
+  return [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", path],
+    [":authority", "localhost"],
+    ["content-type", "application/grpc"],
+    ["te", "trailers"],
+    ...changes,
+  ];
+}
+
+const REQUEST = requestTo("/websockets.v1.BroadcastService/Publish");
+const STREAM = requestTo("/websockets.v1.BroadcastService/PublishStream");
+
+/** Header blocks of valid requests. */
+const REQUESTS: readonly Buffer[] = [
+  literalHeaders(REQUEST),
+  literalHeaders(STREAM),
+  Buffer.concat(REQUEST.map(indexedLiteral)),
+  Buffer.concat([tableSizeUpdate(0), tableSizeUpdate(FUZZED_TABLE_BYTES), ...STREAM.map(indexedLiteral)]),
+  literalHeaders(requestTo("/grpc.health.v1.Health/Watch")),
+  literalHeaders(requestTo("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ["grpc-timeout", "1S"])),
+  literalHeaders(requestTo("/unknown.Service/Method", ["grpc-timeout", "1n"])),
+  literalHeaders(requestTo("/websockets.v1.BroadcastService/PublishStream", ["grpc-encoding", "gzip"])),
 ];
 
 /** Request whose body must have 100 bytes. */
 const SIZED_REQUEST = literalHeaders([...REQUEST, ["content-length", "100"]]);
 
-/** Header blocks. The first three are valid requests, and the next two valid trailers. */
+/** Message of gRPC: a publication. */
+const MESSAGE = Buffer.from("00000000050a03120161", "hex");
+
+/** Header blocks. The first two are valid trailers; most others are invalid. */
 const BLOCKS: readonly Buffer[] = [
-  literalHeaders(REQUEST),
-  Buffer.concat(REQUEST.map(indexedLiteral)),
-  Buffer.concat([tableSizeUpdate(0), tableSizeUpdate(FUZZED_TABLE_BYTES), ...REQUEST.map(indexedLiteral)]),
   literalHeaders([["x-end", "1"]]),
   Buffer.alloc(0),
+  ...REQUESTS,
   Buffer.concat(REQUEST.map((_, index) => tableIndex(61 + REQUEST.length - index))),
   literalHeaders([...REQUEST, ["X-Upper", "1"]]),
   literalHeaders(REQUEST.slice(1)),
@@ -142,8 +162,11 @@ function encodeRequest({ kind, size, stream, value }: SessionStep, client: Fuzze
   const id = client.next;
   client.next += 2;
   // One in 13 has a length, which is seldom that of its body.
-  const headers = headersFrame(id, stream === 12 ? SIZED_REQUEST : toBlock(value % 3));
-  const body = Buffer.alloc(Math.min(size, DEFAULT_FRAME_SIZE));
+  const headers = headersFrame(
+    id,
+    stream === 12 ? SIZED_REQUEST : (REQUESTS[value % REQUESTS.length] ?? SIZED_REQUEST),
+  );
+  const body = toBody(size, value);
   if (kind === "call") return Buffer.concat([headers, dataFrame(id, body, FLAG.endStream)]);
   client.open.unshift(id);
   return headers;
@@ -151,16 +174,21 @@ function encodeRequest({ kind, size, stream, value }: SessionStep, client: Fuzze
 
 /** Encodes more of an open request, its end or its cancellation. */
 function encodeRest(step: SessionStep, client: FuzzedClient): Buffer {
-  const { flags, kind, size } = step;
+  const { flags, kind, size, value } = step;
   const id = findOpen(step, client);
   if (id === undefined) return Buffer.alloc(0);
   const isEnd = kind !== "body" || (flags & FLAG.endStream) !== 0;
   if (isEnd) client.open = client.open.filter((open) => open !== id);
   if (kind === "cancel") return rstStreamFrame(id);
-  if (kind === "trailers") return headersFrame(id, toBlock(3 + (size % 2)), FLAG.endHeaders | FLAG.endStream);
-  const bytes = Buffer.alloc(Math.min(size, DEFAULT_FRAME_SIZE));
+  if (kind === "trailers") return headersFrame(id, toBlock(size % 2), FLAG.endHeaders | FLAG.endStream);
+  const bytes = toBody(size, value);
   if ((flags & FLAG.padded) === 0) return dataFrame(id, bytes, flags & FLAG.endStream);
   return dataFrame(id, padded(bytes.subarray(0, 10_000), size % 256), flags & (FLAG.endStream | FLAG.padded));
+}
+
+/** Returns publications, empty messages or other bytes. */
+function toBody(size: number, value: number): Buffer {
+  return Buffer.alloc(Math.min(size, DEFAULT_FRAME_SIZE), [MESSAGE, 0, value][value % 3]);
 }
 
 function findOpen({ stream }: SessionStep, { open }: FuzzedClient): number | undefined {
