@@ -46,7 +46,7 @@ const FIRST_UPDATE = LIMITS.connectionWindow - DEFAULT_WINDOW;
 /** The same, with one exception: what is sent must not depend on when the output is taken. */
 const UNBOUNDED_OUTPUT: Http2Limits = { ...LIMITS, outputBytes: Number.MAX_SAFE_INTEGER };
 
-/** What the run of a session showed. */
+/** Findings of one session. */
 export interface SessionRun {
   readonly inputBytes: number;
   readonly outputBytes: number;

@@ -5,7 +5,7 @@ import { table } from "../support/table.js";
 import { runSession } from "./http2-check.js";
 import { sessionArbitrary } from "./http2-sessions.js";
 
-/** What is fuzzed, by name. Each run adds to the counts, and throws if something does not hold. */
+/** Subjects of campaigns, by name. Each run adds to the counts, and throws if something does not hold. */
 const TARGETS: ReadonlyMap<string, (counts: Map<string, number>) => fc.IProperty<unknown>> = new Map([
   [
     "http2",

@@ -1,5 +1,5 @@
 import { FloodCredits } from "./flood-credits.js";
-import { type FrameHandler, FrameReader } from "./frame-reader.js";
+import { type FrameHandler, FrameSplitter } from "./frame-splitter.js";
 import { DEFAULT_WINDOW, FrameFlag, FrameType, MAX_UINT31 } from "./frame-types.js";
 import { findHeaderBlock, HeaderAssembly } from "./header-assembly.js";
 import { HpackError } from "./hpack/hpack-error.js";
@@ -9,7 +9,7 @@ import type { Http2Limits } from "./http2-limits.js";
 import { PeerSettings, SettingId } from "./peer-settings.js";
 import type { ReadHead } from "./request-heads.js";
 import { RequestStreams } from "./request-streams.js";
-import { SendQueue } from "./send-queue.js";
+import { SendScheduler } from "./send-scheduler.js";
 import type { ServerStream } from "./server-stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
 
@@ -43,9 +43,9 @@ export interface Http2ConnectionOptions<Head> {
 export class Http2Connection<Head> implements FrameHandler {
   readonly #options: Http2ConnectionOptions<Head>;
   readonly #credits: FloodCredits;
-  readonly #queue: SendQueue;
+  readonly #queue: SendScheduler;
   readonly #streams: RequestStreams<Head>;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameSplitter();
   readonly #peer = new PeerSettings();
   #prefaceBytes = 0;
   #isReady = false;
@@ -58,7 +58,7 @@ export class Http2Connection<Head> implements FrameHandler {
     this.#options = options;
     const { limits, now, onOutput = () => {} } = options;
     this.#credits = new FloodCredits(limits.credits, limits.creditsPerSecond, now);
-    this.#queue = new SendQueue({ outputBytes: limits.outputBytes, credits: this.#credits, onOutput });
+    this.#queue = new SendScheduler({ outputBytes: limits.outputBytes, credits: this.#credits, onOutput });
     this.#streams = new RequestStreams({
       limits,
       credits: this.#credits,

@@ -82,7 +82,7 @@ export class RequestHeads<Head> {
   }
 }
 
-/** Compares byte by byte, because blocks are short and a native call would cost more. */
+/** Compares byte by byte, because blocks are short and a call of memcmp would cost more. */
 function isSame(block: Buffer, bytes: Buffer, start: number, end: number): boolean {
   if (block.length !== end - start) return false;
   for (let at = 0; at < block.length; at += 1) if (block[at] !== bytes[start + at]) return false;

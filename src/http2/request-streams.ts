@@ -7,11 +7,10 @@ import { Http2ConnectionError } from "./http2-errors.js";
 import type { Http2Limits } from "./http2-limits.js";
 import { findTrailersFlaw } from "./request-fields.js";
 import { type ReadHead, RequestHeads } from "./request-heads.js";
-import { ResetStreams } from "./reset-streams.js";
-import type { SendQueue } from "./send-queue.js";
+import type { SendScheduler } from "./send-scheduler.js";
 import { ServerStream, type StreamOwner } from "./server-stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
-import { StreamTable } from "./stream-table.js";
+import { ResetStreams, StreamTable } from "./stream-table.js";
 
 /** Credits for an answered request. The peer may reset as many others. */
 const CREDITS_PER_ANSWER = 2;
@@ -19,7 +18,7 @@ const CREDITS_PER_ANSWER = 2;
 export interface RequestStreamsOptions<Head> {
   readonly limits: Http2Limits;
   readonly credits: FloodCredits;
-  readonly queue: SendQueue;
+  readonly queue: SendScheduler;
   readonly readHead: ReadHead<Head>;
   readonly onStream: (stream: ServerStream, head: Head) => StreamReceiver;
 }

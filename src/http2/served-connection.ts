@@ -32,7 +32,7 @@ export interface ConnectionTimes {
   readonly unread: number;
 }
 
-/** What one connection is served with. */
+/** Handlers of one connection. */
 export interface ServedHandlers<Head> {
   /** See {@link Http2ConnectionOptions.onStream}. */
   readonly onStream: (stream: ServerStream, head: Head) => StreamReceiver;

@@ -1,8 +1,8 @@
 import { Http2Code } from "./http2-codes.js";
-import type { SendQueue } from "./send-queue.js";
+import type { SendScheduler } from "./send-scheduler.js";
 import type { StreamReceiver } from "./stream-receiver.js";
 
-/** What a stream needs of its connection. */
+/** Connection of a stream. */
 export interface StreamOwner {
   /** Lets the peer send more on the stream. */
   credit(stream: ServerStream, bytes: number): void;
@@ -24,7 +24,7 @@ export class ServerStream {
 
   /** Next stream of the same chain in {@link StreamTable}. */
   nextInChain: ServerStream | undefined;
-  /** Next stream of the ready ones in {@link SendQueue}. */
+  /** Next stream of the ready ones in {@link SendScheduler}. */
   nextReady: ServerStream | undefined;
   isReady = false;
 
@@ -60,10 +60,10 @@ export class ServerStream {
   trailers: Buffer | undefined;
 
   readonly #owner: StreamOwner;
-  readonly #queue: SendQueue;
+  readonly #queue: SendScheduler;
 
   /** @param receiveWindow - in bytes */
-  constructor(id: number, owner: StreamOwner, queue: SendQueue, receiveWindow: number) {
+  constructor(id: number, owner: StreamOwner, queue: SendScheduler, receiveWindow: number) {
     this.id = id;
     this.#owner = owner;
     this.#queue = queue;

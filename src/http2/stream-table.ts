@@ -2,6 +2,8 @@ import type { ServerStream } from "./server-stream.js";
 
 /** Number of chains, a power of two. */
 const CHAINS = 32;
+/** Number of streams that are remembered. It equals the default bound on open streams. */
+const RESETS = 256;
 
 /**
  * Open streams of a connection by number. A Map would burden V8's garbage collector: its tables are replaced as streams come
@@ -58,4 +60,24 @@ export class StreamTable {
 /** Clients use odd numbers, so the lowest bit says nothing. */
 function chainOf(id: number): number {
   return (id >>> 1) & (CHAINS - 1);
+}
+
+/**
+ * Remembers the streams that this server has reset last, because frames that the peer had sent before it knew are ignored.
+ * Source: RFC 9113, section 5.1, "closed".
+ */
+export class ResetStreams {
+  /** Created with the first entry, because most connections have none. */
+  #ids: Uint32Array | undefined;
+  #next = 0;
+
+  add(id: number): void {
+    this.#ids ??= new Uint32Array(RESETS);
+    this.#ids[this.#next] = id;
+    this.#next = (this.#next + 1) % RESETS;
+  }
+
+  has(id: number): boolean {
+    return this.#ids?.includes(id) === true;
+  }
 }

@@ -38,7 +38,7 @@ function malformedCall(stream: number): Buffer {
   return headersFrame(stream, block, FLAG.endHeaders | FLAG.endStream);
 }
 
-/** What is repeated, by stream number. */
+/** Frames that are repeated, by stream number. */
 type Repeated = (stream: number) => Uint8Array;
 
 /** Calls that the client or, because of the client's mistake, the server resets. */

@@ -17,7 +17,7 @@ function replaced(name: string, value: string | undefined): Field[] {
   return grpcFields(PUBLISH, { [name]: value });
 }
 
-/** What makes a request malformed, and its fields. RFC 9113, sections 8.2 and 8.3. */
+/** Reasons why a request is malformed, and its fields. RFC 9113, sections 8.2 and 8.3. */
 const MALFORMED: readonly (readonly [cause: string, fields: readonly Field[]])[] = [
   ...["X-Upper", "content-Type", "a b", "a\tb", "a\0", "a\r", "a\n", "a:b", "a\x7f", "a\xff", ""].map(
     (name) => [`the name of a field is ${JSON.stringify(name)}`, [...FIELDS, [name, "1"] as const]] as const,

@@ -30,7 +30,7 @@ import {
 } from "./support/attack.js";
 import { startHttp2Mount } from "./support/mount.js";
 
-// What is legal, but not what most clients send.
+// Legal requests that most clients do not send.
 
 const BLOCK = literalHeaders(grpcFields(PUBLISH));
 const BODY = publication();

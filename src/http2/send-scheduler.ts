@@ -6,7 +6,7 @@ import type { ServerStream } from "./server-stream.js";
 /** Credits for a DATA frame that was sent. The peer may answer with an update of the stream's and of the connection's window. */
 const CREDITS_PER_FRAME = 2;
 
-export interface SendQueueOptions {
+export interface SendSchedulerOptions {
   /** Bytes of output above which bodies wait. */
   readonly outputBytes: number;
   readonly credits: FloodCredits;
@@ -18,11 +18,11 @@ export interface SendQueueOptions {
  * Sends the bodies of answers within the peer's windows (RFC 9113, section 5.2) and the socket's capacity. Streams that wait
  * take turns, a frame each.
  */
-export class SendQueue {
+export class SendScheduler {
   readonly writer = new FrameWriter();
   /** Initial window of streams, by the peer's settings. */
   initialWindow = DEFAULT_WINDOW;
-  readonly #options: SendQueueOptions;
+  readonly #options: SendSchedulerOptions;
   /** Bytes that the peer accepts on the connection. */
   #window = DEFAULT_WINDOW;
   #isCongested = false;
@@ -31,7 +31,7 @@ export class SendQueue {
   #firstReady: ServerStream | undefined;
   #lastReady: ServerStream | undefined;
 
-  constructor(options: SendQueueOptions) {
+  constructor(options: SendSchedulerOptions) {
     this.#options = options;
   }
 

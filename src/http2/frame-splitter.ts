@@ -17,7 +17,7 @@ export interface FrameHandler {
  * Splits the bytes of a connection into frames. Source: RFC 9113, section 4.1. A frame that arrives in one piece is not
  * copied; of an incomplete one, at most its own size is kept.
  */
-export class FrameReader {
+export class FrameSplitter {
   /** Beginning of an incomplete frame: its header, then all of it. */
   #held: Buffer | undefined;
   #filled = 0;
