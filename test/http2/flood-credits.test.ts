@@ -24,7 +24,7 @@ class ClockedConnection {
   readonly connection = new Http2Connection({
     limits: HTTP2_LIMITS,
     now: () => this.now,
-    readHead: () => undefined,
+    readHead: () => true,
     onStream: (stream) => ({
       onData: () => {},
       onEnd: () => stream.respond(ANSWER, true),

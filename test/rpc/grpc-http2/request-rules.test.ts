@@ -43,6 +43,7 @@ const MALFORMED: readonly (readonly [cause: string, fields: readonly Field[]])[]
   ...[` ${PUBLISH}`, `${PUBLISH} `, `\t${PUBLISH}`, `${PUBLISH}\t`].map(
     (path) => [`:path is ${JSON.stringify(path)}`, replaced(":path", path)] as const,
   ),
+  ["space precedes the value of a pseudo-header field", replaced(":path", ` ${PUBLISH}`)],
   [":path follows a regular field", [...replaced(":path", undefined), [":path", PUBLISH]]],
   [":authority follows a regular field", [...replaced(":authority", undefined), [":authority", "localhost"]]],
   ["CONNECT has a path", replaced(":method", "CONNECT")],
@@ -85,6 +86,8 @@ test.each<readonly [cause: string, bytes: Uint8Array]>([
   ["empty trailers end the request", trailers([])],
   ["values are empty, or have bytes of other alphabets", call([...FIELDS, ["x-empty", ""], ["x-latin", "\xe4\xff"]])],
   ["space is around the values of metadata", call([...FIELDS, ["x-before", " \ta"], ["x-behind", "a \t"]])],
+  // RFC 9113 forbids it, but gRPC clients send it in metadata.
+  ["space surrounds values", call([...FIELDS, ["x-before", " a"], ["x-after", "a\t"]])],
   ["host is present beside :authority", call([...FIELDS, ["host", "localhost"]])],
   ["cookies are split", call([...FIELDS, ["cookie", "a=1"], ["cookie", "b=2"]])],
 ])("publishes when %s", async (_, bytes) => {
