@@ -30,7 +30,7 @@ export interface CallHost {
 export class CallPeer {
   readonly host: CallHost;
   readonly #address: string;
-  readonly #certificate: string | undefined;
+  readonly #socket: Socket;
   #head: AcceptedHead | undefined;
   #credentials: BackendCredentials | undefined;
 
@@ -38,7 +38,7 @@ export class CallPeer {
   constructor(host: CallHost, socket: Socket) {
     this.host = host;
     this.#address = normalizeIpAddress(socket.remoteAddress ?? "") ?? "";
-    this.#certificate = readCertificate(socket);
+    this.#socket = socket;
   }
 
   /** Returns the credentials of a call. Successive calls with equal headers share them. */
@@ -46,7 +46,7 @@ export class CallPeer {
     if (this.#credentials === undefined || this.#head !== head) {
       const { authorization, vhost } = head;
       this.#head = head;
-      this.#credentials = { authorization, certificate: this.#certificate, vhost };
+      this.#credentials = { authorization, certificate: readCertificate(this.#socket), vhost };
     }
     return this.#credentials;
   }
@@ -58,7 +58,7 @@ export class CallPeer {
   }
 }
 
-/** @returns the subject of the verified certificate; undefined without one */
+/** Returns the subject of the verified certificate, which is parsed once for each connection; undefined without one. */
 function readCertificate(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerCertificate();

@@ -19,6 +19,7 @@ const PUBLISH = "/websockets.v1.BroadcastService/Publish";
 const PUBLISH_STREAM = "/websockets.v1.BroadcastService/PublishStream";
 
 const OK = 0;
+const DEADLINE_EXCEEDED = 4;
 const RESOURCE_EXHAUSTED = 8;
 
 /** Encodes a publish with a payload of this many bytes. */
@@ -162,6 +163,41 @@ test("aborts a method when its caller cancels the call", async () => {
   stream.close(8);
   await once(signal, "abort");
   expect(signal.reason).toMatchObject({ code: "cancelled", message: "the caller has disconnected" });
+});
+
+/** Waits until the call is over, and tells why. */
+async function untilAborted(signal: AbortSignal, tell: (reason: unknown) => void): Promise<void> {
+  await once(signal, "abort");
+  tell(signal.reason);
+}
+
+test("ends a call at its deadline, and aborts its method", async () => {
+  const reason = withResolvers<unknown>();
+  const publish = async (_request: unknown, { signal }: RpcCall): Promise<object> => {
+    await untilAborted(signal, reason.resolve);
+    return {};
+  };
+  const { session } = await startPort({}, { publish });
+  expect(await rawCall(session, PUBLISH, framed(message(0)), { "grpc-timeout": "50m" })).toMatchObject({
+    status: DEADLINE_EXCEEDED,
+    message: "Deadline exceeded",
+  });
+  expect(await reason.promise).toMatchObject({ code: "cancelled" });
+});
+
+test("ends a stream at its deadline, after the answers sent before", async () => {
+  const reason = withResolvers<unknown>();
+  async function* publishStream(_requests: unknown, { signal }: RpcCall): AsyncGenerator<object> {
+    yield { ok: true };
+    await untilAborted(signal, reason.resolve);
+  }
+  const { session } = await startPort({}, { publishStream });
+  const { ended, stream } = openCall(session, PUBLISH_STREAM, { "grpc-timeout": "50m" });
+  const answers: Buffer[] = [];
+  stream.on("data", (bytes: Buffer) => answers.push(bytes));
+  expect(await ended).toMatchObject({ status: DEADLINE_EXCEEDED, message: "Deadline exceeded" });
+  expect(Buffer.concat(answers)).toEqual(framed(Buffer.of(8, 1)));
+  expect(await reason.promise).toMatchObject({ code: "cancelled" });
 });
 
 test("ends a connection at its maximum age, after its calls", async () => {
