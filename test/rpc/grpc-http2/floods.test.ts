@@ -32,10 +32,13 @@ import {
 
 const EMPTY = Buffer.alloc(0);
 
+const MALFORMED_BLOCK = literalHeaders([...grpcFields(PUBLISH), ["X-Upper", "1"]]);
+const MALFORMED_TRAILERS = literalHeaders([["X", "1"]]);
+const SHORT_BLOCK = literalHeaders(grpcFields(PUBLISH, { "content-length": "1" }));
+
 /** Encodes a call whose fields are malformed, so that the server resets it. */
 function malformedCall(stream: number): Buffer {
-  const block = literalHeaders([...grpcFields(PUBLISH), ["X-Upper", "1"]]);
-  return headersFrame(stream, block, FLAG.endHeaders | FLAG.endStream);
+  return headersFrame(stream, MALFORMED_BLOCK, FLAG.endHeaders | FLAG.endStream);
 }
 
 /** Frames that are repeated, by stream number. */
@@ -60,15 +63,9 @@ const RESETS: readonly (readonly [attack: string, repeated: Repeated])[] = [
   ["sends malformed requests (CVE-2019-9514)", malformedCall],
   [
     "sends malformed trailers",
-    (id) => Buffer.concat([openCallFrame(id), headersFrame(id, literalHeaders([["X", "1"]]), 5)]),
+    (id) => Buffer.concat([openCallFrame(id), headersFrame(id, MALFORMED_TRAILERS, FLAG.endHeaders | FLAG.endStream)]),
   ],
-  [
-    "sends more than the content-length",
-    (id) => {
-      const fields = grpcFields(PUBLISH, { "content-length": "1" });
-      return Buffer.concat([headersFrame(id, literalHeaders(fields)), dataFrame(id, "12")]);
-    },
-  ],
+  ["sends more than the content-length", (id) => Buffer.concat([headersFrame(id, SHORT_BLOCK), dataFrame(id, "12")])],
   ["opens streams beyond the maximum", openCallFrame],
 ];
 

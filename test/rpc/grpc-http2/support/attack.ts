@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FLAG, headersFrame } from "../../../../bench/fuzz/http2-frames.js";
+import { dataFrame, FLAG, headersFrame } from "../../../../bench/fuzz/http2-frames.js";
 import { literalHeaders } from "../../../../bench/fuzz/http2-headers.js";
 import { RequestSchema, ResponseSchema } from "../../../../gen/websockets/v1/websockets_pb.js";
 import { grpcClient, grpcPeer } from "../../../support/backends/peers.js";
@@ -7,7 +7,6 @@ import { startNode, type TestNode } from "../../../support/nodes/node.js";
 import { framed } from "../../../support/raw/grpc.js";
 import {
   connectHttp2,
-  grpcCall,
   grpcFields,
   grpcStatus,
   type Http2Peer,
@@ -26,19 +25,26 @@ export function publication(bytes = 0): Buffer {
   return framed(toBinary(RequestSchema, create(RequestSchema, { messages })));
 }
 
+/** Header blocks and body of calls. Floods repeat them, so they are encoded only once. */
+const BLOCKS: Readonly<Record<string, Buffer>> = {
+  [PUBLISH]: literalHeaders(grpcFields(PUBLISH)),
+  [PUBLISH_STREAM]: literalHeaders(grpcFields(PUBLISH_STREAM)),
+};
+const EMPTY_PUBLICATION = publication();
+
 /** Encodes a complete and valid call on a stream. */
 export function validCall(stream: number): Buffer {
-  return grpcCall(stream, PUBLISH, publication());
+  return Buffer.concat([openCallFrame(stream), dataFrame(stream, EMPTY_PUBLICATION, FLAG.endStream)]);
 }
 
-/** Encodes the beginning of a valid call, whose body does not follow. */
+/** Encodes the beginning of a valid call, whose body does not follow. @param path - PUBLISH or PUBLISH_STREAM */
 export function openCallFrame(stream: number, path = PUBLISH): Buffer {
-  return headersFrame(stream, literalHeaders(grpcFields(path)));
+  return headersFrame(stream, BLOCKS[path] as Buffer);
 }
 
-/** Encodes a request without a body. */
+/** Encodes a request without a body. @param path - as of {@link openCallFrame} */
 export function emptyCallFrame(stream: number, path = PUBLISH): Buffer {
-  return headersFrame(stream, literalHeaders(grpcFields(path)), FLAG.endHeaders | FLAG.endStream);
+  return headersFrame(stream, BLOCKS[path] as Buffer, FLAG.endHeaders | FLAG.endStream);
 }
 
 /** Joins the frames of many rounds. @param stream - of the round: 1, 3, 5 and so on */

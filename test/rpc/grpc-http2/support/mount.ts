@@ -44,12 +44,12 @@ function publishService(): GrpcMountOptions["services"][number] {
   return { service: BroadcastService, implementation, actions: BROADCAST_ACTIONS };
 }
 
-/** Bytes of an answer of {@link bigAnswers}, at least. */
-export const BIG_ANSWER_BYTES = 100_000;
+/** Bytes of an answer of {@link bigAnswers}, at least: more than the first window of a connection. */
+export const BIG_ANSWER_BYTES = 70_000;
 
 /** Service whose answers are large. @param onCall - called at each request */
 export function bigAnswers(onCall: () => void = () => {}): GrpcMountOptions["services"] {
-  const receipts = Array.from({ length: 1_000 }, () => ({ id: "x".repeat(100), stage: 1 }));
+  const receipts = [{ id: "x".repeat(BIG_ANSWER_BYTES), stage: 1 }];
   const publish = () => {
     onCall();
     return Promise.resolve({ ok: true, receipts });
