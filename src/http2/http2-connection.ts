@@ -16,7 +16,7 @@ import type { StreamReceiver } from "./stream-receiver.js";
 /** First bytes of each client. Source: RFC 9113, section 3.4. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-/** Data of the ping whose answer says that the peer has read the first GOAWAY. */
+/** Data of the ping whose answer shows that the peer has read the first GOAWAY. */
 const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
 const KEEPALIVE_PING = Buffer.alloc(8);
 
@@ -43,9 +43,9 @@ export interface Http2ConnectionOptions<Head> {
 export class Http2Connection<Head> implements FrameHandler {
   readonly #options: Http2ConnectionOptions<Head>;
   readonly #credits: FloodCredits;
-  readonly #queue: SendScheduler;
+  readonly #scheduler: SendScheduler;
   readonly #streams: RequestStreams<Head>;
-  readonly #reader = new FrameSplitter();
+  readonly #splitter = new FrameSplitter();
   readonly #peer = new PeerSettings();
   #prefaceBytes = 0;
   #isReady = false;
@@ -58,15 +58,15 @@ export class Http2Connection<Head> implements FrameHandler {
     this.#options = options;
     const { limits, now, onOutput = () => {} } = options;
     this.#credits = new FloodCredits(limits.credits, limits.creditsPerSecond, now);
-    this.#queue = new SendScheduler({ outputBytes: limits.outputBytes, credits: this.#credits, onOutput });
+    this.#scheduler = new SendScheduler({ outputBytes: limits.outputBytes, credits: this.#credits, onOutput });
     this.#streams = new RequestStreams({
       limits,
       credits: this.#credits,
-      queue: this.#queue,
+      scheduler: this.#scheduler,
       readHead: options.readHead,
       onStream: options.onStream,
     });
-    const { writer } = this.#queue;
+    const { writer } = this.#scheduler;
     writer.writeSettings([
       [SettingId.HEADER_TABLE_SIZE, limits.tableBytes],
       [SettingId.MAX_CONCURRENT_STREAMS, limits.streams],
@@ -105,14 +105,14 @@ export class Http2Connection<Head> implements FrameHandler {
 
   /** Number of bytes that {@link takeOutput} would return. */
   get outputBytes(): number {
-    return this.#queue.writer.length;
+    return this.#scheduler.writer.length;
   }
 
   /** Receives bytes from the peer. Never throws: an error ends the connection. */
   receive(bytes: Buffer): void {
     if (this.#isOver) return;
     try {
-      this.#reader.read(this.#skipPreface(bytes), this);
+      this.#splitter.read(this.#skipPreface(bytes), this);
     } catch (cause) {
       if (cause instanceof Http2ConnectionError) this.end(cause.code, cause.message);
       else if (cause instanceof HpackError) this.end(Http2Code.COMPRESSION_ERROR, cause.message);
@@ -126,22 +126,22 @@ export class Http2Connection<Head> implements FrameHandler {
 
   /** Returns the bytes to send, and begins anew; undefined if there are none. */
   takeOutput(): Buffer | undefined {
-    const output = this.#queue.writer.take();
+    const output = this.#scheduler.writer.take();
     // Bodies may have waited for room in the output.
-    this.#queue.resume();
+    this.#scheduler.resume();
     this.#endIfDrained();
     return output;
   }
 
   /** @param isCongested - whether the socket accepts no more for now. Bodies of answers wait until it does */
   setCongested(isCongested: boolean): void {
-    this.#queue.setCongested(isCongested);
+    this.#scheduler.setCongested(isCongested);
   }
 
   /** Sends a ping, whose answer shows that the peer is alive. */
   ping(): void {
-    this.#queue.writer.writePing(KEEPALIVE_PING, 0, false);
-    this.#queue.announce();
+    this.#scheduler.writer.writePing(KEEPALIVE_PING, 0, false);
+    this.#scheduler.announce();
   }
 
   /**
@@ -150,7 +150,7 @@ export class Http2Connection<Head> implements FrameHandler {
    */
   shutDown(): void {
     if (this.#isDraining || this.#isOver) return;
-    const { writer } = this.#queue;
+    const { writer } = this.#scheduler;
     if (this.#isShuttingDown) {
       this.#isDraining = true;
       this.#streams.stopAccepting();
@@ -160,7 +160,7 @@ export class Http2Connection<Head> implements FrameHandler {
       writer.writeGoaway(MAX_UINT31, Http2Code.NO_ERROR, "");
       writer.writePing(SHUTDOWN_PING, 0, false);
     }
-    this.#queue.announce();
+    this.#scheduler.announce();
     this.#endIfDrained();
   }
 
@@ -172,8 +172,8 @@ export class Http2Connection<Head> implements FrameHandler {
   end(code: number, debug = ""): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#queue.writer.writeGoaway(this.#streams.last, code, debug);
-    this.#queue.announce();
+    this.#scheduler.writer.writeGoaway(this.#streams.last, code, debug);
+    this.#scheduler.announce();
     this.#streams.closeAll(code);
   }
 
@@ -181,7 +181,7 @@ export class Http2Connection<Head> implements FrameHandler {
   lose(): void {
     this.#isOver = true;
     // Receivers may still send.
-    this.#queue.setCongested(true);
+    this.#scheduler.setCongested(true);
     this.#streams.closeAll(Http2Code.CANCEL);
   }
 
@@ -278,13 +278,14 @@ export class Http2Connection<Head> implements FrameHandler {
     this.#streams.charge(1);
     if ((flags & FrameFlag.ACK) !== 0) {
       expectSize(end - start, 0);
+      this.#streams.acknowledgeSettings();
       return;
     }
     const before = this.#peer.initialWindow;
     this.#peer.read(bytes, start, end);
-    this.#queue.initialWindow = this.#peer.initialWindow;
-    this.#queue.writer.writeSettingsAck();
-    this.#queue.announce();
+    this.#scheduler.initialWindow = this.#peer.initialWindow;
+    this.#scheduler.writer.writeSettingsAck();
+    this.#scheduler.announce();
     this.#streams.shiftWindows(this.#peer.initialWindow - before);
     if (this.#isReady) return;
     this.#isReady = true;
@@ -296,8 +297,8 @@ export class Http2Connection<Head> implements FrameHandler {
     expectSize(end - start, 8);
     this.#streams.charge(1);
     if ((flags & FrameFlag.ACK) === 0) {
-      this.#queue.writer.writePing(bytes, start, true);
-      this.#queue.announce();
+      this.#scheduler.writer.writePing(bytes, start, true);
+      this.#scheduler.announce();
     } else if (this.#isShuttingDown && bytes.compare(SHUTDOWN_PING, 0, 8, start, end) === 0) {
       this.shutDown();
     }
@@ -309,7 +310,7 @@ export class Http2Connection<Head> implements FrameHandler {
     const increment = bytes.readUInt32BE(start) & MAX_UINT31;
     if (id !== 0) this.#streams.onWindowUpdate(id, increment);
     else if (increment === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
-    else if (!this.#queue.widen(increment)) {
+    else if (!this.#scheduler.widen(increment)) {
       throw new Http2ConnectionError(Http2Code.FLOW_CONTROL_ERROR, "connection window");
     }
   }

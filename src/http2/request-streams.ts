@@ -5,10 +5,11 @@ import { HpackDecoder } from "./hpack/hpack-decoder.js";
 import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";
 import type { Http2Limits } from "./http2-limits.js";
+import { Http2Stream, type StreamOwner } from "./http2-stream.js";
 import { findTrailersFlaw } from "./request-fields.js";
 import { type ReadHead, RequestHeads } from "./request-heads.js";
 import type { SendScheduler } from "./send-scheduler.js";
-import { ServerStream, type StreamOwner } from "./server-stream.js";
+import type { ServerStream } from "./server-stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
 import { ResetStreams, StreamTable } from "./stream-table.js";
 
@@ -18,7 +19,7 @@ const CREDITS_PER_ANSWER = 2;
 export interface RequestStreamsOptions<Head> {
   readonly limits: Http2Limits;
   readonly credits: FloodCredits;
-  readonly queue: SendScheduler;
+  readonly scheduler: SendScheduler;
   readonly readHead: ReadHead<Head>;
   readonly onStream: (stream: ServerStream, head: Head) => StreamReceiver;
 }
@@ -56,6 +57,11 @@ export class RequestStreams<Head> implements StreamOwner {
   /** Highest stream that the peer has begun. */
   get last(): number {
     return this.#last;
+  }
+
+  /** The peer has acknowledged this server's settings (RFC 9113, section 6.5.3). */
+  acknowledgeSettings(): void {
+    this.#decoder.acknowledgeSettings();
   }
 
   /** Ignores the streams that the peer begins from now on. */
@@ -105,8 +111,8 @@ export class RequestStreams<Head> implements StreamOwner {
       this.fail(id, Http2Code.PROTOCOL_ERROR);
       return;
     }
-    const { limits, onStream, queue } = this.#options;
-    const stream = new ServerStream(id, this, queue, limits.streamWindow);
+    const { limits, onStream, scheduler } = this.#options;
+    const stream = new Http2Stream(id, this, scheduler, limits.streamWindow);
     stream.missingBytes = contentLength;
     // An answer that is given at once needs no reset if the request is complete.
     stream.isRequestComplete = endStream;
@@ -150,7 +156,7 @@ export class RequestStreams<Head> implements StreamOwner {
     if (this.#receiveWindow < 0) throw new Http2ConnectionError(Http2Code.FLOW_CONTROL_ERROR, "connection window");
     const stream = this.#open.get(id);
     if (stream === undefined) {
-      this.#credit(length);
+      this.#widenConnection(length);
       this.#onLateData(id, length);
       return;
     }
@@ -165,7 +171,7 @@ export class RequestStreams<Head> implements StreamOwner {
   }
 
   /** @param padding - bytes besides the body */
-  #receiveBody(stream: ServerStream, flags: number, bytes: Buffer, from: number, to: number, padding: number): void {
+  #receiveBody(stream: Http2Stream, flags: number, bytes: Buffer, from: number, to: number, padding: number): void {
     const isLast = (flags & FrameFlag.END_STREAM) !== 0;
     if (stream.missingBytes !== undefined) stream.missingBytes -= to - from;
     if (padding > 0) stream.consume(padding);
@@ -187,7 +193,7 @@ export class RequestStreams<Head> implements StreamOwner {
     return id > this.#accepted || this.#reset.has(id);
   }
 
-  #completeRequest(stream: ServerStream): void {
+  #completeRequest(stream: Http2Stream): void {
     if ((stream.missingBytes ?? 0) > 0) {
       // Source: RFC 9113, section 8.1.1.
       this.fail(stream.id, Http2Code.PROTOCOL_ERROR);
@@ -211,7 +217,7 @@ export class RequestStreams<Head> implements StreamOwner {
     const stream = this.#open.get(id);
     if (stream === undefined) return;
     if (increment === 0) this.fail(id, Http2Code.PROTOCOL_ERROR);
-    else if (!this.#options.queue.widenStream(stream, increment)) {
+    else if (!this.#options.scheduler.widenStream(stream, increment)) {
       this.fail(id, Http2Code.FLOW_CONTROL_ERROR);
     }
   }
@@ -235,7 +241,7 @@ export class RequestStreams<Head> implements StreamOwner {
   shiftWindows(difference: number): void {
     if (difference === 0) return;
     for (const stream of this.#open.values()) {
-      if (this.#options.queue.widenStream(stream, difference)) continue;
+      if (this.#options.scheduler.widenStream(stream, difference)) continue;
       throw new Http2ConnectionError(Http2Code.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE");
     }
   }
@@ -253,30 +259,30 @@ export class RequestStreams<Head> implements StreamOwner {
     throw new Http2ConnectionError(Http2Code.ENHANCE_YOUR_CALM, "too many frames without work");
   }
 
-  release(stream: ServerStream, bytes: number): void {
+  release(stream: Http2Stream, bytes: number): void {
     stream.heldBytes -= bytes;
-    this.#credit(bytes);
+    this.#widenConnection(bytes);
   }
 
-  credit(stream: ServerStream, bytes: number): void {
+  widen(stream: Http2Stream, bytes: number): void {
     stream.creditBytes += bytes;
     // The rest of a complete request has arrived.
     if (stream.isRequestComplete || stream.creditBytes < this.#options.limits.streamWindow / 2) return;
-    const { queue } = this.#options;
-    queue.writer.writeWindowUpdate(stream.id, stream.creditBytes);
+    const { scheduler } = this.#options;
+    scheduler.writer.writeWindowUpdate(stream.id, stream.creditBytes);
     stream.receiveWindow += stream.creditBytes;
     stream.creditBytes = 0;
-    queue.announce();
+    scheduler.announce();
   }
 
-  finish(stream: ServerStream): void {
+  finish(stream: Http2Stream): void {
     this.#options.credits.earn(CREDITS_PER_ANSWER);
     // Asks the peer not to send the rest of its request (RFC 9113, section 8.1).
     if (!stream.isRequestComplete) this.#writeReset(stream.id, Http2Code.NO_ERROR);
     this.#close(stream, undefined);
   }
 
-  abandon(stream: ServerStream, code: number): void {
+  abandon(stream: Http2Stream, code: number): void {
     this.#writeReset(stream.id, code);
     this.#close(stream, code);
   }
@@ -294,29 +300,29 @@ export class RequestStreams<Head> implements StreamOwner {
   }
 
   #writeReset(id: number, code: number): void {
-    const { queue } = this.#options;
-    queue.writer.writeReset(id, code);
+    const { scheduler } = this.#options;
+    scheduler.writer.writeReset(id, code);
     this.#reset.add(id);
-    queue.announce();
+    scheduler.announce();
   }
 
-  #credit(bytes: number): void {
+  #widenConnection(bytes: number): void {
     this.#creditBytes += bytes;
-    const { limits, queue } = this.#options;
+    const { limits, scheduler } = this.#options;
     if (this.#isOver || this.#creditBytes < limits.connectionWindow / 2) return;
-    queue.writer.writeWindowUpdate(0, this.#creditBytes);
+    scheduler.writer.writeWindowUpdate(0, this.#creditBytes);
     this.#receiveWindow += this.#creditBytes;
     this.#creditBytes = 0;
-    queue.announce();
+    scheduler.announce();
   }
 
-  #close(stream: ServerStream, code: number | undefined): void {
+  #close(stream: Http2Stream, code: number | undefined): void {
     if (stream.isOver) return;
     stream.isOver = true;
     stream.closeCode = code;
     this.#open.remove(stream);
-    this.#options.queue.forget(stream);
-    if (stream.heldBytes > 0) this.#credit(stream.heldBytes);
+    this.#options.scheduler.forget(stream);
+    if (stream.heldBytes > 0) this.#widenConnection(stream.heldBytes);
     stream.receiver?.onClose(code);
   }
 }

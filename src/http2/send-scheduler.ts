@@ -1,7 +1,7 @@
 import type { FloodCredits } from "./flood-credits.js";
 import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_UINT31 } from "./frame-types.js";
 import { FrameWriter } from "./frame-writer.js";
-import type { ServerStream } from "./server-stream.js";
+import type { Http2Stream } from "./http2-stream.js";
 
 /** Credits for a DATA frame that was sent. The peer may answer with an update of the stream's and of the connection's window. */
 const CREDITS_PER_FRAME = 2;
@@ -28,23 +28,23 @@ export class SendScheduler {
   #isCongested = false;
   #isSending = false;
   /** Streams that have bytes to send and a window for them. */
-  #firstReady: ServerStream | undefined;
-  #lastReady: ServerStream | undefined;
+  #firstReady: Http2Stream | undefined;
+  #lastReady: Http2Stream | undefined;
 
   constructor(options: SendSchedulerOptions) {
     this.#options = options;
   }
 
-  /** Says that output exists. */
+  /** Reports that output exists. */
   announce(): void {
     this.#options.onOutput();
   }
 
   /** @returns false if bytes wait */
-  send(stream: ServerStream, first: Buffer, second: Buffer | undefined): boolean {
+  send(stream: Http2Stream, first: Buffer, second: Buffer | undefined): boolean {
     const bytes = first.length + (second?.length ?? 0);
-    if (bytes === 0) return stream.waitingBytes === 0;
-    if (stream.waitingBytes === 0 && bytes <= MAX_FRAME_BYTES && bytes <= stream.sendWindow && this.#canSend(bytes)) {
+    if (bytes === 0) return stream.pendingBytes === 0;
+    if (stream.pendingBytes === 0 && bytes <= MAX_FRAME_BYTES && bytes <= stream.sendWindow && this.#canSend(bytes)) {
       this.writer.beginData(stream.id, bytes);
       this.writer.append(first);
       if (second !== undefined) this.writer.append(second);
@@ -52,13 +52,13 @@ export class SendScheduler {
       this.announce();
       return true;
     }
-    stream.waiting ??= [];
-    if (first.length > 0) stream.waiting.push(first);
-    if (second !== undefined && second.length > 0) stream.waiting.push(second);
-    stream.waitingBytes += bytes;
-    this.#queue(stream);
+    stream.pendingParts ??= [];
+    if (first.length > 0) stream.pendingParts.push(first);
+    if (second !== undefined && second.length > 0) stream.pendingParts.push(second);
+    stream.pendingBytes += bytes;
+    this.#enqueue(stream);
     this.resume();
-    stream.isDrainAwaited = stream.waitingBytes > 0;
+    stream.isDrainAwaited = stream.pendingBytes > 0;
     return !stream.isDrainAwaited;
   }
 
@@ -77,20 +77,20 @@ export class SendScheduler {
   }
 
   /** Widens the window of a stream. @returns false if it exceeds the largest window */
-  widenStream(stream: ServerStream, increment: number): boolean {
+  widenStream(stream: Http2Stream, increment: number): boolean {
     stream.sendWindow += increment;
     if (stream.sendWindow > MAX_UINT31) return false;
-    if (stream.waitingBytes > 0) {
-      this.#queue(stream);
+    if (stream.pendingBytes > 0) {
+      this.#enqueue(stream);
       this.resume();
     }
     return true;
   }
 
-  /** Discards what waits on a stream that is over. */
-  forget(stream: ServerStream): void {
-    stream.waiting = undefined;
-    stream.waitingBytes = 0;
+  /** Discards the pending parts of a stream that is over. */
+  forget(stream: Http2Stream): void {
+    stream.pendingParts = undefined;
+    stream.pendingBytes = 0;
     stream.trailers = undefined;
   }
 
@@ -107,22 +107,22 @@ export class SendScheduler {
     return !this.#isCongested && bytes <= this.#window && this.writer.length < this.#options.outputBytes;
   }
 
-  #count(stream: ServerStream, bytes: number): void {
+  #count(stream: Http2Stream, bytes: number): void {
     stream.sendWindow -= bytes;
     this.#window -= bytes;
     this.#options.credits.earn(CREDITS_PER_FRAME);
   }
 
   /** Sends one frame of a ready stream. */
-  #sendFrame(stream: ServerStream): void {
-    const bytes = Math.min(stream.waitingBytes, MAX_FRAME_BYTES, stream.sendWindow, this.#window);
+  #sendFrame(stream: Http2Stream): void {
+    const bytes = Math.min(stream.pendingBytes, MAX_FRAME_BYTES, stream.sendWindow, this.#window);
     if (bytes <= 0) return;
     this.writer.beginData(stream.id, bytes);
-    this.#appendWaiting(stream, bytes);
+    this.#appendPending(stream, bytes);
     this.#count(stream, bytes);
     this.announce();
-    if (stream.waitingBytes > 0) {
-      this.#queue(stream);
+    if (stream.pendingBytes > 0) {
+      this.#enqueue(stream);
       return;
     }
     const { trailers } = stream;
@@ -134,12 +134,12 @@ export class SendScheduler {
     }
   }
 
-  #appendWaiting(stream: ServerStream, bytes: number): void {
-    const { waiting = [] } = stream;
+  #appendPending(stream: Http2Stream, bytes: number): void {
+    const { pendingParts = [] } = stream;
     let left = bytes;
     let taken = 0;
     for (; left > 0; taken += 1) {
-      const part = waiting[taken] as Buffer;
+      const part = pendingParts[taken] as Buffer;
       const end = Math.min(part.length, stream.sentOfFirst + left);
       this.writer.append(part, stream.sentOfFirst, end);
       left -= end - stream.sentOfFirst;
@@ -147,12 +147,12 @@ export class SendScheduler {
       if (end < part.length) break;
       stream.sentOfFirst = 0;
     }
-    waiting.splice(0, taken);
-    stream.waitingBytes -= bytes;
+    pendingParts.splice(0, taken);
+    stream.pendingBytes -= bytes;
   }
 
   /** Adds a stream with bytes and a window to the ready ones. */
-  #queue(stream: ServerStream): void {
+  #enqueue(stream: Http2Stream): void {
     if (stream.isReady || stream.sendWindow <= 0) return;
     stream.isReady = true;
     if (this.#lastReady === undefined) this.#firstReady = stream;
@@ -160,8 +160,8 @@ export class SendScheduler {
     this.#lastReady = stream;
   }
 
-  #shift(): ServerStream {
-    const stream = this.#firstReady as ServerStream;
+  #shift(): Http2Stream {
+    const stream = this.#firstReady as Http2Stream;
     this.#firstReady = stream.nextReady;
     if (this.#firstReady === undefined) this.#lastReady = undefined;
     stream.nextReady = undefined;

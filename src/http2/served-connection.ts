@@ -195,7 +195,7 @@ export class ServedConnection<Head> {
     this.#pauseIfUnread();
   }
 
-  /** Stops to read from a peer that does not read the answers to what it sends, such as pings. */
+  /** Stops reading from a peer that does not read the answers to what it sends, such as pings. */
   #pauseIfUnread(): void {
     const { outputBytes } = this.#options.limits;
     if (!this.#isCongested || this.#isPaused || this.#connection.outputBytes < outputBytes) return;

@@ -1,4 +1,4 @@
-import type { ServerStream } from "./server-stream.js";
+import type { Http2Stream } from "./http2-stream.js";
 
 /** Number of chains, a power of two. */
 const CHAINS = 32;
@@ -10,21 +10,21 @@ const RESETS = 256;
  * and go, and an outgrown table in the old generation keeps all its successors.
  */
 export class StreamTable {
-  readonly #chains: (ServerStream | undefined)[] = Array.from({ length: CHAINS });
+  readonly #chains: (Http2Stream | undefined)[] = Array.from({ length: CHAINS });
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get(id: number): ServerStream | undefined {
+  get(id: number): Http2Stream | undefined {
     let stream = this.#chains[chainOf(id)];
     while (stream !== undefined && stream.id !== id) stream = stream.nextInChain;
     return stream;
   }
 
   /** @param stream - whose number is not in the table */
-  add(stream: ServerStream): void {
+  add(stream: Http2Stream): void {
     const chain = chainOf(stream.id);
     stream.nextInChain = this.#chains[chain];
     this.#chains[chain] = stream;
@@ -32,7 +32,7 @@ export class StreamTable {
   }
 
   /** Removes a stream of the table. */
-  remove(stream: ServerStream): void {
+  remove(stream: Http2Stream): void {
     const chain = chainOf(stream.id);
     const first = this.#chains[chain];
     if (first === stream) {
@@ -48,8 +48,8 @@ export class StreamTable {
   }
 
   /** Returns a copy, so that streams may be removed during iteration. */
-  values(): ServerStream[] {
-    const streams: ServerStream[] = [];
+  values(): Http2Stream[] {
+    const streams: Http2Stream[] = [];
     for (const first of this.#chains) {
       for (let stream = first; stream !== undefined; stream = stream.nextInChain) streams.push(stream);
     }
