@@ -15,7 +15,7 @@ import { type ClientCertificates, TlsHandshakes } from "./tls-handshakes.js";
 /** Size of the system's queue of connections that wait to be accepted. After a restart all clients reconnect at once. */
 const BACKLOG = 4_096;
 /** Timeout of the PROXY header, of the TLS handshake and of the first bytes, each in milliseconds. */
-const HANDSHAKE_TIMEOUT = 10_000;
+export const HANDSHAKE_TIMEOUT = 10_000;
 
 /** Settings of a port. */
 export interface PortOptions {

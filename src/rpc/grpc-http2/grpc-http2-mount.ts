@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
 import { Http2Driver } from "../../http2/http2-driver.js";
-import { PortListener } from "../../net/port-listener.js";
+import { HTTP2_LIMITS } from "../../http2/http2-limits.js";
+import { HANDSHAKE_TIMEOUT, PortListener } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
-import { GRPC_TIMES, type GrpcMountOptions, type GrpcPort } from "../grpc/grpc-mount-options.js";
+import { GRPC_TIMES, type GrpcMountOptions, type GrpcPort, MAX_CONCURRENT_CALLS } from "../grpc/grpc-mount-options.js";
 import { OverdueRequests } from "../grpc/overdue-requests.js";
 import { UnreadCalls } from "../grpc/unread-calls.js";
 import { beginCall } from "./begin-call.js";
@@ -12,9 +13,6 @@ import { type CallHost, CallPeer } from "./call-peer.js";
 import { createReflection, HealthService } from "./library-services.js";
 import { serveLibrary, serveMethods } from "./served-method.js";
 import { WatchingCalls } from "./watching-calls.js";
-
-/** Milliseconds within which a client must send its preface and its settings. */
-const HANDSHAKE_TIMEOUT = 10_000;
 
 export interface GrpcHttp2MountOptions extends GrpcMountOptions {
   /** Milliseconds after which a connection ends, once its calls are answered; default: it does not. */
@@ -53,6 +51,7 @@ export class GrpcHttp2Mount implements GrpcPort {
       continueTrace: options.continueTrace,
     };
     this.#driver = new Http2Driver({
+      limits: { ...HTTP2_LIMITS, streams: MAX_CONCURRENT_CALLS },
       times: {
         handshake: port.handshakeTimeout ?? HANDSHAKE_TIMEOUT,
         keepalive: keepalive.time,

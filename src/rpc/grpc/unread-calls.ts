@@ -1,4 +1,4 @@
-import { constants } from "node:http2";
+import { Http2Code } from "../../http2/http2-codes.js";
 import { type LinkedEntry, LinkedList } from "../../util/linked-list.js";
 
 /** Number of checks for unread answers within the timeout. */
@@ -64,7 +64,7 @@ export class UnreadCalls {
         call.pending = stream.writableLength;
         call.since = now;
       } else if (now - call.since >= this.#timeout + call.pending / MIN_RATE) {
-        stream.close(constants.NGHTTP2_CANCEL);
+        stream.close(Http2Code.CANCEL);
       }
     }
     if (!this.#calls.isEmpty) return;

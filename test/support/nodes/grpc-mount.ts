@@ -1,6 +1,6 @@
-import { GrpcMount } from "../../../src/rpc/grpc/grpc-mount.js";
 import type { GrpcMountOptions, GrpcPort } from "../../../src/rpc/grpc/grpc-mount-options.js";
 import { GrpcHttp2Mount } from "../../../src/rpc/grpc-http2/grpc-http2-mount.js";
+import { GrpcMount } from "../../../src/rpc/grpc-js/grpc-mount.js";
 
 /** Servers of the gRPC port, by their names in the setting `grpc.server`. */
 const MOUNTS = { "grpc-js": GrpcMount, native: GrpcHttp2Mount };

@@ -21,9 +21,9 @@ import { Forwarder, type ForwarderOptions } from "../../../processes/forwarder.j
 import type { Siblings } from "../../../processes/siblings.js";
 import type { CallAuthorizer } from "../../../rpc/call-authorizer.js";
 import { connectMount } from "../../../rpc/connect/connect-mount.js";
-import { GrpcMount } from "../../../rpc/grpc/grpc-mount.js";
 import type { GrpcPort } from "../../../rpc/grpc/grpc-mount-options.js";
 import { GrpcHttp2Mount } from "../../../rpc/grpc-http2/grpc-http2-mount.js";
+import { GrpcMount } from "../../../rpc/grpc-js/grpc-mount.js";
 import type { ServiceImplementations } from "../../../rpc/service.js";
 import { isWebSocketPath } from "../../../transport/admission/upgrade-required.js";
 import { createLoopbackHostCheck } from "../../../transport/http/host.js";

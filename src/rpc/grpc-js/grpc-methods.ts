@@ -17,14 +17,14 @@ import type { CallAuthorizer } from "../call-authorizer.js";
 import { deadlinePassed, peerDisconnected } from "../call-errors.js";
 import { undecodable } from "../decode.js";
 import { type OnFault, toCallerError } from "../faults.js";
+import { type AnswerWriter, writeAnswers } from "../grpc/answer-writer.js";
+import { countAnswer, toAnswerBytes, toCodec } from "../grpc/method-codec.js";
 import { OpenStream } from "../open-stream.js";
 import { listMethods, type RpcMethod, type ServiceImplementation } from "../service.js";
-import { type AnswerWriter, writeAnswers } from "./answer-writer.js";
 import { GrpcCall, readDeadline } from "./grpc-call.js";
 import type { GrpcCallers } from "./grpc-callers.js";
 import type { GrpcRequest } from "./grpc-request.js";
 import { grpcStatus } from "./grpc-status.js";
-import { countAnswer, toAnswerBytes, toCodec } from "./method-codec.js";
 
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = object | CarillonError;

@@ -1,7 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { ByteLease } from "../../net/byte-budget.js";
 import type { LinkedEntry } from "../../util/linked-list.js";
-import type { InflatedEncoding } from "../inflate.js";
 import {
   type FramedMessage,
   type FrameRules,
@@ -9,9 +8,10 @@ import {
   inflateMessage,
   MessageFramer,
   PREFIX_BYTES,
-} from "./message-framer.js";
-import type { OverdueRequests, WatchedRequest } from "./overdue-requests.js";
-import type { UnreadCalls, UnreadEntry } from "./unread-calls.js";
+} from "../grpc/message-framer.js";
+import type { OverdueRequests, WatchedRequest } from "../grpc/overdue-requests.js";
+import type { UnreadCalls, UnreadEntry } from "../grpc/unread-calls.js";
+import type { InflatedEncoding } from "../inflate.js";
 
 /**
  * Bytes of messages that a streaming method has not taken yet, above which no further message is read. One message is always

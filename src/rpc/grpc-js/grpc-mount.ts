@@ -3,16 +3,16 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { PortListener } from "../../net/port-listener.js";
 import type { Address } from "../../util/address.js";
-import { GrpcCallers } from "./grpc-callers.js";
-import { GrpcGate } from "./grpc-gate.js";
-import { toGrpcMethods } from "./grpc-methods.js";
 import {
   GRPC_TIMES,
   type GrpcMountOptions,
   type GrpcPort,
   MAX_CONCURRENT_CALLS,
   MAX_LIBRARY_BYTES,
-} from "./grpc-mount-options.js";
+} from "../grpc/grpc-mount-options.js";
+import { GrpcCallers } from "./grpc-callers.js";
+import { GrpcGate } from "./grpc-gate.js";
+import { toGrpcMethods } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { IdleStreams } from "./idle-streams.js";
 

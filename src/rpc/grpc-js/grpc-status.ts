@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { type CarillonError, GRPC_STATUS } from "../../errors.js";
-import { encodeDetails, STATUS_DETAILS } from "./status-headers.js";
+import { encodeDetails, STATUS_DETAILS } from "../grpc/status-headers.js";
 
 /**
  * Converts an error to the terms of @grpc/grpc-js, which percent-encodes the text.

@@ -5,12 +5,12 @@ import type { ByteBudget, ByteLease } from "../../net/byte-budget.js";
 import { normalizeIpAddress } from "../../net/ip-address.js";
 import { ignore } from "../../util/ignore.js";
 import { type OnFault, toCallerError } from "../faults.js";
+import { readEncoding } from "../grpc/message-encoding.js";
+import { OverdueRequests } from "../grpc/overdue-requests.js";
+import { statusHeaders } from "../grpc/status-headers.js";
+import { UnreadCalls } from "../grpc/unread-calls.js";
 import { checkGrpcTimeout } from "../timeout-headers.js";
 import { GrpcRequest, type GrpcRequestHost, type MethodRules } from "./grpc-request.js";
-import { readEncoding } from "./message-encoding.js";
-import { OverdueRequests } from "./overdue-requests.js";
-import { statusHeaders } from "./status-headers.js";
-import { UnreadCalls } from "./unread-calls.js";
 
 /** Bounds on the requests of a service. */
 export type RequestRules = Omit<MethodRules, "streaming">;

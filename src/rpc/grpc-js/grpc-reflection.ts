@@ -3,14 +3,14 @@ import type { Server, ServerDuplexStream, ServiceDefinition } from "@grpc/grpc-j
 import type { ServerReflectionRequest } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { CarillonError, GRPC_STATUS } from "../../errors.js";
 import { undecodable } from "../decode.js";
-import { untilWritable, unused } from "./grpc-methods.js";
-import { toAnswerBytes } from "./method-codec.js";
+import { toAnswerBytes } from "../grpc/method-codec.js";
 import {
   REFLECTION_SERVICES,
   type ReflectionAnswer,
   ReflectionAnswers,
   reflectionCodec,
-} from "./reflection/reflection-answers.js";
+} from "../grpc/reflection/reflection-answers.js";
+import { untilWritable, unused } from "./grpc-methods.js";
 
 /** Request, or the error if it cannot be decoded (rule E10). An error thrown by the deserializer would be reported as INTERNAL. */
 type Decoded = ServerReflectionRequest | CarillonError;
