@@ -115,6 +115,17 @@ test.each<readonly [form: string, bytes: readonly Uint8Array[]]>([
   expect(await publishOn(attacker, 3)).toEqual(PUBLISHED);
 });
 
+test.each([PUBLISH, PUBLISH_STREAM])(
+  "%s: publishes a message of which each byte has a DATA frame of its own",
+  async (path) => {
+    const { attacker } = await attackNode();
+    // Work that grows with the square of the bytes would take minutes.
+    const frames = bytesOf(publication(100_000)).map((byte) => dataFrame(1, byte));
+    attacker.send(openCallFrame(1, path), ...frames, dataFrame(1, NOTHING, FLAG.endStream));
+    expect(grpcStatus(await attacker.answer(1))).toBe(0);
+  },
+);
+
 test("publishes when calls refer to entries of the dynamic table", async () => {
   const { attacker } = await attackNode();
   const fields = grpcFields(PUBLISH);

@@ -17,7 +17,7 @@ export const PUBLISH = "/websockets.v1.BroadcastService/Publish";
 export const PUBLISH_STREAM = "/websockets.v1.BroadcastService/PublishStream";
 
 /** Number of repetitions in a flood: beyond all bounds, also if credits return while a slow machine reads them. */
-export const FLOOD = 20_000;
+export const FLOOD = 8_000;
 
 /** Encodes a publish of this many bytes to one topic, with gRPC's prefix. */
 export function publication(bytes = 0): Buffer {
