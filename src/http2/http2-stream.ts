@@ -26,7 +26,8 @@ export class Http2Stream implements ServerStream {
 
   /** Next stream of the same chain in {@link StreamTable}. */
   nextInChain: Http2Stream | undefined;
-  /** Next stream of the ready ones in {@link SendScheduler}. */
+  /** Neighbours among the ready streams of {@link SendScheduler}. */
+  previousReady: Http2Stream | undefined;
   nextReady: Http2Stream | undefined;
   isReady = false;
 

@@ -87,8 +87,12 @@ export class SendScheduler {
     return true;
   }
 
-  /** Discards the pending parts of a stream that is over. */
+  /**
+   * Discards the pending parts of a stream that is over. It must not stay among the ready ones: a peer may close the window of
+   * the connection forever, and open and reset streams meanwhile.
+   */
   forget(stream: Http2Stream): void {
+    if (stream.isReady) this.#unlink(stream);
     stream.pendingParts = undefined;
     stream.pendingBytes = 0;
     stream.trailers = undefined;
@@ -99,7 +103,10 @@ export class SendScheduler {
     // A receiver that is told of its turn may send more.
     if (this.#isSending) return;
     this.#isSending = true;
-    while (this.#firstReady !== undefined && this.#canSend(1)) this.#sendFrame(this.#shift());
+    for (let stream = this.#firstReady; stream !== undefined && this.#canSend(1); stream = this.#firstReady) {
+      this.#unlink(stream);
+      this.#sendFrame(stream);
+    }
     this.#isSending = false;
   }
 
@@ -155,17 +162,21 @@ export class SendScheduler {
   #enqueue(stream: Http2Stream): void {
     if (stream.isReady || stream.sendWindow <= 0) return;
     stream.isReady = true;
+    stream.previousReady = this.#lastReady;
     if (this.#lastReady === undefined) this.#firstReady = stream;
     else this.#lastReady.nextReady = stream;
     this.#lastReady = stream;
   }
 
-  #shift(): Http2Stream {
-    const stream = this.#firstReady as Http2Stream;
-    this.#firstReady = stream.nextReady;
-    if (this.#firstReady === undefined) this.#lastReady = undefined;
+  /** Removes a stream from the ready ones. */
+  #unlink(stream: Http2Stream): void {
+    const { nextReady, previousReady } = stream;
+    if (previousReady === undefined) this.#firstReady = nextReady;
+    else previousReady.nextReady = nextReady;
+    if (nextReady === undefined) this.#lastReady = previousReady;
+    else nextReady.previousReady = previousReady;
+    stream.previousReady = undefined;
     stream.nextReady = undefined;
     stream.isReady = false;
-    return stream;
   }
 }
