@@ -4,7 +4,7 @@
  */
 const SMALL = 1_024;
 
-/** Capacity of the first and of the largest buffer for small chunks, in bytes. Each has twice the capacity of the one before. */
+/** Capacity of the first and of the largest buffer for small chunks, in bytes. Each has twice the capacity of the one directly before. */
 const FIRST_CAPACITY = 256;
 const LAST_CAPACITY = 8_192;
 
@@ -27,6 +27,7 @@ export class ChunkQueue {
       this.#append(chunk);
     } else {
       this.#tail = undefined;
+      this.#capacity = FIRST_CAPACITY;
       this.#chunks.push(chunk);
     }
   }

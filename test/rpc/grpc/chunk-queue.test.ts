@@ -47,3 +47,16 @@ test("keeps few chunks when many small ones are pushed", () => {
   for (let count = 0; count < 100_000; count += 1) queue.push(chunk);
   expect(queue.shift(100_000).length).toBeLessThan(30);
 });
+
+test("holds little more memory than bytes when small and large pieces alternate", () => {
+  const queue = new ChunkQueue();
+  // Many small pieces in succession get large buffers.
+  for (let count = 0; count < 20_000; count += 1) queue.push(Buffer.alloc(1));
+  for (let count = 0; count < 200; count += 1) {
+    queue.push(Buffer.alloc(1));
+    queue.push(Buffer.alloc(1_024));
+  }
+  const { bytes } = queue;
+  const memory = new Set(queue.shift(bytes).map(({ buffer }) => buffer));
+  expect([...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(4 * bytes);
+});
