@@ -28,7 +28,7 @@ const SERVER_FRAMES: ReadonlySet<number> = new Set([
 ]);
 
 /** Small bounds, so that short sessions reach them. */
-const LIMITS: Http2Limits = {
+export const FUZZED_LIMITS: Http2Limits = {
   ...HTTP2_LIMITS,
   streams: 8,
   tableBytes: FUZZED_TABLE_BYTES,
@@ -41,10 +41,10 @@ const LIMITS: Http2Limits = {
 };
 
 /** Bytes by which the server widens the connection's window at its beginning. */
-const FIRST_UPDATE = LIMITS.connectionWindow - DEFAULT_WINDOW;
+const FIRST_UPDATE = FUZZED_LIMITS.connectionWindow - DEFAULT_WINDOW;
 
 /** The same, with one exception: what is sent must not depend on when the output is taken. */
-const UNBOUNDED_OUTPUT: Http2Limits = { ...LIMITS, outputBytes: Number.MAX_SAFE_INTEGER };
+const UNBOUNDED_OUTPUT: Http2Limits = { ...FUZZED_LIMITS, outputBytes: Number.MAX_SAFE_INTEGER };
 
 /** Findings of one session. */
 export interface SessionRun {
@@ -99,7 +99,7 @@ class FuzzedConnection {
  */
 export function runSession({ cuts, ...session }: FuzzedSession): SessionRun {
   const bytes = encodeSession(session);
-  const served = new FuzzedConnection(LIMITS);
+  const served = new FuzzedConnection(FUZZED_LIMITS);
   for (const part of splitSession(bytes, cuts)) served.receive(part);
   checkSplits(bytes, cuts);
   const completed = completeSession(bytes);
@@ -177,11 +177,15 @@ function checkWindows(output: readonly ReceivedFrame[], input: readonly Received
   }
 }
 
-/** Checks that the connection's window is returned for everything that was received on streams that are closed. */
-function checkReturned(output: readonly ReceivedFrame[], input: readonly ReceivedFrame[]): void {
+/**
+ * Checks that the connection's window is returned for everything that was received, when all streams are closed.
+ *
+ * @throws Error: it is not
+ */
+export function checkReturned(output: readonly ReceivedFrame[], input: readonly ReceivedFrame[]): void {
   const received = addUp(sumByStream(input, FRAME_TYPE.data, ({ payload }) => payload.length));
   const returned = sumByStream(output, FRAME_TYPE.windowUpdate, readIncrement).get(0) ?? 0;
-  const most = LIMITS.connectionWindow / 2;
+  const most = FUZZED_LIMITS.connectionWindow / 2;
   expectTrue(received - (returned - FIRST_UPDATE) <= most, "the connection's window is returned");
 }
 

@@ -38,7 +38,8 @@ export async function startHttp2Mount({ port, ...options }: TestHttp2MountOption
   return { address: `127.0.0.1:${address.port}`, mount };
 }
 
-function publishService(): GrpcMountOptions["services"][number] {
+/** Service that publishes, until the end of the test. */
+export function publishService(): GrpcMountOptions["services"][number] {
   const implementation = new BroadcastImplementation(new TestPublisher().publisher, () => {});
   cleanUp(() => implementation.stop());
   return { service: BroadcastService, implementation, actions: BROADCAST_ACTIONS };
