@@ -18,11 +18,7 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
   const path = [...within, ...issue.path];
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
-    return issue.keys.map((key) => {
-      const guess = findNearest(key, known);
-      const hint = guess === undefined ? `; known: ${known.join(", ")}` : `; did you mean ${guess}?`;
-      return `${[...path, key].join(".")}: unknown key${hint}`;
-    });
+    return issue.keys.map((key) => `${[...path, key].join(".")}: unknown key; ${adviseOn(key, known)}`);
   }
   if (issue.code === "invalid_union") {
     const [closest = []] = issue.errors.toSorted((a, b) => depth(b) - depth(a));
@@ -31,6 +27,17 @@ function describeIssue(issue: z.core.$ZodIssue, { knownKeys, within = [] }: Issu
   // The library's message does not say what a key should be.
   const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   return [`${path.join(".") || "configuration"}: ${message}`];
+}
+
+/** Advises on an unknown key. @param known - keys that are allowed in its place */
+function adviseOn(key: string, known: readonly string[]): string {
+  const [outer = "", ...inner] = key.split(".");
+  // The documentation names settings by their paths, such as grpc.server.
+  if (inner.length > 0 && known.includes(outer)) {
+    return `write ${outer}: ${inner.reduceRight((value, name) => `{ ${name}: ${value} }`, "…")}`;
+  }
+  const guess = findNearest(key, known);
+  return guess === undefined ? `known: ${known.join(", ")}` : `did you mean ${guess}?`;
 }
 
 /** Returns the depth to which an alternative of a union matches a value. */

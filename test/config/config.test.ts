@@ -101,6 +101,12 @@ test("refuses a broker that is neither memory nor NATS, without showing a passwo
 test.each<[string, ConfigInput | Record<string, unknown>, string]>([
   ["an unknown key", { htpp: "x" }, "htpp: unknown key; did you mean http?"],
   ["an unknown key below", { limits: { outbx: 1 } }, "limits.outbx: unknown key; did you mean outbox?"],
+  ["a path as a key", { "grpc.server": "native" }, "grpc.server: unknown key; write grpc: { server: … }"],
+  [
+    "a longer path as a key",
+    { "a.b": 1, "vhosts./.access": "x" },
+    "vhosts./.access: unknown key; write vhosts: { /: { access: … } }",
+  ],
   ["nothing near", { zzzzzzzz: 1 }, "zzzzzzzz: unknown key; known: http, grpc, processes, insecure"],
   [
     "a key of a broker",

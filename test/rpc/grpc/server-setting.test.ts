@@ -3,6 +3,7 @@ import { connect, type Settings } from "node:http2";
 import { HTTP2_LIMITS } from "../../../src/http2/http2-limits.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { grpcServer } from "../../support/nodes/grpc-mount.js";
+import { recordLog } from "../../support/nodes/log-records.js";
 import { startNode } from "../../support/nodes/node.js";
 
 /** Tells the server of a gRPC port by the settings that it sends: Node's has another window. */
@@ -13,12 +14,18 @@ async function serverAt(address: string): Promise<"grpc-js" | "native"> {
   return initialWindowSize === HTTP2_LIMITS.streamWindow ? "native" : "grpc-js";
 }
 
-test.each(["grpc-js", "native"] as const)("serves the gRPC port by the server of grpc.server: %s", async (server) => {
-  const { grpc } = await startNode({ grpc: { listen: "127.0.0.1:0", server } });
-  expect(await serverAt(grpc)).toBe(server);
-});
+test.each(["grpc-js", "native"] as const)(
+  "serves the gRPC port with the server that grpc.server names, and logs one that is not the default: %s",
+  async (server) => {
+    const { log, records } = recordLog();
+    const { grpc } = await startNode({ grpc: { listen: "127.0.0.1:0", server } }, log);
+    expect(await serverAt(grpc)).toBe(server);
+    const logged = records.filter(({ msg }) => msg === "serving the gRPC port with Carillon's own HTTP/2 server");
+    expect(logged.map((record) => record["server"])).toEqual(server === "grpc-js" ? [] : [server]);
+  },
+);
 
-test("serves the gRPC port by the server of this project of jest.config.js", async () => {
+test("serves the gRPC port with the server of this project of jest.config.js", async () => {
   const { grpc } = await startNode();
   expect(await serverAt(grpc)).toBe(grpcServer);
 });

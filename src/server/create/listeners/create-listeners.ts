@@ -192,7 +192,9 @@ export function createListeners(config: Config, context: ListenersContext): List
     listeners: dialects.flatMap(({ clients: listener }) => listener ?? []),
   });
   const admin = createAdmin(config, { operations, createPortOptions, times });
-  const Mount = config.grpc.server === "grpc-js" ? GrpcMount : GrpcHttp2Mount;
+  const { server } = config.grpc;
+  const Mount = server === "grpc-js" ? GrpcMount : GrpcHttp2Mount;
+  if (server !== "grpc-js") log.info({ server }, "serving the gRPC port with Carillon's own HTTP/2 server");
   const grpc: GrpcPort = new Mount({
     port: createPortOptions(config.grpc.listen, clientCertificates(config)),
     ...rpc,
