@@ -38,12 +38,13 @@ function read(file: string): string {
 function declares(text: string, { name, owner }: Step): boolean {
   if (owner === undefined) return new RegExp(`^export (async )?function ${name}[(<]`, "m").test(text);
   return (
-    new RegExp(`^export class ${owner}\\b`, "m").test(text) && new RegExp(`^  (async )?${name}[(<]`, "m").test(text)
+    new RegExp(`^export (abstract )?class ${owner}\\b`, "m").test(text) &&
+    new RegExp(`^  (protected |async )*${name}[(<]`, "m").test(text)
   );
 }
 
-test("the page walks through a publish, a join, a recovery, a connect and a call", () => {
-  expect([...walks.keys()]).toEqual(["A publish", "A join", "A recovery", "A connect", "A call"]);
+test("the page walks through a publish, a join, a recovery, a connect, a call and a gRPC request", () => {
+  expect([...walks.keys()]).toEqual(["A publish", "A join", "A recovery", "A connect", "A call", "A gRPC request"]);
 });
 
 describe.each([...walks])("%s", (_title, steps) => {
