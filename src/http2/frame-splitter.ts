@@ -4,8 +4,8 @@ import { Http2ConnectionError } from "./http2-errors.js";
 
 /** Receives complete frames. */
 export interface FrameHandler {
-  /** Whether further frames are ignored. */
-  readonly isOver: boolean;
+  /** Whether it takes a further frame now. */
+  readonly isReceptive: boolean;
   /**
    * @param bytes - has the payload from `start` to `end`
    * @throws Http2ConnectionError
@@ -22,16 +22,22 @@ export class FrameSplitter {
   #held: Buffer | undefined;
   #filled = 0;
 
-  /** @throws Http2ConnectionError: a frame is too large, or its handler has thrown */
-  read(bytes: Buffer, handler: FrameHandler): void {
+  /**
+   * Passes on the frames that the bytes complete.
+   * @returns the number of bytes taken, all unless the handler takes no further frame
+   * @throws Http2ConnectionError: a frame is too large, or its handler has thrown
+   */
+  read(bytes: Buffer, handler: FrameHandler): number {
     let at = this.#held === undefined ? 0 : this.#complete(bytes, handler);
-    while (bytes.length - at >= FRAME_HEADER_BYTES && !handler.isOver) {
+    while (bytes.length - at >= FRAME_HEADER_BYTES && handler.isReceptive) {
       const end = at + FRAME_HEADER_BYTES + readLength(bytes, at);
       if (end > bytes.length) break;
       emit(handler, bytes, at, end);
       at = end;
     }
-    if (at < bytes.length && !handler.isOver) this.#hold(bytes, at);
+    if (at === bytes.length || !handler.isReceptive) return at;
+    this.#hold(bytes, at);
+    return bytes.length;
   }
 
   /** Completes the incomplete frame. @returns the number of bytes taken */

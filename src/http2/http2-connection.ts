@@ -50,6 +50,8 @@ export class Http2Connection<Head> implements FrameHandler {
   #prefaceBytes = 0;
   #isReady = false;
   #assembly: HeaderAssembly | undefined;
+  /** Received bytes that wait until the output has been taken. */
+  #unread: Buffer | undefined;
   #isShuttingDown = false;
   #isDraining = false;
   #isOver = false;
@@ -98,6 +100,11 @@ export class Http2Connection<Head> implements FrameHandler {
     return this.#streams.last;
   }
 
+  /** Whether a further frame is read now, rather than ignored or once the output has been taken. */
+  get isReceptive(): boolean {
+    return !this.#isOver && this.outputBytes < this.#options.limits.outputBytes;
+  }
+
   /** Whether a header block has begun and is incomplete. */
   get isWithinHeaders(): boolean {
     return this.#assembly !== undefined;
@@ -108,27 +115,23 @@ export class Http2Connection<Head> implements FrameHandler {
     return this.#scheduler.writer.length;
   }
 
-  /** Receives bytes from the peer. Never throws: an error ends the connection. */
+  /**
+   * Receives bytes from the peer. Never throws: an error ends the connection. A few bytes may have a large answer, so frames
+   * wait while the output is above its limit; {@link takeOutput} continues with them.
+   */
   receive(bytes: Buffer): void {
     if (this.#isOver) return;
-    try {
-      this.#splitter.read(this.#skipPreface(bytes), this);
-    } catch (cause) {
-      if (cause instanceof Http2ConnectionError) this.end(cause.code, cause.message);
-      else if (cause instanceof HpackError) this.end(Http2Code.COMPRESSION_ERROR, cause.message);
-      else {
-        this.end(Http2Code.INTERNAL_ERROR);
-        this.#options.onFault?.(cause);
-      }
-    }
+    this.#unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
+    this.#readFrames();
     this.#endIfDrained();
   }
 
-  /** Returns the bytes to send, and begins anew; undefined if there are none. */
+  /** Returns the bytes to send, and begins anew; undefined if there are none. The caller takes it until then. */
   takeOutput(): Buffer | undefined {
     const output = this.#scheduler.writer.take();
-    // Bodies may have waited for room in the output.
+    // Bodies, and received bytes, may have waited for room in the output.
     this.#scheduler.resume();
+    this.#readFrames();
     this.#endIfDrained();
     return output;
   }
@@ -154,7 +157,7 @@ export class Http2Connection<Head> implements FrameHandler {
     if (this.#isShuttingDown) {
       this.#isDraining = true;
       this.#streams.stopAccepting();
-      writer.writeGoaway(this.#streams.last, Http2Code.NO_ERROR, "");
+      writer.writeGoaway(this.#streams.lastAccepted, Http2Code.NO_ERROR, "");
     } else {
       this.#isShuttingDown = true;
       writer.writeGoaway(MAX_UINT31, Http2Code.NO_ERROR, "");
@@ -172,7 +175,8 @@ export class Http2Connection<Head> implements FrameHandler {
   end(code: number, debug = ""): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#scheduler.writer.writeGoaway(this.#streams.last, code, debug);
+    this.#unread = undefined;
+    this.#scheduler.writer.writeGoaway(this.#streams.lastAccepted, code, debug);
     this.#scheduler.announce();
     this.#streams.closeAll(code);
   }
@@ -180,6 +184,7 @@ export class Http2Connection<Head> implements FrameHandler {
   /** The connection was lost. Ends all streams. */
   lose(): void {
     this.#isOver = true;
+    this.#unread = undefined;
     // Receivers may still send.
     this.#scheduler.setCongested(true);
     this.#streams.closeAll(Http2Code.CANCEL);
@@ -228,6 +233,25 @@ export class Http2Connection<Head> implements FrameHandler {
       default:
         // Unknown types are ignored (RFC 9113, section 5.5).
         this.#streams.charge(1);
+    }
+  }
+
+  /** Reads the received bytes, as far as there is room in the output. */
+  #readFrames(): void {
+    const bytes = this.#unread;
+    if (bytes === undefined || !this.isReceptive) return;
+    this.#unread = undefined;
+    try {
+      const frames = this.#skipPreface(bytes);
+      const taken = this.#splitter.read(frames, this);
+      if (taken < frames.length && !this.#isOver) this.#unread = frames.subarray(taken);
+    } catch (cause) {
+      if (cause instanceof Http2ConnectionError) this.end(cause.code, cause.message);
+      else if (cause instanceof HpackError) this.end(Http2Code.COMPRESSION_ERROR, cause.message);
+      else {
+        this.end(Http2Code.INTERNAL_ERROR);
+        this.#options.onFault?.(cause);
+      }
     }
   }
 

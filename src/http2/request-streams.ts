@@ -59,6 +59,11 @@ export class RequestStreams<Head> implements StreamOwner {
     return this.#last;
   }
 
+  /** Highest stream that has begun and is not ignored. It never grows after GOAWAY (RFC 9113, section 6.8). */
+  get lastAccepted(): number {
+    return Math.min(this.#last, this.#accepted);
+  }
+
   /** The peer has acknowledged this server's settings (RFC 9113, section 6.5.3). */
   acknowledgeSettings(): void {
     this.#decoder.acknowledgeSettings();
