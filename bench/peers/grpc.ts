@@ -76,7 +76,7 @@ export async function measureGrpc(field: Field, { profiles, rounds, toy }: Optio
     for (const close of closers) close();
     await Promise.all(servers.map(({ contender }) => contender.stop()));
   }
-  const text = `**gRPC**: publishing messages of ${PAYLOAD_BYTES} B, one a request, to a topic without subscribers, with both servers of \`grpc.server\`. Deliveries to one client are counted in a separate run.`;
+  const text = `**gRPC**: publishing messages of ${PAYLOAD_BYTES} B, one in each request, to a topic without subscribers, with both servers of \`grpc.server\`. Deliveries to one client are counted in a separate run.`;
   return { parts: [{ text, head: [...HEAD, "unanswered", FAULTS_HEAD], rows }], bars: listBars(medians) };
 }
 

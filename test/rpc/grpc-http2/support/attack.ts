@@ -25,11 +25,15 @@ export function publication(bytes = 0): Buffer {
   return framed(toBinary(RequestSchema, create(RequestSchema, { messages })));
 }
 
-/** Header blocks and body of calls. Floods repeat them, so they are encoded only once. */
-const BLOCKS: Readonly<Record<string, Buffer>> = {
-  [PUBLISH]: literalHeaders(grpcFields(PUBLISH)),
-  [PUBLISH_STREAM]: literalHeaders(grpcFields(PUBLISH_STREAM)),
-};
+/** Header blocks of calls by path. Floods repeat them, so they are encoded only once. */
+const blocks = new Map<string, Buffer>();
+
+function blockOf(path: string): Buffer {
+  const block = blocks.get(path) ?? literalHeaders(grpcFields(path));
+  blocks.set(path, block);
+  return block;
+}
+
 const EMPTY_PUBLICATION = publication();
 
 /** Encodes a complete and valid call on a stream. */
@@ -37,14 +41,14 @@ export function validCall(stream: number): Buffer {
   return Buffer.concat([openCallFrame(stream), dataFrame(stream, EMPTY_PUBLICATION, FLAG.endStream)]);
 }
 
-/** Encodes the beginning of a valid call, whose body does not follow. @param path - PUBLISH or PUBLISH_STREAM */
+/** Encodes the beginning of a valid call, whose body does not follow. */
 export function openCallFrame(stream: number, path = PUBLISH): Buffer {
-  return headersFrame(stream, BLOCKS[path] as Buffer);
+  return headersFrame(stream, blockOf(path));
 }
 
-/** Encodes a request without a body. @param path - as of {@link openCallFrame} */
+/** Encodes a request without a body. */
 export function emptyCallFrame(stream: number, path = PUBLISH): Buffer {
-  return headersFrame(stream, BLOCKS[path] as Buffer, FLAG.endHeaders | FLAG.endStream);
+  return headersFrame(stream, blockOf(path), FLAG.endHeaders | FLAG.endStream);
 }
 
 /** Joins the frames of many rounds. @param stream - of the round: 1, 3, 5 and so on */
@@ -56,7 +60,7 @@ export interface AttackedNode {
   readonly node: TestNode;
   readonly attacker: Http2Peer;
   /** Publishes on a connection that was opened before the attack, and on a new one. @returns the gRPC statuses */
-  publishElsewhere(): Promise<readonly (number | undefined)[]>;
+  readonly publishElsewhere: () => Promise<readonly (number | undefined)[]>;
 }
 
 /** Outcome of {@link AttackedNode.publishElsewhere} when nobody else is affected. */
