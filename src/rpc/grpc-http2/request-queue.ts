@@ -196,11 +196,15 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
   /** @returns undefined if the next request has not arrived. @throws CarillonError */
   #take(): Result | Promise<Result> | undefined {
     const next = this.#framer.next();
-    this.#call.incompleteSince = undefined;
+    const { bytes } = this.#framer;
+    if (next === "short" && bytes > 0) {
+      // A message is not given more time with each byte of it.
+      this.#call.incompleteSince ??= performance.now();
+    } else {
+      this.#call.incompleteSince = undefined;
+    }
     if (next === "end") return DONE;
     if (next !== "short") return this.#decode(next);
-    const { bytes } = this.#framer;
-    if (bytes > 0) this.#call.incompleteSince = performance.now();
     this.#call.widen(bytes - this.#widened);
     this.#widened = bytes;
     return undefined;

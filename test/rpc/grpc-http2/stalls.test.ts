@@ -110,6 +110,17 @@ test.each<readonly [cause: string, bytes: Buffer]>([
   expect(await publishOn(await connectHttp2(address), 1)).toEqual(PUBLISHED);
 });
 
+test("L15: refuses a message of a stream that arrives byte by byte, but not in time", async () => {
+  const { address } = await startHttp2Mount({ requestTimeout: 200 });
+  const peer = await connectHttp2(address);
+  peer.send(openCallFrame(1, PUBLISH_STREAM), dataFrame(1, publication(1_000_000).subarray(0, 5)));
+  while (!peer.received.some(({ stream }) => stream === 1)) {
+    peer.send(dataFrame(1, Buffer.of(0)));
+    await nextTurn();
+  }
+  expect(grpcStatus(await peer.answer(1))).toBe(DEADLINE_EXCEEDED);
+});
+
 test.each<readonly [cause: string, settings: Buffer, sent: number]>([
   ["its stream has no window (CVE-2019-9517)", settingsFrame([SETTING.initialWindowSize, 0]), 0],
   ["its stream's window is too small", settingsFrame([SETTING.initialWindowSize, 1_000]), 1_000],
