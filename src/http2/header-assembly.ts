@@ -13,7 +13,7 @@ export interface BlockRange {
   readonly dependency: number | undefined;
 }
 
-/** Finds the header block of a HEADERS frame. @throws Http2ConnectionError: padding or priority exceed the frame */
+/** Finds the header block of a HEADERS frame (RFC 9113, section 6.2). @throws Http2ConnectionError: padding or priority exceed the frame */
 export function findHeaderBlock(flags: number, bytes: Buffer, start: number, end: number): BlockRange {
   let from = start;
   let to = end;

@@ -1,3 +1,4 @@
+import { ClientPreface } from "./client-preface.js";
 import { FloodCredits } from "./flood-credits.js";
 import { type FrameHandler, FrameSplitter } from "./frame-splitter.js";
 import { DEFAULT_WINDOW, FrameFlag, FrameType, MAX_UINT31 } from "./frame-types.js";
@@ -12,9 +13,6 @@ import { RequestStreams } from "./request-streams.js";
 import { SendScheduler } from "./send-scheduler.js";
 import type { ServerStream } from "./server-stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
-
-/** First bytes of each client. Source: RFC 9113, section 3.4. */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /** Data of the ping whose answer shows that the peer has read the first GOAWAY. */
 const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
@@ -45,9 +43,9 @@ export class Http2Connection<Head> implements FrameHandler {
   readonly #credits: FloodCredits;
   readonly #scheduler: SendScheduler;
   readonly #streams: RequestStreams<Head>;
+  readonly #preface = new ClientPreface();
   readonly #splitter = new FrameSplitter();
   readonly #peer = new PeerSettings();
-  #prefaceBytes = 0;
   #isReady = false;
   #assembly: HeaderAssembly | undefined;
   /** Received bytes that wait until the output has been taken. */
@@ -190,10 +188,13 @@ export class Http2Connection<Head> implements FrameHandler {
     this.#streams.closeAll(Http2Code.CANCEL);
   }
 
+  /** Source: RFC 9113, section 6. */
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    // RFC 9113, section 3.4.
     if (!this.#isReady && (type !== FrameType.SETTINGS || (flags & FrameFlag.ACK) !== 0)) {
       throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "the first frame is not SETTINGS");
     }
+    // RFC 9113, section 6.10.
     if (this.#assembly !== undefined && (type !== FrameType.CONTINUATION || id !== this.#assembly.stream)) {
       throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "frame within a header block");
     }
@@ -229,6 +230,7 @@ export class Http2Connection<Head> implements FrameHandler {
         this.#onContinuation(flags, bytes, start, end);
         break;
       case FrameType.PUSH_PROMISE:
+        // RFC 9113, section 8.4.
         throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "PUSH_PROMISE from a client");
       default:
         // Unknown types are ignored (RFC 9113, section 5.5).
@@ -242,7 +244,7 @@ export class Http2Connection<Head> implements FrameHandler {
     if (bytes === undefined || !this.isReceptive) return;
     this.#unread = undefined;
     try {
-      const frames = this.#skipPreface(bytes);
+      const frames = this.#preface.skip(bytes);
       const taken = this.#splitter.read(frames, this);
       if (taken < frames.length && !this.#isOver) this.#unread = frames.subarray(taken);
     } catch (cause) {
@@ -253,17 +255,6 @@ export class Http2Connection<Head> implements FrameHandler {
         this.#options.onFault?.(cause);
       }
     }
-  }
-
-  /** @returns the bytes behind the preface */
-  #skipPreface(bytes: Buffer): Buffer {
-    if (this.#prefaceBytes === PREFACE.length) return bytes;
-    const count = Math.min(PREFACE.length - this.#prefaceBytes, bytes.length);
-    if (bytes.compare(PREFACE, this.#prefaceBytes, this.#prefaceBytes + count, 0, count) !== 0) {
-      throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, "not HTTP/2");
-    }
-    this.#prefaceBytes += count;
-    return bytes.subarray(count);
   }
 
   #onHeaders(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -349,7 +340,7 @@ function expectSize(bytes: number, expected: number): void {
   if (bytes !== expected) throw new Http2ConnectionError(Http2Code.FRAME_SIZE_ERROR, `${bytes} bytes`);
 }
 
-/** @throws Http2ConnectionError: the frame belongs to a stream */
+/** @throws Http2ConnectionError: SETTINGS, PING or GOAWAY of a stream (RFC 9113, sections 6.5, 6.7 and 6.8) */
 function expectConnection(id: number): void {
   if (id !== 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, `frame on stream ${id}`);
 }

@@ -22,34 +22,26 @@ const CAPITAL_A = 0x41;
 const CAPITAL_Z = 0x5a;
 const DELETE = 0x7f;
 
-/**
- * Finds why a request is malformed (RFC 9113, sections 8.2 and 8.3).
- * @returns undefined if it is not
- */
-export function findRequestFlaw(fields: readonly HeaderField[]): string | undefined {
+/** Returns whether the fields of a request are well-formed: the pseudo-header fields come first (RFC 9113, section 8.3). */
+export function isRequestValid(fields: readonly HeaderField[]): boolean {
   const pseudo = new Map<string, string>();
   let isRegular = false;
   for (const field of fields) {
     const { name, value } = field;
     if (!name.startsWith(":")) {
+      if (!isFieldValid(field)) return false;
       isRegular = true;
-      const flaw = findFieldFlaw(field);
-      if (flaw !== undefined) return flaw;
       continue;
     }
-    if (isRegular || !PSEUDO.has(name) || pseudo.has(name) || !isTrimmedText(value)) return `pseudo-header ${name}`;
+    if (isRegular || !PSEUDO.has(name) || pseudo.has(name) || !isTrimmedText(value)) return false;
     pseudo.set(name, value);
   }
-  return hasTarget(pseudo) ? undefined : "missing pseudo-header";
+  return hasTarget(pseudo);
 }
 
-/** Finds why trailers are malformed. @returns undefined if they are not */
-export function findTrailersFlaw(fields: readonly HeaderField[]): string | undefined {
-  for (const field of fields) {
-    const flaw = findFieldFlaw(field);
-    if (flaw !== undefined) return flaw;
-  }
-  return undefined;
+/** Returns whether trailers are well-formed. They have no pseudo-header fields (RFC 9113, section 8.1). */
+export function areTrailersValid(fields: readonly HeaderField[]): boolean {
+  return fields.every(isFieldValid);
 }
 
 /**
@@ -67,6 +59,7 @@ export function readContentLength(fields: readonly HeaderField[]): number | unde
   return length;
 }
 
+/** Returns whether a request has the pseudo-header fields that it needs (RFC 9113, section 8.3.1). */
 function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
   const method = pseudo.get(":method") ?? "";
   if (method === "") return false;
@@ -75,14 +68,12 @@ function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
   return (pseudo.get(":scheme") ?? "") !== "" && (pseudo.get(":path") ?? "") !== "";
 }
 
-function findFieldFlaw({ name, value }: HeaderField): string | undefined {
-  const isInvalid = !isName(name) || !isText(value) || CONNECTION.has(name);
-  return isInvalid || (name === "te" && value !== "trailers")
-    ? `header ${JSON.stringify(name.slice(0, 64))}`
-    : undefined;
+/** Returns whether a regular field is valid. TE may only be "trailers" (RFC 9113, section 8.2.2). */
+function isFieldValid({ name, value }: HeaderField): boolean {
+  return isName(name) && isText(value) && !CONNECTION.has(name) && (name !== "te" || value === "trailers");
 }
 
-/** Returns whether a regular name has only allowed characters: visible ASCII without capitals and colons (section 8.2.1). */
+/** Returns whether a regular name has only visible ASCII without capitals and colons (RFC 9113, section 8.2.1). */
 function isName(name: string): boolean {
   for (let at = 0; at < name.length; at += 1) {
     const code = name.charCodeAt(at);
@@ -91,14 +82,14 @@ function isName(name: string): boolean {
   return name !== "";
 }
 
-/** Returns whether a value has neither NUL and line breaks nor space around it (section 8.2.1). */
+/** Returns whether a value has neither NUL and line breaks nor space around it (RFC 9113, section 8.2.1). */
 function isTrimmedText(value: string): boolean {
   return isText(value) && !isSpace(value.charCodeAt(0)) && !isSpace(value.charCodeAt(value.length - 1));
 }
 
 /**
- * Returns whether a value has neither NUL nor line breaks (section 8.2.1). Space around it makes a request malformed, too, but
- * gRPC clients send it, and gRPC allows it (gRPC over HTTP/2, Custom-Metadata). Node accepts it likewise.
+ * Returns whether a value has neither NUL nor line breaks (RFC 9113, section 8.2.1). Space around it makes a request malformed,
+ * too, but gRPC clients send it, and gRPC allows it (gRPC over HTTP/2, Custom-Metadata). Node accepts it likewise.
  */
 function isText(value: string): boolean {
   for (let at = 0; at < value.length; at += 1) {

@@ -1,6 +1,6 @@
 import type { HeaderField } from "./hpack/header-field.js";
 import type { HpackDecoder } from "./hpack/hpack-decoder.js";
-import { findRequestFlaw, readContentLength } from "./request-fields.js";
+import { isRequestValid, readContentLength } from "./request-fields.js";
 
 /** Decoded beginning of a request. */
 export interface RequestHead<Head> {
@@ -59,7 +59,7 @@ export class RequestHeads<Head> {
   #read(fields: readonly HeaderField[], isTooLarge: boolean): RequestHead<Head> {
     if (isTooLarge) return { head: this.#readHead(fields, true), contentLength: undefined };
     const contentLength = readContentLength(fields);
-    if (Number.isNaN(contentLength) || findRequestFlaw(fields) !== undefined) {
+    if (Number.isNaN(contentLength) || !isRequestValid(fields)) {
       return { head: undefined, contentLength: undefined };
     }
     return { head: this.#readHead(fields, false), contentLength };

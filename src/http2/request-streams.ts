@@ -6,7 +6,7 @@ import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";
 import type { Http2Limits } from "./http2-limits.js";
 import { Http2Stream, type StreamOwner } from "./http2-stream.js";
-import { findTrailersFlaw } from "./request-fields.js";
+import { areTrailersValid } from "./request-fields.js";
 import { type ReadHead, RequestHeads } from "./request-heads.js";
 import type { SendScheduler } from "./send-scheduler.js";
 import type { ServerStream } from "./server-stream.js";
@@ -97,6 +97,7 @@ export class RequestStreams<Head> implements StreamOwner {
     start: number,
     end: number,
   ): void {
+    // Clients use odd numbers (RFC 9113, section 5.1.1).
     if (id % 2 === 0) throw new Http2ConnectionError(Http2Code.PROTOCOL_ERROR, `HEADERS on stream ${id}`);
     if (id <= this.#last) {
       this.#onTrailers(id, endStream, bytes.subarray(start, end));
@@ -105,6 +106,7 @@ export class RequestStreams<Head> implements StreamOwner {
     this.#last = id;
     const { head, contentLength } = this.#heads.read(bytes, start, end);
     if (id > this.#accepted) return;
+    // RFC 9113, section 5.1.2.
     if (this.#open.size >= this.#options.limits.streams) this.fail(id, Http2Code.REFUSED_STREAM);
     // A priority that depends on its own stream is an error by RFC 7540, section 5.3.1.
     else if (head === undefined || dependency === id) this.fail(id, Http2Code.PROTOCOL_ERROR);
@@ -112,6 +114,7 @@ export class RequestStreams<Head> implements StreamOwner {
   }
 
   #begin(id: number, head: Head, contentLength: number | undefined, endStream: boolean): void {
+    // RFC 9113, section 8.1.1.
     if (endStream && (contentLength ?? 0) !== 0) {
       this.fail(id, Http2Code.PROTOCOL_ERROR);
       return;
@@ -136,15 +139,15 @@ export class RequestStreams<Head> implements StreamOwner {
       else throw new Http2ConnectionError(Http2Code.STREAM_CLOSED, `HEADERS on closed stream ${id}`);
     } else if (stream.isRequestComplete) {
       this.fail(id, Http2Code.STREAM_CLOSED);
-    } else if (!endStream || isTooLarge || findTrailersFlaw(fields) !== undefined) {
-      // Source: RFC 9113, section 8.1.
+    } else if (!endStream || isTooLarge || !areTrailersValid(fields)) {
+      // RFC 9113, section 8.1.
       this.fail(id, Http2Code.PROTOCOL_ERROR);
     } else {
       this.#completeRequest(stream);
     }
   }
 
-  /** Receives DATA. @throws Http2ConnectionError */
+  /** Receives DATA (RFC 9113, section 6.1). @throws Http2ConnectionError */
   onData(id: number, flags: number, bytes: Buffer, start: number, end: number): void {
     this.expectBegun(id);
     const length = end - start;
@@ -193,14 +196,14 @@ export class RequestStreams<Head> implements StreamOwner {
     else if (length === 0) this.charge(1);
   }
 
-  /** Returns whether frames on a stream that is not open are ignored: it was reset, or begun after GOAWAY (section 6.8). */
+  /** Returns whether frames on a stream that is not open are ignored: it was reset, or is newer than GOAWAY allows. */
   #isIgnored(id: number): boolean {
     return id > this.#accepted || this.#reset.has(id);
   }
 
   #completeRequest(stream: Http2Stream): void {
     if ((stream.missingBytes ?? 0) > 0) {
-      // Source: RFC 9113, section 8.1.1.
+      // RFC 9113, section 8.1.1.
       this.fail(stream.id, Http2Code.PROTOCOL_ERROR);
       return;
     }
@@ -208,7 +211,7 @@ export class RequestStreams<Head> implements StreamOwner {
     stream.receiver?.onEnd();
   }
 
-  /** The peer has reset a stream. @throws Http2ConnectionError */
+  /** The peer has reset a stream (RFC 9113, section 6.4). @throws Http2ConnectionError */
   onReset(id: number, code: number): void {
     this.expectBegun(id);
     this.charge(1);
@@ -216,7 +219,7 @@ export class RequestStreams<Head> implements StreamOwner {
     if (stream !== undefined) this.#close(stream, code);
   }
 
-  /** The peer has widened the window of a stream. @throws Http2ConnectionError */
+  /** The peer has widened the window of a stream (RFC 9113, section 6.9). @throws Http2ConnectionError */
   onWindowUpdate(id: number, increment: number): void {
     this.expectBegun(id);
     const stream = this.#open.get(id);
@@ -234,10 +237,10 @@ export class RequestStreams<Head> implements StreamOwner {
   onPriority(id: number, bytes: Buffer, start: number, end: number): void {
     let code: number | undefined;
     if (end - start !== PRIORITY_BYTES) code = Http2Code.FRAME_SIZE_ERROR;
-    // Source: RFC 7540, section 5.3.1.
+    // RFC 7540, section 5.3.1.
     else if ((bytes.readUInt32BE(start) & MAX_UINT31) === id) code = Http2Code.PROTOCOL_ERROR;
     if (code === undefined) return;
-    // An idle stream cannot be reset (section 6.4).
+    // An idle stream cannot be reset (RFC 9113, section 6.4).
     if (id > this.#last || id % 2 === 0) throw new Http2ConnectionError(code, "PRIORITY");
     this.fail(id, code);
   }
