@@ -1,13 +1,13 @@
-import { ClientPreface } from "./client-preface.js";
 import { FloodCredits } from "./flood-credits.js";
-import { type FrameHandler, FrameSplitter } from "./frame-splitter.js";
-import { DEFAULT_WINDOW, FrameFlag, FrameType, MAX_UINT31 } from "./frame-types.js";
-import { findHeaderBlock, HeaderAssembly } from "./header-assembly.js";
+import { ClientPreface } from "./frames/client-preface.js";
+import { type FrameHandler, FrameSplitter } from "./frames/frame-splitter.js";
+import { DEFAULT_WINDOW, FrameFlag, FrameType, MAX_UINT31 } from "./frames/frame-types.js";
+import { findHeaderBlock, HeaderAssembly } from "./frames/header-assembly.js";
+import { PeerSettings, SettingId } from "./frames/peer-settings.js";
 import { HpackError } from "./hpack/hpack-error.js";
 import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";
 import type { Http2Limits } from "./http2-limits.js";
-import { PeerSettings, SettingId } from "./peer-settings.js";
 import type { ReadHead } from "./request-heads.js";
 import { RequestStreams } from "./request-streams.js";
 import { SendScheduler } from "./send-scheduler.js";

@@ -1,6 +1,6 @@
 import type { FloodCredits } from "./flood-credits.js";
-import { FrameFlag, MAX_UINT31 } from "./frame-types.js";
-import { PRIORITY_BYTES } from "./header-assembly.js";
+import { FrameFlag, MAX_UINT31 } from "./frames/frame-types.js";
+import { PRIORITY_BYTES } from "./frames/header-assembly.js";
 import { HpackDecoder } from "./hpack/hpack-decoder.js";
 import { Http2Code } from "./http2-codes.js";
 import { Http2ConnectionError } from "./http2-errors.js";

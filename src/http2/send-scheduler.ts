@@ -1,6 +1,6 @@
 import type { FloodCredits } from "./flood-credits.js";
-import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_UINT31 } from "./frame-types.js";
-import { FrameWriter } from "./frame-writer.js";
+import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_UINT31 } from "./frames/frame-types.js";
+import { FrameWriter } from "./frames/frame-writer.js";
 import type { Http2Stream } from "./http2-stream.js";
 
 /** Credits for a DATA frame that was sent. The peer may answer with an update of the stream's and of the connection's window. */

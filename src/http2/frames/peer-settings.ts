@@ -1,6 +1,6 @@
+import { Http2Code } from "../http2-codes.js";
+import { Http2ConnectionError } from "../http2-errors.js";
 import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_UINT31 } from "./frame-types.js";
-import { Http2Code } from "./http2-codes.js";
-import { Http2ConnectionError } from "./http2-errors.js";
 
 /** Identifiers of settings. Source: RFC 9113, section 6.5.2. */
 export const SettingId = {

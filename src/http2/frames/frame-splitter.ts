@@ -1,6 +1,6 @@
+import { Http2Code } from "../http2-codes.js";
+import { Http2ConnectionError } from "../http2-errors.js";
 import { FRAME_HEADER_BYTES, MAX_FRAME_BYTES } from "./frame-types.js";
-import { Http2Code } from "./http2-codes.js";
-import { Http2ConnectionError } from "./http2-errors.js";
 
 /** Receives complete frames. */
 export interface FrameHandler {

@@ -1,5 +1,5 @@
+import { EMPTY_TABLE_UPDATE } from "../hpack/encode-headers.js";
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, MAX_FRAME_BYTES } from "./frame-types.js";
-import { EMPTY_TABLE_UPDATE } from "./hpack/encode-headers.js";
 
 const NOTHING = Buffer.alloc(0);
 const MIN_CAPACITY = 512;

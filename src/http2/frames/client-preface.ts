@@ -1,5 +1,5 @@
-import { Http2Code } from "./http2-codes.js";
-import { Http2ConnectionError } from "./http2-errors.js";
+import { Http2Code } from "../http2-codes.js";
+import { Http2ConnectionError } from "../http2-errors.js";
 
 /** First bytes of each client. Source: RFC 9113, section 3.4. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");

@@ -1,6 +1,6 @@
+import { Http2Code } from "../http2-codes.js";
+import { Http2ConnectionError } from "../http2-errors.js";
 import { FrameFlag, MAX_UINT31 } from "./frame-types.js";
-import { Http2Code } from "./http2-codes.js";
-import { Http2ConnectionError } from "./http2-errors.js";
 
 /** Bytes of a priority. Source: RFC 9113, sections 6.2 and 6.3. */
 export const PRIORITY_BYTES = 5;
