@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 const tests = {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
@@ -31,8 +33,8 @@ export default {
   projects: [tests, grpcTests],
   // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
   testTimeout: 120_000,
-  // Most tests wait for sockets, processes and timers, so that the parent process can share a core with a worker.
-  maxWorkers: "100%",
+  // Most tests wait for sockets, processes and timers, so that half as many workers again as cores use the cores fully.
+  maxWorkers: Math.ceil(availableParallelism() * 1.5),
   testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",
   testResultsProcessor: "<rootDir>/scripts/lib/name-projects.mjs",
   // Modules of finished test files stay in memory. A worker that has grown to this is replaced; without the limit, one process
