@@ -5,7 +5,7 @@ import {
   ERROR_NAMES,
   FLAG,
   FRAME_TYPE,
-  FrameSplitter,
+  FrameParser,
   PREFACE,
   type ReceivedFrame,
 } from "./http2-frames.js";
@@ -106,7 +106,7 @@ export function runSession({ cuts, ...session }: FuzzedSession): SessionRun {
   served.receive(completed.subarray(bytes.length));
   const { connection, output, totals } = served;
   const frames = splitOutput(output);
-  const input = new FrameSplitter().push(completed.subarray(PREFACE.length));
+  const input = new FrameParser().push(completed.subarray(PREFACE.length));
   checkFrames(frames, input, connection.isOver);
   checkWindows(frames, input);
   if (!connection.isOver && connection.openStreams === 0) checkReturned(frames, input);
@@ -133,7 +133,7 @@ function checkSplits(bytes: Buffer, cuts: readonly number[]): void {
 }
 
 function splitOutput(output: Buffer): ReceivedFrame[] {
-  const splitter = new FrameSplitter();
+  const splitter = new FrameParser();
   const frames = splitter.push(output);
   expectTrue(splitter.rest === 0, "the output has whole frames");
   return frames;

@@ -151,7 +151,7 @@ export interface ReceivedFrame {
 }
 
 /** Splits received bytes into frames. */
-export class FrameSplitter {
+export class FrameParser {
   #rest: Buffer = Buffer.alloc(0);
 
   /** Bytes of a frame that is not complete. */

@@ -1,5 +1,5 @@
 /** Header field in lower case, valid or not. Pseudo-header fields begin with a colon. */
-export type Field = readonly [name: string, value: string];
+export type HeaderPair = readonly [name: string, value: string];
 
 /** Static table, from index 1. RFC 7541, appendix A. */
 const STATIC_TABLE: readonly string[] = [
@@ -35,12 +35,12 @@ export function hpackString(text: string): Buffer {
 }
 
 /** Encodes fields as literals without indexing. RFC 7541, section 6.2.2. */
-export function literalHeaders(fields: readonly Field[]): Buffer {
+export function literalHeaders(fields: readonly HeaderPair[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.of(0), hpackString(name), hpackString(value)]));
 }
 
 /** Encodes a field as a literal that enters the dynamic table. RFC 7541, section 6.2.1. */
-export function indexedLiteral([name, value]: Field): Buffer {
+export function indexedLiteral([name, value]: HeaderPair): Buffer {
   return Buffer.concat([Buffer.of(0x40), hpackString(name), hpackString(value)]);
 }
 

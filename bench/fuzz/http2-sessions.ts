@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { DEFAULT_FRAME_SIZE, FrameSplitter, MAX_WINDOW, PREFACE, pingFrame, settingsFrame } from "./http2-frames.js";
+import { DEFAULT_FRAME_SIZE, FrameParser, MAX_WINDOW, PREFACE, pingFrame, settingsFrame } from "./http2-frames.js";
 import { ANY_KINDS, encodeStep, type FuzzedClient, type SessionStep, VALID_KINDS } from "./http2-steps.js";
 
 /** Numbers at which rules change. */
@@ -90,7 +90,7 @@ export const LAST_PING = Buffer.from("usable??");
 
 /** Appends bytes that complete the last frame, and a ping. Its answer shows that the connection is usable. */
 export function completeSession(bytes: Buffer): Buffer {
-  const splitter = new FrameSplitter();
+  const splitter = new FrameParser();
   splitter.push(bytes.subarray(PREFACE.length));
   // Larger frames are refused by their header.
   const missing = Math.min(splitter.missing, DEFAULT_FRAME_SIZE);

@@ -15,7 +15,7 @@ import {
   settingsFrame,
   windowUpdateFrame,
 } from "./http2-frames.js";
-import { type Field, indexedLiteral, literalHeaders, tableIndex, tableSizeUpdate } from "./http2-headers.js";
+import { type HeaderPair, indexedLiteral, literalHeaders, tableIndex, tableSizeUpdate } from "./http2-headers.js";
 
 /** Steps of a client that keeps the rules, except in its calls' sizes and windows. */
 export const VALID_KINDS = ["call", "open", "body", "trailers", "cancel", "widen", "initialWindow", "pings"] as const;
@@ -49,7 +49,7 @@ export interface SessionStep {
 export const FUZZED_TABLE_BYTES = 512;
 
 /** @param changes - fields that follow the others */
-function requestTo(path: string, ...changes: readonly Field[]): readonly Field[] {
+function requestTo(path: string, ...changes: readonly HeaderPair[]): readonly HeaderPair[] {
   return [
     [":method", "POST"],
     [":scheme", "http"],

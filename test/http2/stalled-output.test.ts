@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import {
   FLAG,
   FRAME_TYPE,
-  FrameSplitter,
+  FrameParser,
   headersFrame,
   http2Frame,
   PREFACE,
@@ -57,7 +57,7 @@ function request(round: number): Buffer {
 }
 
 function takeFrames(connection: Http2Connection<true>): ReceivedFrame[] {
-  const splitter = new FrameSplitter();
+  const splitter = new FrameParser();
   const frames: ReceivedFrame[] = [];
   for (let output = connection.takeOutput(); output !== undefined; output = connection.takeOutput()) {
     frames.push(...splitter.push(output));

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { checkReturned, FUZZED_LIMITS } from "../../../bench/fuzz/http2-check.js";
-import { FLAG, FRAME_TYPE, FrameSplitter, PREFACE, rstStreamFrame } from "../../../bench/fuzz/http2-frames.js";
+import { FLAG, FRAME_TYPE, FrameParser, PREFACE, rstStreamFrame } from "../../../bench/fuzz/http2-frames.js";
 import {
   completeSession,
   encodeSession,
@@ -98,8 +98,8 @@ test("returns all windows and leases when calls of random sizes and ends are ove
       for (let stream = 1; stream <= connection.lastStream; stream += 2) await receive(rstStreamFrame(stream));
       expect(budget.used).toBe(0);
       if (connection.isOver) return;
-      const input = new FrameSplitter().push(bytes.subarray(PREFACE.length));
-      checkReturned(new FrameSplitter().push(Buffer.concat(output)), input);
+      const input = new FrameParser().push(bytes.subarray(PREFACE.length));
+      checkReturned(new FrameParser().push(Buffer.concat(output)), input);
     }),
     { numRuns: 500 },
   );

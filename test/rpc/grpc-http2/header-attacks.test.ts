@@ -1,6 +1,6 @@
 import { continuationFrame, DEFAULT_FRAME_SIZE, FLAG, headersFrame } from "../../../bench/fuzz/http2-frames.js";
 import {
-  type Field,
+  type HeaderPair,
   hpackInteger,
   hpackString,
   indexedLiteral,
@@ -64,7 +64,7 @@ async function refusalOf(peer: Http2Peer, stream: number): Promise<string> {
 
 const REFUSED = /^(grpc-status 8|431|RST_STREAM (PROTOCOL_ERROR|ENHANCE_YOUR_CALM))$/;
 
-const BIG: Field = ["x-big", "v".repeat(4_000)];
+const BIG: HeaderPair = ["x-big", "v".repeat(4_000)];
 
 /** RFC 9113, sections 6.5.2 and 10.5.1. */
 test.each<readonly [attack: string, block: Buffer]>([

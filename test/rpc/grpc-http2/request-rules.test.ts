@@ -1,5 +1,5 @@
 import { dataFrame, FLAG, headersFrame } from "../../../bench/fuzz/http2-frames.js";
-import { type Field, literalHeaders } from "../../../bench/fuzz/http2-headers.js";
+import { type HeaderPair, literalHeaders } from "../../../bench/fuzz/http2-headers.js";
 import { MESSAGES_IN, metric } from "../../support/nodes/metrics.js";
 import { grpcFields } from "../../support/raw/http2-peer.js";
 import { attackNode, openCallFrame, PUBLISH, PUBLISHED, publication, publishOn, UNAFFECTED } from "./support/attack.js";
@@ -9,16 +9,16 @@ const FIELDS = grpcFields(PUBLISH);
 const BODY = publication();
 
 /** A call with these fields and a complete body. */
-function call(fields: readonly Field[]): Buffer {
+function call(fields: readonly HeaderPair[]): Buffer {
   return Buffer.concat([headersFrame(1, literalHeaders(fields)), dataFrame(1, BODY, FLAG.endStream)]);
 }
 
-function replaced(name: string, value: string | undefined): Field[] {
+function replaced(name: string, value: string | undefined): HeaderPair[] {
   return grpcFields(PUBLISH, { [name]: value });
 }
 
 /** Reasons why a request is malformed, and its fields. RFC 9113, sections 8.2 and 8.3. */
-const MALFORMED: readonly (readonly [cause: string, fields: readonly Field[]])[] = [
+const MALFORMED: readonly (readonly [cause: string, fields: readonly HeaderPair[]])[] = [
   ...["X-Upper", "content-Type", "a b", "a\tb", "a\0", "a\r", "a\n", "a:b", "a\x7f", "a\xff", ""].map(
     (name) => [`the name of a field is ${JSON.stringify(name)}`, [...FIELDS, [name, "1"] as const]] as const,
   ),
@@ -55,7 +55,7 @@ const MALFORMED: readonly (readonly [cause: string, fields: readonly Field[]])[]
 ];
 
 /** Trailers of a request, valid or not. */
-function trailers(fields: readonly Field[], flags = END): Buffer {
+function trailers(fields: readonly HeaderPair[], flags = END): Buffer {
   const block = literalHeaders(fields);
   return Buffer.concat([openCallFrame(1), dataFrame(1, BODY), headersFrame(1, block, flags)]);
 }

@@ -5,7 +5,7 @@ import {
   ERROR_NAMES,
   FLAG,
   FRAME_TYPE,
-  FrameSplitter,
+  FrameParser,
   headersFrame,
   PREFACE,
   pingFrame,
@@ -14,7 +14,7 @@ import {
   type SettingEntry,
   settingsFrame,
 } from "../../../bench/fuzz/http2-frames.js";
-import { type Field, literalHeaders, readHeaders } from "../../../bench/fuzz/http2-headers.js";
+import { type HeaderPair, literalHeaders, readHeaders } from "../../../bench/fuzz/http2-headers.js";
 import { cleanUp } from "../clean-up.js";
 
 export interface Http2PeerOptions {
@@ -57,7 +57,7 @@ export class Http2Peer {
   readonly closed: Promise<void>;
   readonly #frames: ReceivedFrame[] = [];
   readonly #byStream = new Map<number, ReceivedFrame[]>();
-  readonly #splitter = new FrameSplitter();
+  readonly #splitter = new FrameParser();
   readonly #acknowledges: boolean;
   #waiters: (() => void)[] = [];
   #position = 0;
@@ -229,7 +229,7 @@ export async function connectHttp2(address: string, options: Http2PeerOptions = 
 }
 
 /** Fields of a gRPC request. Given fields replace those with the same name; undefined omits one. */
-export function grpcFields(path: string, changes: Readonly<Record<string, string | undefined>> = {}): Field[] {
+export function grpcFields(path: string, changes: Readonly<Record<string, string | undefined>> = {}): HeaderPair[] {
   const all = {
     ":method": "POST",
     ":scheme": "http",
