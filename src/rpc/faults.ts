@@ -34,6 +34,9 @@ const MAX_ENCODED = 3_072;
 /** Maximum number of bytes of one encoded code unit. */
 const MAX_UNIT = 9;
 
+/** Bytes of each encoded ASCII character. Texts quote what strangers send, so they are measured without encoding them. */
+const ASCII_BYTES = Uint8Array.from({ length: 128 }, (_, code) => encodeURI(String.fromCodePoint(code)).length);
+
 /** Converts any thrown value to the error for the caller, and reports faults of this server. */
 export function toCallerError(cause: unknown, onFault: OnFault): CarillonError {
   const error = CarillonError.from(cause);
@@ -50,9 +53,17 @@ function truncate(message: string): string {
   let bytes = 0;
   let end = 0;
   for (const character of text) {
-    bytes += encodeURI(character).length;
+    bytes += countEncodedBytes(character.codePointAt(0) ?? 0);
     if (bytes > MAX_ENCODED || end + character.length > MAX_TEXT) return `${text.slice(0, end)}…`;
     end += character.length;
   }
   return message;
+}
+
+/** @param code - code point, not half of a surrogate pair */
+function countEncodedBytes(code: number): number {
+  const ascii = ASCII_BYTES[code];
+  if (ascii !== undefined) return ascii;
+  if (code < 0x8_00) return 6;
+  return code < 0x1_00_00 ? 9 : 12;
 }

@@ -35,18 +35,32 @@ export function encodeDetails(error: CarillonError, type: DescMessage | undefine
   return details.length === 0 ? undefined : Buffer.from(encodeStatus(error, details));
 }
 
+const SPACE = 0x20;
+
 /**
- * Characters that need no encoding: from space to tilde, apart from the percent sign. Source: gRPC over HTTP/2,
- * Percent-Encoded. A header field cannot begin or end with a space (RFC 9113, section 8.2.1).
+ * Encoding of each byte of UTF-8. Those from space to tilde, apart from the percent sign, need none. Source: gRPC over HTTP/2,
+ * Percent-Encoded.
  */
+const ENCODED_BYTES = Array.from({ length: 256 }, (_, byte) =>
+  byte >= SPACE && byte <= 0x7e && byte !== 0x25 ? String.fromCodePoint(byte) : encodeByte(byte),
+);
+
+/** Texts that need no encoding. A header field cannot begin or end with a space (RFC 9113, section 8.2.1). */
 const UNENCODED = /^(?! )[ -$&-~]*(?<! )$/;
-const ENCODED = /^ | $|[^ -$&-~]/gu;
 
 /** Encodes a text as gRPC does. Half of a surrogate pair becomes U+FFFD. */
 export function percentEncode(text: string): string {
-  return UNENCODED.test(text) ? text : text.replaceAll(ENCODED, encodeCharacter);
+  if (UNENCODED.test(text)) return text;
+  const bytes = Buffer.from(text);
+  const last = bytes.length - 1;
+  let encoded = "";
+  for (let at = 0; at <= last; at += 1) {
+    const byte = bytes[at] as number;
+    encoded += byte === SPACE && (at === 0 || at === last) ? encodeByte(SPACE) : ENCODED_BYTES[byte];
+  }
+  return encoded;
 }
 
-function encodeCharacter(character: string): string {
-  return Buffer.from(character).toString("hex").toUpperCase().replaceAll(/../g, "%$&");
+function encodeByte(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 }
