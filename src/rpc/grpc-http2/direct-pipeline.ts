@@ -129,10 +129,12 @@ export class DirectPipeline implements RequestConsumer {
         this.#pending.shift();
         this.#weight -= first.weight;
         if (this.#isReading) this.#queue.resume();
-        if (this.#writer.cancelled) break;
-        if (this.#writer.write(result as object)) continue;
-        await this.#writer.untilWritable(this.#signal);
-        this.#signal.throwIfAborted();
+        // Nobody reads the other results.
+        if (this.#writer.cancelled) this.#pending.length = 0;
+        else if (!this.#writer.write(result as object)) {
+          await this.#writer.untilWritable(this.#signal);
+          this.#signal.throwIfAborted();
+        }
       }
     } catch (cause) {
       this.#failure = cause;
