@@ -56,6 +56,13 @@ export function createSchema(dialects: readonly DialectSettings[]) {
             .describe(
               "Server of the port: `grpc-js` or `native`, Carillon's own HTTP/2 server, which is new and takes less CPU time. Both serve the same calls.",
             ),
+          max_connection_age: z
+            .literal("off")
+            .or(duration("1s", "480h"))
+            .prefault("off")
+            .describe(
+              "Age at which a connection ends once its calls are answered, give or take a tenth, so that backends spread over the nodes again. Clients reconnect by themselves. `off`: never.",
+            ),
         }),
       )
         .prefault({})

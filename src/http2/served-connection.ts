@@ -13,7 +13,7 @@ const LINGER = 1_000;
 /** Lowest accepted rate of a peer that reads, in bytes per millisecond. */
 const MIN_RATE = 64;
 
-/** Part of its age by which the connections of one moment may end earlier, so that they do not all return at once. */
+/** Share of its age by which a connection may end earlier or later, so that those of one moment do not all return at once. */
 const AGE_JITTER = 0.1;
 
 /** Times of a connection in milliseconds; infinity for none. */
@@ -78,7 +78,7 @@ export class ServedConnection<Head> {
     this.#socket = socket;
     this.#options = options;
     const { handlers, limits, onFault, readHead, times } = options;
-    this.#maxAge = times.maxAge * (1 - Math.random() * AGE_JITTER);
+    this.#maxAge = times.maxAge * (1 + (2 * Math.random() - 1) * AGE_JITTER);
     this.#connection = new Http2Connection<Head>({
       limits,
       now: monotonic,

@@ -37,7 +37,11 @@ test("starts without configuration: memory broker, loopback only", () => {
   const config = loadConfig({});
   expect(config.brokers).toEqual({ memory: { driver: "memory" } });
   expect(config.http).toEqual({ host: "127.0.0.1", port: 8080 });
-  expect(config.grpc).toEqual({ listen: { host: "127.0.0.1", port: 6001 }, server: "grpc-js" });
+  expect(config.grpc).toEqual({
+    listen: { host: "127.0.0.1", port: 6001 },
+    server: "grpc-js",
+    max_connection_age: "off",
+  });
 });
 
 test("prints every default", () => {

@@ -29,7 +29,7 @@ test("shows the current value and where it comes from", () => {
 
 test("explains a setting that can be written in short", () => {
   const variables = /variable +CARILLON_GRPC_LISTEN or CARILLON_GRPC$/m;
-  expect(explain("grpc")).toMatch(/keys +listen, server$/m);
+  expect(explain("grpc")).toMatch(/keys +listen, server, max_connection_age$/m);
   expect(explain("grpc.listen")).toMatch(variables);
   expect(explain("grpc.listen", "\ngrpc: 127.0.0.1:1")).toMatch(/value +"127.0.0.1:1"\n +from +.*, line 2$/m);
   expect(explain("grpc.listen", "grpc:\n  listen: 127.0.0.1:1")).toMatch(/from +.*, line 2$/m);

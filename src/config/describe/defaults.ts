@@ -19,10 +19,11 @@ export function writeDefaults(dialects: readonly DialectSettings[], filesOnly: r
 # http: WebSocket, Connect, gRPC-Web, /healthz, /readyz, /metrics, and the try-it page.
 http: 127.0.0.1:8080
 # The gRPC port; grpc: HOST:PORT is short for this. server: grpc-js, or native, Carillon's own HTTP/2 server, which is new and
-# takes less CPU time.
+# takes less CPU time. max_connection_age: age at which a connection ends once its calls are answered, such as 1h, or off.
 grpc:
   listen: 127.0.0.1:6001
   server: grpc-js
+  max_connection_age: off
 
 # Processes that serve these ports, each of them a node: a number, or auto (one for each core). More than 1 need NATS brokers
 # and a store in NATS; carillon serve --with-nats provides both.

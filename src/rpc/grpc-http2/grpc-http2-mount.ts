@@ -14,11 +14,6 @@ import { createReflection, HealthService } from "./library-services.js";
 import { serveLibrary, serveMethods } from "./served-method.js";
 import { WatchingCalls } from "./watching-calls.js";
 
-export interface GrpcHttp2MountOptions extends GrpcMountOptions {
-  /** Milliseconds after which a connection ends, once its calls are answered; default: it does not. */
-  readonly maxAge?: number;
-}
-
 /** The gRPC port: the services on this server's own HTTP/2, with the standard health service and reflection. */
 export class GrpcHttp2Mount implements GrpcPort {
   readonly #port: PortListener;
@@ -27,7 +22,7 @@ export class GrpcHttp2Mount implements GrpcPort {
   readonly #watching = new WatchingCalls();
   readonly #host: CallHost;
 
-  constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcHttp2MountOptions) {
+  constructor({ authorizer, budget, onFault, port, requestBytes, services, ...options }: GrpcMountOptions) {
     const {
       answerTimeout = GRPC_TIMES.answer,
       idleTimeout = GRPC_TIMES.idle,

@@ -37,6 +37,7 @@ export class GrpcMount implements GrpcPort {
       // Each incoming call may hold a request of the largest size.
       "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
       "grpc.max_connection_idle_ms": idleTimeout,
+      ...(options.maxAge !== undefined && { "grpc.max_connection_age_ms": options.maxAge }),
       "grpc.keepalive_time_ms": keepalive.time,
       "grpc.keepalive_timeout_ms": keepalive.timeout,
       // Answers are bounded elsewhere; requests must be bounded here.

@@ -49,6 +49,8 @@ export interface GrpcMountOptions {
   readonly answerTimeout?: number;
   /** Milliseconds for which a connection may have no call; default 10 minutes. */
   readonly idleTimeout?: number;
+  /** Milliseconds after which a connection ends once its calls are answered, give or take a tenth; default: it does not. */
+  readonly maxAge?: number | undefined;
   /** Default: every 15 s, with a timeout of 10 s. */
   readonly keepalive?: Keepalive;
   /** Receives errors that are faults of this server. */

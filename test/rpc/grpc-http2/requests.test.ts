@@ -4,7 +4,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BroadcastService, RequestSchema } from "../../../gen/websockets/v1/websockets_pb.js";
 import { HTTP2_LIMITS } from "../../../src/http2/http2-limits.js";
 import { CallAuthorizer } from "../../../src/rpc/call-authorizer.js";
-import { GrpcHttp2Mount, type GrpcHttp2MountOptions } from "../../../src/rpc/grpc-http2/grpc-http2-mount.js";
+import type { GrpcMountOptions } from "../../../src/rpc/grpc/grpc-mount-options.js";
+import { GrpcHttp2Mount } from "../../../src/rpc/grpc-http2/grpc-http2-mount.js";
 import type { RpcCall } from "../../../src/rpc/service.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../../src/rpc/services/publish/broadcast.js";
 import { systemClock } from "../../../src/util/system-clock.js";
@@ -36,7 +37,7 @@ interface TestPort {
 }
 
 async function startPort(
-  options: Partial<GrpcHttp2MountOptions> = {},
+  options: Partial<GrpcMountOptions> = {},
   methods: Record<string, unknown> = {},
 ): Promise<TestPort> {
   const publisher = new TestPublisher();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, type Settings } from "node:http2";
+import { connect, constants, type Settings } from "node:http2";
 import { HTTP2_LIMITS } from "../../../src/http2/http2-limits.js";
 import { cleanUp } from "../../support/clean-up.js";
 import { grpcServer } from "../../support/nodes/grpc-mount.js";
@@ -29,3 +29,15 @@ test("serves the gRPC port with the server of this project of jest.config.js", a
   const { grpc } = await startNode();
   expect(await serverAt(grpc)).toBe(grpcServer);
 });
+
+test.each(["grpc-js", "native"] as const)(
+  "ends a connection that has reached grpc.max_connection_age, with the server %s",
+  async (server) => {
+    const { grpc } = await startNode({ grpc: { listen: "127.0.0.1:0", server, max_connection_age: "1s" } });
+    const session = connect(`http://${grpc}`);
+    cleanUp(() => session.destroy());
+    const [code] = (await once(session, "goaway")) as [number];
+    expect(code).toBe(constants.NGHTTP2_NO_ERROR);
+    await once(session, "close");
+  },
+);

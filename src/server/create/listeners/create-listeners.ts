@@ -192,7 +192,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     listeners: dialects.flatMap(({ clients: listener }) => listener ?? []),
   });
   const admin = createAdmin(config, { operations, createPortOptions, times });
-  const { server } = config.grpc;
+  const { max_connection_age: maxAge, server } = config.grpc;
   const Mount = server === "grpc-js" ? GrpcMount : GrpcHttp2Mount;
   if (server !== "grpc-js") log.info({ server }, "serving the gRPC port with Carillon's own HTTP/2 server");
   const grpc: GrpcPort = new Mount({
@@ -202,6 +202,7 @@ export function createListeners(config: Config, context: ListenersContext): List
     budget,
     requestTimeout: config.timeouts.request,
     answerTimeout: config.timeouts.answer,
+    maxAge: maxAge === "off" ? undefined : maxAge,
     onFirstBytes: warnOfStrayFrames(config, context.dialects, log),
   });
   return {

@@ -2,7 +2,7 @@ import { BroadcastService } from "../../../../gen/websockets/v1/websockets_pb.js
 import type { PortOptions } from "../../../../src/net/port-listener.js";
 import { CallAuthorizer } from "../../../../src/rpc/call-authorizer.js";
 import type { GrpcMountOptions } from "../../../../src/rpc/grpc/grpc-mount-options.js";
-import { GrpcHttp2Mount, type GrpcHttp2MountOptions } from "../../../../src/rpc/grpc-http2/grpc-http2-mount.js";
+import { GrpcHttp2Mount } from "../../../../src/rpc/grpc-http2/grpc-http2-mount.js";
 import { BROADCAST_ACTIONS, BroadcastImplementation } from "../../../../src/rpc/services/publish/broadcast.js";
 import { systemClock } from "../../../../src/util/system-clock.js";
 import { cleanUp } from "../../../support/clean-up.js";
@@ -16,7 +16,7 @@ export interface TestHttp2Mount {
   readonly mount: GrpcHttp2Mount;
 }
 
-export interface TestHttp2MountOptions extends Omit<Partial<GrpcHttp2MountOptions>, "port"> {
+export interface TestHttp2MountOptions extends Omit<Partial<GrpcMountOptions>, "port"> {
   readonly port?: Partial<PortOptions>;
 }
 
