@@ -55,7 +55,7 @@ test("prints every default", () => {
   expect(keysOf(printed)).toEqual({
     ...(keysOf(parseConfig({})) as object),
     http: null,
-    grpc: { listen: null, server: null },
+    grpc: { listen: null, server: null, max_connection_age: null },
   });
 });
 
