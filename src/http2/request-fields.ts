@@ -12,15 +12,11 @@ const CONNECTION: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-const NUL = 0x00;
+/** A regular name: visible ASCII without capitals and colons (RFC 9113, section 8.2.1). */
+const NAME = /^[!-9;-@[-~]+$/;
+
 const TAB = 0x09;
-const LINE_FEED = 0x0a;
-const RETURN = 0x0d;
 const SPACE = 0x20;
-const COLON = 0x3a;
-const CAPITAL_A = 0x41;
-const CAPITAL_Z = 0x5a;
-const DELETE = 0x7f;
 
 /** Returns whether the fields of a request are well-formed: the pseudo-header fields come first (RFC 9113, section 8.3). */
 export function isRequestValid(fields: readonly HeaderField[]): boolean {
@@ -70,16 +66,7 @@ function hasTarget(pseudo: ReadonlyMap<string, string>): boolean {
 
 /** Returns whether a regular field is valid. TE may only be "trailers" (RFC 9113, section 8.2.2). */
 function isFieldValid({ name, value }: HeaderField): boolean {
-  return isName(name) && isText(value) && !CONNECTION.has(name) && (name !== "te" || value === "trailers");
-}
-
-/** Returns whether a regular name has only visible ASCII without capitals and colons (RFC 9113, section 8.2.1). */
-function isName(name: string): boolean {
-  for (let at = 0; at < name.length; at += 1) {
-    const code = name.charCodeAt(at);
-    if (code <= SPACE || code >= DELETE || code === COLON || (code >= CAPITAL_A && code <= CAPITAL_Z)) return false;
-  }
-  return name !== "";
+  return NAME.test(name) && isText(value) && !CONNECTION.has(name) && (name !== "te" || value === "trailers");
 }
 
 /** Returns whether a value has neither NUL and line breaks nor space around it (RFC 9113, section 8.2.1). */
@@ -92,11 +79,8 @@ function isTrimmedText(value: string): boolean {
  * too, but gRPC clients send it, and gRPC allows it (gRPC over HTTP/2, Custom-Metadata). Node accepts it likewise.
  */
 function isText(value: string): boolean {
-  for (let at = 0; at < value.length; at += 1) {
-    const code = value.charCodeAt(at);
-    if (code === NUL || code === LINE_FEED || code === RETURN) return false;
-  }
-  return true;
+  // A block of a few bytes may refer to 60 KB of text, which this searches much faster than a loop.
+  return !value.includes("\0") && !value.includes("\n") && !value.includes("\r");
 }
 
 function isSpace(code: number): boolean {
