@@ -14,7 +14,10 @@ export interface Http2Limits {
   readonly streamWindow: number;
   /** The same for all streams of the connection together. */
   readonly connectionWindow: number;
-  /** Bytes of output above which no further bodies of answers are added until the socket has taken them. */
+  /**
+   * Bytes of output above which no further bodies of answers are added and no further frames are read, until the socket has
+   * taken them.
+   */
   readonly outputBytes: number;
   /** Burst of frames that cost work and bring none, see {@link FloodCredits}. */
   readonly credits: number;
