@@ -8,14 +8,14 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const GRACE_MS = 5_000;
 
 /**
- * Runs a program in the repository's root, and resolves to `{ code, output }`. With `show: true` the output is shown
+ * Runs a program in the repository's root, or in `cwd`, and resolves to `{ code, output }`. With `show: true` the output is shown
  * instead of collected; with `to`, an open file descriptor, it is written to that file. A signal to this process is
  * forwarded to the child. @throws Stopped when the child has ended after a signal
  */
-export function run(file, args, { show = false, to = "pipe", env = process.env } = {}) {
+export function run(file, args, { show = false, to = "pipe", env = process.env, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
     const stdio = show ? "inherit" : ["ignore", to, to];
-    const child = spawn(file, args, { cwd: root, env, stdio });
+    const child = spawn(file, args, { cwd, env, stdio });
     const chunks = [];
     child.stdout?.on("data", (chunk) => chunks.push(chunk));
     child.stderr?.on("data", (chunk) => chunks.push(chunk));

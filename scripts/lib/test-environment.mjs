@@ -1,6 +1,7 @@
 import { browser } from "./browser.mjs";
 import { deployTools } from "./deploy-tools.mjs";
 import { grpcurl } from "./grpcurl.mjs";
+import { interopClients } from "./interop.mjs";
 import { natsServer } from "./nats-server.mjs";
 import { optionalPrograms } from "./optional-programs.mjs";
 import { centrifugo } from "./peers.mjs";
@@ -22,6 +23,7 @@ export async function testEnvironment() {
 
   const reflection = await grpcurl();
   const python = await pythonEnvironments();
+  const interop = await interopClients();
   const optional = optionalPrograms();
   const tools = await deployTools();
   const javaScript = await runtimes();
@@ -29,6 +31,7 @@ export async function testEnvironment() {
   const env = {
     ...process.env,
     ...python.env,
+    ...interop.env,
     ...optional.env,
     ...tools.env,
     ...javaScript.env,
@@ -46,6 +49,13 @@ export async function testEnvironment() {
   if (previous.missing) missing.push(`skipped the tests with the previous version: ${previous.missing}`);
   return {
     env,
-    missing: [...missing, ...python.missing, ...optional.missing, ...tools.missing, ...javaScript.missing],
+    missing: [
+      ...missing,
+      ...python.missing,
+      ...interop.missing,
+      ...optional.missing,
+      ...tools.missing,
+      ...javaScript.missing,
+    ],
   };
 }
