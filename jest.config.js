@@ -21,7 +21,7 @@ const grpcTests = {
     "**/test/{publisher-client,worker-client}/*.test.ts",
     "**/test/tracing/spans.test.ts",
     "**/test/transport/{drain,node-tls,stop,receiving/keyless-clients}.test.ts",
-    "**/test/e2e/{access/matrix-backends,calls,workers}.test.ts",
+    "**/test/e2e/{access/matrix-backends,calls,interop/{libraries,proxies,test-service},workers}.test.ts",
     "**/test/e2e/hostile/{memory,open-files,pending-connections,unread-streams}.test.ts",
   ],
   // These do not call the port.
