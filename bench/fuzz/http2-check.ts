@@ -36,7 +36,8 @@ export const FUZZED_LIMITS: Http2Limits = {
   blockBytes: 8_192,
   streamWindow: 20_000,
   connectionWindow: 70_000,
-  outputBytes: 30_000,
+  // Small, so that frames often wait for room in the output.
+  outputBytes: 1_000,
   credits: 50,
 };
 

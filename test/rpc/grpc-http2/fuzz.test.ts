@@ -95,10 +95,13 @@ test("returns all windows and leases when calls of random sizes and ends are ove
       };
       const bytes = encodeSession({ ...session, mutations: [] });
       for (const part of splitSession(bytes, cuts)) await receive(part);
-      for (let stream = 1; stream <= connection.lastStream; stream += 2) await receive(rstStreamFrame(stream));
+      const input = new FrameParser().push(bytes.subarray(PREFACE.length));
+      // The highest possible stream may be among them.
+      for (const stream of new Set(input.map((frame) => frame.stream))) {
+        if (stream % 2 === 1 && stream <= connection.lastStream) await receive(rstStreamFrame(stream));
+      }
       expect(budget.used).toBe(0);
       if (connection.isOver) return;
-      const input = new FrameParser().push(bytes.subarray(PREFACE.length));
       checkReturned(new FrameParser().push(Buffer.concat(output)), input);
     }),
     { numRuns: 500 },
