@@ -13,7 +13,7 @@ await main(async () => {
   const options = readOptions();
   await install();
   await build();
-  const { env, missing } = await testEnvironment();
+  const { env, missing } = await testEnvironment(options.args);
   process.exitCode = (await stress({ ...options, env })) ? 1 : 0;
   for (const line of missing) say(line);
 });

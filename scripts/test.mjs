@@ -19,7 +19,7 @@ await main(async () => {
   await build();
   if (args.length === 0) await checks();
 
-  const { env, missing } = await testEnvironment();
+  const { env, missing } = await testEnvironment(args);
   process.exitCode = await test(args, env);
   // Printed last, because a developer looks at the end for the reason of skipped tests.
   for (const line of missing) say(line);

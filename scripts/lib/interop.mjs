@@ -31,6 +31,16 @@ const CLIENTS = {
 
 const CARGO_ENV = { CARGO_PROFILE_DEV_DEBUG: "0", CARGO_INCREMENTAL: "0" };
 
+/** Advice for a run of all tests, which leaves these out because they take minutes. */
+const ADVICE = "npm test -- test/e2e/interop runs them";
+
+/** Does the same as {@link interopClients} without building anything: all their tests are skipped. */
+export function withoutInteropClients() {
+  const variables = [...Object.keys(CLIENTS), "GRPC_INTEROP", "PYTHON_GRPC"];
+  const env = Object.fromEntries(variables.map((variable) => [`${variable}_MISSING`, ADVICE]));
+  return { env, missing: [`skipped the tests with gRPC's libraries for other languages: ${ADVICE}`] };
+}
+
 /**
  * Builds the clients of test/e2e/interop/, each once for each state of its sources. Returns `{ env, missing }`: their paths in
  * variables such as INTEROP_GO, or the reasons in variables such as INTEROP_GO_MISSING; and a message for each that is missing.

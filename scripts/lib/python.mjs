@@ -18,10 +18,12 @@ const PIP_LIMITS = ["--timeout", "15", "--retries", "1"];
  * Creates a virtual environment of Python for each file `scripts/python/NAME.txt`, which pins its packages. Returns
  * `{ env, missing }`: variables for the tests, and a message for each environment that could not be created. The
  * interpreter of NAME is in PYTHON_NAME (`socketio-4`: PYTHON_SOCKETIO_4), or the reason why it is missing in
- * PYTHON_NAME_MISSING. @throws SetupError for an invalid PYTHON
+ * PYTHON_NAME_MISSING. Those in `omitted` are not created. @throws SetupError for an invalid PYTHON
  */
-export async function pythonEnvironments() {
-  const names = readdirSync(inRoot("scripts", "python")).map((file) => file.replace(/\.txt$/, ""));
+export async function pythonEnvironments(omitted) {
+  const names = readdirSync(inRoot("scripts", "python"))
+    .map((file) => file.replace(/\.txt$/, ""))
+    .filter((name) => !omitted.includes(name));
   const env = {};
   const missing = [];
   const python = interpreter();

@@ -1,7 +1,7 @@
 import { browser } from "./browser.mjs";
 import { deployTools } from "./deploy-tools.mjs";
 import { grpcurl } from "./grpcurl.mjs";
-import { interopClients } from "./interop.mjs";
+import { interopClients, withoutInteropClients } from "./interop.mjs";
 import { natsServer } from "./nats-server.mjs";
 import { optionalPrograms } from "./optional-programs.mjs";
 import { centrifugo } from "./peers.mjs";
@@ -13,17 +13,19 @@ import { say } from "./say.mjs";
 
 /**
  * Finds or installs the programs that tests start. Returns `{ env, missing }`: the environment for jest, and a message
- * for each missing program whose tests are skipped.
+ * for each missing program whose tests are skipped. The arguments are those of jest: clients of gRPC's other libraries are
+ * built only if they name `interop`.
  */
-export async function testEnvironment() {
+export async function testEnvironment(args) {
+  const withInterop = args.some((arg) => arg.includes("interop"));
   const nats = await natsServer();
   say(`testing with ${versionOf(nats)} (${nats})`);
   const chromium = await browser();
   if (chromium.path) say(`testing with ${versionOf(chromium.path)} (${chromium.path})`);
 
   const reflection = await grpcurl();
-  const python = await pythonEnvironments();
-  const interop = await interopClients();
+  const python = await pythonEnvironments(withInterop ? [] : ["grpc"]);
+  const interop = withInterop ? await interopClients() : withoutInteropClients();
   const optional = optionalPrograms();
   const tools = await deployTools();
   const javaScript = await runtimes();

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 type CleanUp = () => unknown;
@@ -31,9 +32,20 @@ afterEach(async () => {
 afterAll(async () => {
   const end = Date.now() + PATIENCE;
   while (leaks().length > 0 && Date.now() < end) await pause(LOOK_INTERVAL);
-  if (leaks().length > 0) throw new Error(`the tests left behind: ${leaks().join(", ")}`);
+  if (leaks().length > 0) throw new Error(`the tests left behind: ${[...leaks(), ...openSockets()].join(", ")}`);
 });
 
 function leaks(): string[] {
   return process.getActiveResourcesInfo().filter((kind) => LEAKS.includes(kind));
+}
+
+/** Describes the open sockets, so that their owner can be found. Node lists them for debugging only, by an undocumented method. */
+function openSockets(): string[] {
+  const { _getActiveHandles: list } = process as unknown as { readonly _getActiveHandles?: () => unknown[] };
+  return (list?.call(process) ?? [])
+    .filter((handle) => handle instanceof Socket && handle.remotePort !== undefined)
+    .map((handle) => {
+      const { bytesRead, bytesWritten, localPort, readyState, remotePort } = handle as Socket;
+      return `port ${localPort} to ${remotePort}, ${readyState}, ${bytesRead} bytes read, ${bytesWritten} written`;
+    });
 }

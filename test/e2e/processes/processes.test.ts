@@ -145,7 +145,11 @@ test("serves on the same ports again when all processes are killed at once", asy
   const pids = await listNodeProcesses(node);
   expect(pids.filter((pid) => killed.includes(pid))).toEqual([]);
   await (await connect(`${node.ws}/ws`)).join("foo");
-  await becomes(node, "carillon_process_restarts_total", 2);
+  // On a busy machine a process may be replaced once more.
+  await until(
+    () => metric(node, "carillon_process_restarts_total"),
+    (restarts) => restarts >= 2,
+  );
   await until(
     () => readiness(node),
     (text) => text.startsWith("200 "),
