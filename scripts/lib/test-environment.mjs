@@ -1,6 +1,7 @@
 import { browser } from "./browser.mjs";
 import { deployTools } from "./deploy-tools.mjs";
 import { grpcurl } from "./grpcurl.mjs";
+import { h2spec } from "./h2spec.mjs";
 import { interopClients, withoutInteropClients } from "./interop.mjs";
 import { natsServer } from "./nats-server.mjs";
 import { optionalPrograms } from "./optional-programs.mjs";
@@ -24,6 +25,7 @@ export async function testEnvironment(args) {
   if (chromium.path) say(`testing with ${versionOf(chromium.path)} (${chromium.path})`);
 
   const reflection = await grpcurl();
+  const conformance = await h2spec();
   const python = await pythonEnvironments(withInterop ? [] : ["grpc"]);
   const interop = withInterop ? await interopClients() : withoutInteropClients();
   const optional = optionalPrograms();
@@ -39,11 +41,13 @@ export async function testEnvironment(args) {
     ...javaScript.env,
     NATS_SERVER: nats,
     ...(reflection.path ? { GRPCURL: reflection.path } : { GRPCURL_MISSING: reflection.missing }),
+    ...(conformance.path ? { H2SPEC: conformance.path } : { H2SPEC_MISSING: conformance.missing }),
     ...(chromium.path ? { CHROMIUM: chromium.path } : { CHROMIUM_MISSING: chromium.missing }),
   };
   const missing = [];
   if (chromium.missing) missing.push(`skipped the tests with a browser: ${chromium.missing}`);
   if (reflection.missing) missing.push(`skipped the tests with grpcurl: ${reflection.missing}`);
+  if (conformance.missing) missing.push(`skipped the tests with h2spec: ${conformance.missing}`);
   const peer = await centrifugo(false);
   if (peer.missing)
     missing.push(`skipped Centrifugo in benchmarks: ${peer.missing} (npm run bench -- peers builds it)`);

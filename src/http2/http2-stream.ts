@@ -3,6 +3,9 @@ import type { SendScheduler } from "./send-scheduler.js";
 import type { ServerStream } from "./server-stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
 
+/** Header block without fields: the answer ends with an empty DATA frame. */
+const NO_TRAILERS = Buffer.alloc(0);
+
 /** Connection of a stream. */
 export interface StreamOwner {
   /** Lets the peer send more on the stream. */
@@ -89,14 +92,10 @@ export class Http2Stream implements ServerStream {
     return this.#scheduler.send(this, first, second);
   }
 
-  end(block: Buffer): void {
+  end(block = NO_TRAILERS): void {
     if (this.isClosed) return;
-    if (this.pendingBytes > 0) {
-      this.trailers = block;
-      return;
-    }
-    this.#scheduler.writer.writeHeaders(this.id, block, true);
-    this.#complete();
+    if (this.pendingBytes > 0) this.trailers = block;
+    else this.sendTrailers(block);
   }
 
   reset(code: number = Http2Code.CANCEL): void {
@@ -116,10 +115,11 @@ export class Http2Stream implements ServerStream {
     if (!this.isOver) this.#owner.widen(this, bytes);
   }
 
-  /** Sends the trailers that have waited for the body. */
+  /** Sends the trailers behind the body. */
   sendTrailers(block: Buffer): void {
     this.trailers = undefined;
-    this.#scheduler.writer.writeHeaders(this.id, block, true);
+    if (block.length > 0) this.#scheduler.writer.writeHeaders(this.id, block, true);
+    else this.#scheduler.writer.writeEnd(this.id);
     this.#complete();
   }
 

@@ -21,9 +21,9 @@ export interface ServerStream {
   send(first: Buffer, second?: Buffer): boolean;
   /**
    * Ends the answer after everything that was sent. Nothing happens once the stream is closed.
-   * @param block - trailers, of {@link encodeHeaders}
+   * @param block - trailers, of {@link encodeHeaders}; default: none
    */
-  end(block: Buffer): void;
+  end(block?: Buffer): void;
   /**
    * Resets the stream. What waits is discarded.
    * @param code - of {@link Http2Code}; default: CANCEL

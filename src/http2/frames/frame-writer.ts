@@ -33,6 +33,11 @@ export class FrameWriter {
     this.#begin(length, FrameType.DATA, 0, stream);
   }
 
+  /** Writes an empty DATA frame with END_STREAM. */
+  writeEnd(stream: number): void {
+    this.#begin(0, FrameType.DATA, FrameFlag.END_STREAM, stream);
+  }
+
   /** Appends a part of the frame that was begun. */
   append(bytes: Buffer, start = 0, end = bytes.length): void {
     const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);

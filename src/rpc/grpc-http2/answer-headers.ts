@@ -17,11 +17,16 @@ export const OK_TRAILERS = encode(OK_STATUS);
 /** Headers of an answer without messages and without an error. Source: gRPC over HTTP/2, Trailers-Only. */
 export const OK_HEADERS = encode({ ...ANSWER, ...OK_STATUS });
 
+const PLAIN_TEXT = { "content-type": "text/plain" };
+
 /** Headers of the answer to a request that is not gRPC (HTTP status 415). Source: gRPC over HTTP/2, Content-Type. */
-export const UNSUPPORTED_MEDIA_TYPE = encode({ ":status": "415" });
+export const UNSUPPORTED_MEDIA_TYPE = encode({ ":status": "415", ...PLAIN_TEXT });
 
 /** Headers of the answer to a request with another method than POST (HTTP status 405; RFC 9110, section 15.5.6). */
-export const METHOD_NOT_ALLOWED = encode({ ":status": "405", allow: "POST" });
+export const METHOD_NOT_ALLOWED = encode({ ":status": "405", allow: "POST", ...PLAIN_TEXT });
+
+/** Body of these two answers. */
+export const NOT_GRPC = Buffer.from("This port serves gRPC: it needs POST with the content-type application/grpc.\n");
 
 /**
  * Encodes an error as the headers of an answer without messages.

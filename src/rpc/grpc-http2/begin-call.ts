@@ -19,7 +19,7 @@ const REFUSED: StreamReceiver = { onData: ignore, onEnd: ignore, onDrain: ignore
  */
 export function beginCall(stream: ServerStream, head: CallHead, peer: CallPeer): StreamReceiver {
   if (head.method === undefined) {
-    if (head.isHttp) return new PlainHttpCall(stream, head.answer, peer.host.overdue);
+    if (head.body !== undefined) return new PlainHttpCall(stream, head.answer, head.body, peer.host.overdue);
     stream.respond(head.answer, true);
     return REFUSED;
   }

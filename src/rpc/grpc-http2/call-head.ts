@@ -5,7 +5,7 @@ import { type OnFault, toCallerError } from "../faults.js";
 import { readEncoding } from "../grpc/message-encoding.js";
 import type { InflatedEncoding } from "../inflate.js";
 import { readGrpcTimeout } from "../timeout-headers.js";
-import { encodeErrorHeaders, METHOD_NOT_ALLOWED, UNSUPPORTED_MEDIA_TYPE } from "./answer-headers.js";
+import { encodeErrorHeaders, METHOD_NOT_ALLOWED, NOT_GRPC, UNSUPPORTED_MEDIA_TYPE } from "./answer-headers.js";
 import type { ServedMethod } from "./served-method.js";
 
 /** Headers of a call that may be admitted. It has no state, so that calls with equal headers share one. */
@@ -24,13 +24,15 @@ export interface AcceptedHead {
 /** Headers of a request that is refused. */
 export interface RefusedHead {
   readonly method: undefined;
-  /** Encoded headers of the whole answer. */
+  /** Encoded headers of the answer. */
   readonly answer: Buffer;
-  /** Whether the answer waits for the end of the request, since the caller speaks plain HTTP. */
-  readonly isHttp: boolean;
+  /** Body of the answer, which waits for the end of a request of plain HTTP; undefined: the refused request is gRPC. */
+  readonly body: Buffer | undefined;
 }
 
 export type CallHead = AcceptedHead | RefusedHead;
+
+const NO_BODY = Buffer.alloc(0);
 
 /** Headers of which the first value counts. Node treats them likewise. Values of other headers are joined. */
 const SINGLE: ReadonlySet<string> = new Set([":method", ":path", "authorization", "content-type"]);
@@ -52,14 +54,15 @@ export class HeadReader {
       if (isTooLarge) throw new CarillonError("resource_exhausted", "the headers are too large");
       return this.#read(joinValues(fields));
     } catch (cause) {
-      return { method: undefined, answer: encodeErrorHeaders(toCallerError(cause, this.#onFault)), isHttp: false };
+      return { method: undefined, answer: encodeErrorHeaders(toCallerError(cause, this.#onFault)), body: undefined };
     }
   };
 
   /** @throws CarillonError */
   #read(headers: ReadonlyMap<string, string>): CallHead {
-    if (headers.get("content-type")?.startsWith("application/grpc") !== true) return refuse(UNSUPPORTED_MEDIA_TYPE);
-    if (headers.get(":method") !== "POST") return refuse(METHOD_NOT_ALLOWED);
+    if (headers.get("content-type")?.startsWith("application/grpc") !== true)
+      return refuse(UNSUPPORTED_MEDIA_TYPE, headers);
+    if (headers.get(":method") !== "POST") return refuse(METHOD_NOT_ALLOWED, headers);
     const method = this.#methods.get(headers.get(":path") ?? "");
     if (method === undefined) throw new CarillonError("unimplemented", "unknown method");
     return {
@@ -83,6 +86,7 @@ function joinValues(fields: readonly HeaderField[]): ReadonlyMap<string, string>
   return headers;
 }
 
-function refuse(answer: Buffer): RefusedHead {
-  return { method: undefined, answer, isHttp: true };
+/** The answer to HEAD has no body (RFC 9110, section 9.3.2). */
+function refuse(answer: Buffer, headers: ReadonlyMap<string, string>): RefusedHead {
+  return { method: undefined, answer, body: headers.get(":method") === "HEAD" ? NO_BODY : NOT_GRPC };
 }

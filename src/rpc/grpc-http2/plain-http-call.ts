@@ -11,13 +11,15 @@ export class PlainHttpCall implements StreamReceiver, WatchedRequest {
   readonly incompleteSince = performance.now();
   readonly #stream: ServerStream;
   readonly #answer: Buffer;
+  readonly #body: Buffer;
   readonly #overdue: OverdueRequests;
   readonly #entry: LinkedEntry<WatchedRequest>;
 
-  /** @param answer - encoded headers of the whole answer */
-  constructor(stream: ServerStream, answer: Buffer, overdue: OverdueRequests) {
+  /** @param answer - encoded headers of the answer */
+  constructor(stream: ServerStream, answer: Buffer, body: Buffer, overdue: OverdueRequests) {
     this.#stream = stream;
     this.#answer = answer;
+    this.#body = body;
     this.#overdue = overdue;
     this.#entry = overdue.add(this);
   }
@@ -31,7 +33,7 @@ export class PlainHttpCall implements StreamReceiver, WatchedRequest {
   }
 
   onDrain(): void {
-    // No body is sent.
+    // The body is sent as a whole.
   }
 
   onClose(): void {
@@ -40,6 +42,8 @@ export class PlainHttpCall implements StreamReceiver, WatchedRequest {
 
   /** Answers. */
   refuse(): void {
-    this.#stream.respond(this.#answer, true);
+    this.#stream.respond(this.#answer);
+    this.#stream.send(this.#body);
+    this.#stream.end();
   }
 }
