@@ -47,7 +47,7 @@ test("ends each connection or answers its ping, without a fault, when calls are 
       await Promise.allSettled([peer.closed, pong]);
       expect(faults).toEqual([]);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
   expect(await publishOn(witness, 1)).toEqual(PUBLISHED);
   // All bytes of their requests are released.
@@ -104,6 +104,6 @@ test("returns all windows and leases when calls of random sizes and ends are ove
       if (connection.isOver) return;
       checkReturned(new FrameParser().push(Buffer.concat(output)), input);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
 });
