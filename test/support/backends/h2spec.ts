@@ -19,14 +19,14 @@ export interface H2specCase {
 }
 
 /**
- * Runs all cases against an address, `HOST:PORT`.
+ * Runs all cases, also those that the specification only recommends, against an address, `HOST:PORT`.
  *
  * @param timeout - for each answer, in seconds. A case that passes does not wait for it
  */
 export async function runH2spec(address: string, timeout: number): Promise<H2specCase[]> {
   const { hostname, port } = new URL(`http://${address}`);
   const report = join(temporaryFolder(), "report.xml");
-  const args = ["--host", hostname, "--port", port, "--timeout", String(timeout), "--junit-report", report];
+  const args = ["--strict", "--host", hostname, "--port", port, "--timeout", String(timeout), "--junit-report", report];
   await new Promise<void>((resolve, reject) => {
     execFile(program ?? "h2spec", args, { maxBuffer: 10_000_000 }, (error, stdout) => {
       // It exits with 1 if a case fails.
