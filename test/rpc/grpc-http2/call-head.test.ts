@@ -46,5 +46,5 @@ test("refuses two values of a header that has one", () => {
     ["grpc-timeout", "1S"],
     ["grpc-timeout", "2S"],
   ]);
-  expect(head).toMatchObject({ method: undefined, isHttp: false });
+  expect(head).toMatchObject({ method: undefined, body: undefined });
 });
