@@ -79,7 +79,7 @@ export class GrpcRequest implements WatchedRequest {
   constructor(stream: ServerHttp2Stream, { encoding, host, rules }: GrpcRequestOptions) {
     this.#stream = stream;
     this.#rules = rules;
-    this.#messages = new MessageFramer(rules, encoding);
+    this.#messages = new MessageFramer(rules, encoding, true);
     this.#host = host;
     this.#listeners = countListeners(stream);
     this.#overdue = host.overdue.add(this);
@@ -230,7 +230,6 @@ export class GrpcRequest implements WatchedRequest {
     this.#readRequested = false;
     this.#hold(length);
     this.#lease?.give(PREFIX_BYTES);
-    library.onData(findPrefix(length));
     for (const chunk of chunks) library.onData(chunk);
   }
 

@@ -52,6 +52,7 @@ export interface FrameRules {
 export interface FramedMessage {
   /** Compression of the bytes; undefined for none. */
   readonly encoding: InflatedEncoding | undefined;
+  /** They begin with the prefix if the framer keeps it and the message is not compressed. */
   readonly chunks: readonly Buffer[];
   /** Number of bytes, without the prefix. */
   readonly length: number;
@@ -61,14 +62,19 @@ export interface FramedMessage {
 export class MessageFramer {
   readonly #rules: FrameRules;
   readonly #encoding: InflatedEncoding | undefined;
+  readonly #keepsPrefix: boolean;
   readonly #chunks = new ChunkQueue();
   #messages = 0;
   #ended = false;
 
-  /** @param encoding - compression of the messages that are marked as compressed; undefined for none */
-  constructor(rules: FrameRules, encoding: InflatedEncoding | undefined) {
+  /**
+   * @param encoding - compression of the messages that are marked as compressed; undefined for none
+   * @param keepsPrefix - whether uncompressed messages have their prefix
+   */
+  constructor(rules: FrameRules, encoding: InflatedEncoding | undefined, keepsPrefix = false) {
     this.#rules = rules;
     this.#encoding = encoding;
+    this.#keepsPrefix = keepsPrefix;
   }
 
   /** Number of bytes that {@link next} has not returned. */
@@ -116,8 +122,14 @@ export class MessageFramer {
       throw malformedRequest("compressed, but grpc-encoding is missing");
     }
     this.#messages += 1;
+    if (this.#keepsPrefix && flags !== COMPRESSED) {
+      return { encoding: undefined, chunks: this.#chunks.shift(PREFIX_BYTES + length), length };
+    }
     this.#chunks.shift(PREFIX_BYTES);
-    return { encoding: isCompressed ? this.#encoding : undefined, chunks: this.#chunks.shift(length), length };
+    if (isCompressed) return { encoding: this.#encoding, chunks: this.#chunks.shift(length), length };
+    // An empty message that is marked as compressed has nothing to inflate.
+    const chunks = this.#keepsPrefix ? [findPrefix(0)] : this.#chunks.shift(length);
+    return { encoding: undefined, chunks, length };
   }
 }
 
