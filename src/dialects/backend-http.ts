@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BackendAction } from "../access/decide/actions.js";
 import type { Backend, BackendCredentials } from "../access/keys/backend.js";
 import { CarillonError, HTTP_STATUS, invalidArgument, retryAfterSeconds } from "../errors.js";
+import { receiveBody } from "../net/body/receive-body.js";
 import type { ByteLease } from "../net/byte-budget.js";
-import { receiveBody } from "../net/receive-body.js";
 import { findJsonExcess } from "../util/json-size.js";
 import { nextTurn } from "../util/next-turn.js";
 

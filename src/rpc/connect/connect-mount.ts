@@ -9,9 +9,9 @@ import {
 } from "@connectrpc/connect-node";
 import { backendId, VHOST_HEADER } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
+import { receiveBody } from "../../net/body/receive-body.js";
 import type { OpenRequestLease } from "../../net/byte-budget.js";
 import type { Handler } from "../../net/http-handler.js";
-import { receiveBody } from "../../net/receive-body.js";
 import type { CallAuthorizer } from "../call-authorizer.js";
 import { requestTooLarge } from "../call-errors.js";
 import { READ_OPTIONS } from "../decode.js";

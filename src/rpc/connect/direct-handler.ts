@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { collectBody } from "../../net/body/receive-body.js";
 import type { Handler } from "../../net/http-handler.js";
-import { collectBody } from "../../net/receive-body.js";
 import { requestTooLarge } from "../call-errors.js";
 import type { PlainCodec, RpcMethod } from "../service.js";
 import { type AdmittedCaller, releaseOnClose } from "./connect-methods.js";

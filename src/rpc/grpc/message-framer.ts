@@ -1,6 +1,6 @@
+import { ChunkQueue } from "../../net/body/chunk-queue.js";
 import { malformedRequest, requestTooLarge } from "../call-errors.js";
 import { type InflateBounds, type InflatedEncoding, inflate } from "../inflate.js";
-import { ChunkQueue } from "./chunk-queue.js";
 
 /** Bytes before each message: a byte of flags and the message's length. Source: gRPC over HTTP/2, Length-Prefixed-Message. */
 export const PREFIX_BYTES = 5;

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
-import { CarillonError } from "../errors.js";
-import type { ByteLease } from "./byte-budget.js";
+import { CarillonError } from "../../errors.js";
+import type { ByteLease } from "../byte-budget.js";
+import { ChunkQueue } from "./chunk-queue.js";
 
 export interface BodyBounds {
   /** Largest body, in bytes. */
@@ -35,13 +36,13 @@ export function collectBody(
   { onBody, onRefused }: BodyReceiver,
 ): void {
   let first: Buffer | undefined;
-  let rest: Buffer[] | undefined;
+  let all: ChunkQueue | undefined;
   let bytes = 0;
   let ended = false;
   const refuse = (cause: unknown): void => {
     ended = true;
     first = undefined;
-    rest = undefined;
+    all = undefined;
     onRefused(cause);
   };
   source.on("data", (chunk: Buffer) => {
@@ -57,13 +58,21 @@ export function collectBody(
       refuse(cause);
       return;
     }
-    if (first === undefined) first = chunk;
-    else (rest ??= [first]).push(chunk);
+    if (first === undefined) {
+      first = chunk;
+      return;
+    }
+    // Chunks of a few bytes would hold much more memory than the lease counts.
+    if (all === undefined) {
+      all = new ChunkQueue();
+      all.push(first);
+    }
+    all.push(chunk);
   });
   source.on("end", () => {
     if (ended) return;
     ended = true;
-    onBody(rest === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(rest));
+    onBody(all === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(all.shift(bytes)));
   });
   source.on("close", () => {
     if (!ended) refuse(new CarillonError("cancelled", "the caller disconnected before the request was complete"));

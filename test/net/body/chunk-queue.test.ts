@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { ChunkQueue } from "../../../src/rpc/grpc/chunk-queue.js";
+import { ChunkQueue } from "../../../src/net/body/chunk-queue.js";
 
 /** Bytes that differ from their neighbours. */
 function countedBytes(length: number, first: number): Buffer {
