@@ -27,13 +27,14 @@ async function sendAnswers(call: GrpcHttp2Call, readRequest: () => unknown): Pro
   const request = readRequest();
   const lease = call.openAnswer();
   const writer = new CallWriter(call);
-  if (lease === undefined && request instanceof RequestQueue) {
-    const answers = method.handle(request, call) as AsyncIterable<object>;
-    if (answers instanceof PipelinedAnswers) await new DirectPipeline(answers.pipeline, request, writer, signal).run();
-    else await writeAnswers(() => answers, writer, { codec: method.codec, lease, signal });
-  } else {
-    await writeAnswers(() => method.handle(request, call), writer, { codec: method.codec, lease, signal });
+  const answers = (): unknown => method.handle(request, call);
+  if (lease !== undefined || !(request instanceof RequestQueue)) {
+    await writeAnswers(answers, writer, { codec: method.codec, lease, signal });
+    return;
   }
+  const begun = answers();
+  if (begun instanceof PipelinedAnswers) await new DirectPipeline(begun.pipeline, request, writer, signal).run();
+  else await writeAnswers(() => begun, writer, { codec: method.codec, lease, signal });
 }
 
 class CallWriter implements AnswerWriter {

@@ -18,7 +18,7 @@ export class UnaryCall extends SingleRequestCall {
       if (this.deadline !== undefined && this.deadline <= Date.now()) throw deadlinePassed();
       lease = this.openAnswer();
       const answer = this.method.handle(this.decode(message), this);
-      if (answer instanceof Promise) void this.#answerLater(answer, lease);
+      if (answer instanceof Promise) this.#answerLater(answer, lease).catch(this.peer.host.onFault);
       else this.#answer(answer as object, lease);
     } catch (cause) {
       lease?.settle();

@@ -1,6 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { PassThrough } from "node:stream";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { CarillonError } from "../../../src/errors.js";
 import { receiveBody } from "../../../src/net/body/receive-body.js";
 import { cleanUp } from "../../support/clean-up.js";
@@ -42,4 +45,24 @@ test("receives a body that arrives in chunks of one byte", async () => {
 
 test("refuses a body above the limit when it arrives in chunks of one byte", async () => {
   expect(await sendByteByByte(Buffer.alloc(LIMIT + 1, "a"))).toContain("resource_exhausted");
+});
+
+test("keeps none of the small chunks of an incomplete body", async () => {
+  const source = new PassThrough();
+  const lease = ampleBudget().open({ address: "" });
+  const received = receiveBody(source, { limit: LIMIT, lease, tooLarge });
+  const chunks: WeakRef<Buffer>[] = [];
+  for (let count = 0; count < 1_000; count += 1) {
+    const chunk = Buffer.alloc(1, "a");
+    chunks.push(new WeakRef(chunk));
+    source.write(chunk);
+  }
+  // References of a turn are kept until it ends.
+  await new Promise(setImmediate);
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  // The first one is kept as it is.
+  expect(chunks.filter((chunk) => chunk.deref() !== undefined).length).toBeLessThan(100);
+  source.end();
+  expect((await received).length).toBe(1_000);
 });
