@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Clock } from "../core/ports.js";
 import { CarillonError } from "../errors.js";
+import { reservePort } from "../net/reserve-port.js";
 import type { Logger } from "../observe/log.js";
 import { FolderLock } from "../store/lock.js";
 import { errorText } from "../util/native-error.js";
@@ -50,8 +51,8 @@ export class NatsServerProcess {
   #child: ChildProcess | undefined;
   /** Resolves when the child has ended. */
   #ended: Promise<void> = Promise.resolve();
-  /** -1 for any free port. Later starts use the port of the first. */
-  #port = -1;
+  /** Port of all starts. */
+  #port = 0;
   #stopping = false;
 
   constructor(options: NatsServerOptions) {
@@ -69,6 +70,7 @@ export class NatsServerProcess {
     this.#lock = await FolderLock.take(this.#folder);
     try {
       await this.#endOrphan();
+      this.#port = (await reservePort({ host: "127.0.0.1", port: 0 })).port;
       await this.#spawn();
     } catch (error) {
       await this.stop();
@@ -111,8 +113,6 @@ export class NatsServerProcess {
     let isReady = false;
     let lastProblem = "";
     createInterface({ input: child.stderr }).on("line", (line) => {
-      const port = /Listening for client connections on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-      if (port !== undefined) this.#port = Number(port);
       if (/\[(?:ERR|FTL|WRN)\]|^nats-server: /.test(line)) {
         lastProblem = line;
         this.#options.log.warn({ nats: line }, "nats-server reports a problem");

@@ -56,6 +56,9 @@ export class StartFailure extends Error {
   }
 }
 
+/** Longest interval of a timer, in milliseconds. */
+const MAX_INTERVAL = 2 ** 31 - 1;
+
 const STARTING: ProcessState = { reasons: ["starting"], addresses: undefined, requiresKeys: true };
 
 /**
@@ -93,6 +96,11 @@ export class Primary {
    * @throws StartFailure
    */
   start(): Promise<StartedProcesses> {
+    // Between the end of the last process and its restart, nothing else keeps this process alive.
+    const alive = setInterval(ignore, MAX_INTERVAL);
+    void this.#ended.promise.finally(() => {
+      clearInterval(alive);
+    });
     const [first] = this.#slots;
     if (first !== undefined) this.#fork(first);
     return this.#started.promise;

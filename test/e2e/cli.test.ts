@@ -16,6 +16,7 @@ import { readExamples } from "../support/docs/examples.js";
 import { becomes, startNatsNode } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
 import { TestAuthority } from "../support/net/certificates.js";
+import { keepAddress } from "../support/net/kept-address.js";
 import { listen } from "../support/nodes/listen.js";
 import { PROGRAM, runCarillon, startCarillon } from "../support/nodes/process.js";
 import { Program } from "../support/nodes/program.js";
@@ -79,8 +80,7 @@ describe("carillon publish", () => {
   });
 
   test("exits with 3 when the server is unreachable", async () => {
-    const port = await closedPort();
-    const { code, stderr } = await runCarillon(["publish", "-s", `127.0.0.1:${port}`, "foo", "x"]);
+    const { code, stderr } = await runCarillon(["publish", "-s", await keepAddress(), "foo", "x"]);
     expect(code).toBe(3);
     expect(stderr).toContain("ECONNREFUSED");
   });
@@ -102,13 +102,13 @@ describe("carillon listen", () => {
   });
 
   test("reconnects when the node restarts", async () => {
-    const first = await startCarillon();
-    const port = new URL(first.http).port;
+    const http = await keepAddress();
+    const first = await startCarillon(["--http", http]);
     const listener = listen(first.ws, "foo");
     await listener.listening;
     first.child.kill("SIGTERM");
     await first.exited;
-    const again = await startCarillon(["--http", `127.0.0.1:${port}`]);
+    const again = await startCarillon(["--http", http]);
     await listener.listeningAgain;
     await runCarillon(["publish", "-s", again.http, "foo", "still here"]);
     expect(await listener.line()).toBe("still here");
@@ -185,7 +185,7 @@ describe("carillon listen", () => {
     const refused = await runCarillon(["listen", "-s", node.http, "#foo"]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("topics[0] begins with a reserved character");
-    const absent = await runCarillon(["listen", "-s", `127.0.0.1:${await closedPort()}`, "foo"]);
+    const absent = await runCarillon(["listen", "-s", await keepAddress(), "foo"]);
     expect(absent.code).toBe(3);
   });
 });
@@ -366,14 +366,4 @@ async function startFrameServer(...frames: readonly string[]): Promise<string> {
     });
   });
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** Returns an unused port. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,4 +1,5 @@
 import { TestAuthority } from "../support/net/certificates.js";
+import { keepAddress } from "../support/net/kept-address.js";
 import { runCarillon, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
@@ -60,12 +61,10 @@ test("tells a node that lives from one that can serve", async () => {
 });
 
 test("waits until a node that is being started can serve", async () => {
-  const first = await startCarillon();
-  first.child.kill("SIGTERM");
-  await first.exited;
-  expect(await runCarillon(["health", "--server", first.http])).toMatchObject({ code: 3 });
-  const asked = runCarillon(["health", "--ready", "--wait", "2m", "--server", first.http]);
-  await startCarillon(["--http", hostOf(first.http)]);
+  const http = await keepAddress();
+  expect(await runCarillon(["health", "--server", http])).toMatchObject({ code: 3 });
+  const asked = runCarillon(["health", "--ready", "--wait", "2m", "--server", http]);
+  await startCarillon(["--http", http]);
   expect(await asked).toEqual({ code: 0, stdout: "ready\n", stderr: "" });
 });
 

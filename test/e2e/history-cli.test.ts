@@ -1,5 +1,6 @@
 import { publish as publishJson, say } from "../support/backends/publish.js";
 import { connect } from "../support/clients/native.js";
+import { keepAddress } from "../support/net/kept-address.js";
 import { startTcpProxy } from "../support/net/tcp-proxy.js";
 import { listen } from "../support/nodes/listen.js";
 import { type RunningNode, runCarillon, startCarillon } from "../support/nodes/process.js";
@@ -145,14 +146,15 @@ test("H2: carillon listen recovers what was published while its connection was l
 });
 
 test("H3: carillon listen says that it cannot recover when the stored messages are gone", async () => {
-  const first = await startNodeWithHistory();
+  const http = await keepAddress();
+  const first = await startNodeWithHistory("--http", http);
   const listener = listen(first.ws, "room");
   await listener.listening;
   await publish(first, "room", "1");
   expect(await listener.line()).toBe("1");
   first.child.kill("SIGTERM");
   await first.exited;
-  const second = await startNodeWithHistory("--http", `127.0.0.1:${new URL(first.http).port}`);
+  const second = await startNodeWithHistory("--http", http);
   await listener.listeningAgain;
   const notes = listener.notes.unread;
   expect(notes).toContain(

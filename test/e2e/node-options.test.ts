@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
-import { createServer } from "node:net";
 import { configuredKey } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
+import { keepAddress } from "../support/net/kept-address.js";
 import { runCarillon, startCarillon } from "../support/nodes/process.js";
 import { temporaryFile } from "../support/temporary-files.js";
 
@@ -51,15 +51,6 @@ async function optionsOf(command: string): Promise<ReadonlyMap<string, string>> 
   return new Map(entries.map((entry) => [/--[a-z-]+/.exec(entry)?.[0] ?? "", entry]));
 }
 
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 test("knows all commands", async () => {
   expect((await commandNames()).toSorted()).toEqual([...ALL.map(([name]) => name), ...OTHERS, ...FOREIGN].toSorted());
 });
@@ -82,7 +73,7 @@ test.each(ALL)("carillon %s has the options that all commands have", async (name
 test.each(ALL)(
   "carillon %s takes the address from CARILLON_SERVER, and exits with 3 when no node is there",
   async (...command) => {
-    const environment = { CARILLON_SERVER: `127.0.0.1:${await closedPort()}` };
+    const environment = { CARILLON_SERVER: await keepAddress() };
     const { code, stderr, stdout } = await runCarillon(command, { environment });
     expect([code, stdout]).toEqual([3, ""]);
     expect(stderr).toContain("ECONNREFUSED");

@@ -3,6 +3,7 @@ import { say } from "../support/backends/publish.js";
 import { connect } from "../support/clients/native.js";
 import { startTwoNatsNodes } from "../support/nats/node.js";
 import { startNats } from "../support/nats/server.js";
+import { keepAddress } from "../support/net/kept-address.js";
 import { startNode } from "../support/nodes/node.js";
 import { runCarillon, startCarillon } from "../support/nodes/process.js";
 import { ifTerminal, Terminal } from "../support/nodes/terminal.js";
@@ -89,14 +90,15 @@ ifTerminal("on a terminal", () => {
   });
 
   test("keeps the last reading while the node is away, says why, and continues when it is back", async () => {
-    const first = await startCarillon();
-    const terminal = new Terminal(["top", "-s", first.http, "--interval", "250ms"]);
+    const http = await keepAddress();
+    const first = await startCarillon(["--http", http]);
+    const terminal = new Terminal(["top", "-s", http, "--interval", "250ms"]);
     const [, id = ""] = await terminal.shows(/([\da-f]{12}) {2}␛\[32mready/);
     first.child.kill("SIGKILL");
     await first.exited;
     await terminal.shows(/␛\[31m[^␛]*ECONNREFUSED[^␛]*␛\[39m␛\[K\r\n␛\[7mNODE/);
     terminal.forget();
-    await startCarillon(["--http", new URL(first.http).host]);
+    await startCarillon(["--http", http]);
     const [, other] = await terminal.shows(/␛\[K\r\n␛\[K\r\n␛\[7mNODE [^]*([\da-f]{12}) {2}␛\[32mready/);
     expect(other).not.toBe(id);
     terminal.type("q");

@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { reservePort } from "../../net/reserve-port.js";
 import { Primary, StartFailure } from "../../processes/primary.js";
-import { type Address, formatAddress } from "../../util/address.js";
+import { formatAddress } from "../../util/address.js";
 import { systemClock } from "../../util/system-clock.js";
 import { EXIT, fail } from "../exit-code.js";
 import { onSignals } from "./on-signals.js";
@@ -23,8 +22,8 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     process.on("exit", () => {
       rmSync(folder, { recursive: true, force: true });
     });
-    http = await choosePort(config.http);
-    grpc = await choosePort(config.grpc.listen);
+    http = formatAddress(await reservePort(config.http));
+    grpc = formatAddress(await reservePort(config.grpc.listen));
   } catch (error) {
     await nats?.stop();
     fail(error);
@@ -61,15 +60,4 @@ export async function servePrimary(context: ServeContext, count: number): Promis
     await nats?.stop();
     process.exit(error instanceof StartFailure ? (error.exitCode ?? EXIT.failed) : EXIT.failed);
   }
-}
-
-/** Replaces port 0 with a free port. @throws Error of node:net */
-async function choosePort(address: Address): Promise<string> {
-  if (address.port !== 0) return formatAddress(address);
-  const server = createServer().listen(0, address.host);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return formatAddress({ ...address, port });
 }

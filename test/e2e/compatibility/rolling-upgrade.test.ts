@@ -6,6 +6,7 @@ import { cleanUp } from "../../support/clean-up.js";
 import { listenTo } from "../../support/client-library/world.js";
 import { connect } from "../../support/clients/native.js";
 import { startJetStream } from "../../support/nats/store.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { ifPrevious, type PreviousVersion } from "../../support/nodes/previous.js";
 import { type RunningNode, runCarillon, startCarillon } from "../../support/nodes/process.js";
 import { temporaryFile } from "../../support/temporary-files.js";
@@ -173,7 +174,7 @@ ifPrevious("with the previous version", (previous) => {
 
   test("loses and repeats no message for clients of both versions during a rolling upgrade", async () => {
     const { startNew, startOld } = await startCluster(previous);
-    const [one, two] = [await startOld(), await startOld()];
+    const [one, two] = [await startOld(await keepAddress()), await startOld(await keepAddress())];
     const listeners = [one, two].flatMap((node) => [listen(previous.client, node), listen(client, node)]);
     for (const { outcomes } of listeners) await outcomes.next();
     const upgrade = async (node: RunningNode): Promise<RunningNode> => {

@@ -5,6 +5,7 @@ import { inBrowser, NO_SERVER } from "../../support/clients/browser.js";
 import { connect } from "../../support/clients/native.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startNats } from "../../support/nats/server.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { findBarriers, openDashboard, openSignedIn, submitSecret } from "./support.js";
 
@@ -95,15 +96,15 @@ inBrowser("the dashboard", () => {
   });
 
   test("says that the node does not answer when it stops, and recovers", async () => {
-    const node = await startNode({ admin: ADMIN, stop_timeout: "1s" });
+    const http = await keepAddress();
+    const node = await startNode({ http, admin: ADMIN, stop_timeout: "1s" });
     const shown = await openSignedIn(node, { expected: NO_SERVER });
     await shown.says("state", /^Connected$/);
     await node.carillon.stop();
     await shown.says("state", /^Disconnected$/);
     await shown.says("outage", /does not answer/);
     expect(await findBarriers(shown)).toEqual([]);
-    const { host } = new URL(node.http);
-    await startNode({ http: host });
+    await startNode({ http });
     // The new node has no password and no sessions, so it needs no sign-in.
     await shown.says("state", /^Connected$/);
     await shown.page.getByTestId("outage").waitFor({ state: "hidden" });

@@ -21,7 +21,7 @@ for (const path of docsPages()) {
     let runner: ExampleRunner;
 
     beforeAll(async () => {
-      runner = new ExampleRunner();
+      runner = await ExampleRunner.create();
       if (!startsNode(examples)) await runner.startNode(QUICK_START);
     });
 

@@ -21,8 +21,8 @@ async function shows(page: Page, ...texts: readonly string[]): Promise<void> {
 inBrowser("the first app", () => {
   let runner: ExampleRunner;
 
-  beforeAll(() => {
-    runner = new ExampleRunner();
+  beforeAll(async () => {
+    runner = await ExampleRunner.create();
   });
 
   afterAll(() => runner.close());

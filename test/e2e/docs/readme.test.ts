@@ -32,7 +32,7 @@ const publishedBefore: number[] = [];
 
 describe("README.md", () => {
   beforeAll(async () => {
-    runner = new ExampleRunner();
+    runner = await ExampleRunner.create();
     await startBrowser();
   });
 

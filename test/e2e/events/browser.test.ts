@@ -5,6 +5,7 @@ import { inBrowser, openPage, type TestPage } from "../../support/clients/browse
 import { startSite } from "../../support/clients/site.js";
 import { startNatsNode } from "../../support/nats/node.js";
 import { startJetStream } from "../../support/nats/store.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 
 const VHOSTS = {
@@ -87,13 +88,13 @@ inBrowser("in a browser", () => {
   });
 
   test("V8: tells a browser that its messages cannot be recovered after a restart without a store", async () => {
-    const node = await startNode({ ...ANY, vhosts: VHOSTS });
+    const http = await keepAddress();
+    const node = await startNode({ ...ANY, vhosts: VHOSTS, http });
     const page = await openInPage(node, "/events?topic=room.a");
     await say(node, "room.a", "before");
     expect(await heard(page)).toMatchObject({ data: "before" });
-    const { port } = new URL(node.http);
     await node.carillon.stop();
-    const next = await startNode({ ...ANY, vhosts: VHOSTS, http: `127.0.0.1:${port}` });
+    const next = await startNode({ ...ANY, vhosts: VHOSTS, http });
     expect(await heard(page)).toMatchObject({
       event: "carillon.close",
       data: '{"code":1012,"reason":"service restart, retry after 1-10 s"}',
@@ -105,16 +106,16 @@ inBrowser("in a browser", () => {
 
   test("V6: recovers after a restart of the node when NATS stores the messages", async () => {
     const { url } = await startJetStream();
-    const here = await startNatsNode(url, {}, { ...ANY, vhosts: VHOSTS });
+    const http = await keepAddress();
+    const here = await startNatsNode(url, {}, { ...ANY, vhosts: VHOSTS, http });
     const there = await startNatsNode(url, {}, { vhosts: VHOSTS });
     const page = await openInPage(here, "/events?topic=room.a&topic=room.b");
     await say(there, "room.a", "before");
     expect(await heard(page)).toMatchObject({ data: "before" });
-    const { port } = new URL(here.http);
     await here.carillon.stop();
     await say(there, "room.a", "missed");
     await say(there, "room.b", "missed too");
-    await startNatsNode(url, {}, { ...ANY, vhosts: VHOSTS, http: `127.0.0.1:${port}` });
+    await startNatsNode(url, {}, { ...ANY, vhosts: VHOSTS, http });
     expect(await heard(page)).toMatchObject({ event: "carillon.close" });
     const missed = [(await heard(page)).data, (await heard(page)).data];
     expect(missed.toSorted()).toEqual(["missed", "missed too"]);

@@ -4,6 +4,7 @@ import { startSite } from "../../support/clients/site.js";
 import { connectNats } from "../../support/nats/client.js";
 import { startNatsCluster } from "../../support/nats/cluster.js";
 import { type NatsServer, startNats } from "../../support/nats/server.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { startTcpProxy, type TcpProxy } from "../../support/net/tcp-proxy.js";
 import { startNode, type TestNode } from "../../support/nodes/node.js";
 import { temporaryFolder } from "../../support/temporary-files.js";
@@ -68,7 +69,8 @@ async function startChat(servers: readonly NatsServer[], history: object): Promi
     brokers: { nats: { driver: "nats" as const, servers: servers.map(({ url }) => url) } },
     vhosts: { "/": { history: { chat: history }, topics: [{ match: TOPIC, history: "chat" }] } },
   };
-  const nodes = [await startNode(config), await startNode(config)];
+  const [first, second] = [await keepAddress(), await keepAddress()];
+  const nodes = [await startNode({ ...config, http: first }), await startNode({ ...config, http: second })];
   const proxies = await Promise.all(nodes.map(({ http }) => startTcpProxy(Number(new URL(http).port))));
   const site = await startSite(chatScript(proxies.map(({ port }) => `ws://127.0.0.1:${port}`)));
   const shown = await openPage(site, { expected: NO_CONNECTION });

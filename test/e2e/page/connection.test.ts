@@ -1,12 +1,14 @@
 import { say } from "../../support/backends/publish.js";
 import { inBrowser, NO_SERVER, openPage } from "../../support/clients/browser.js";
 import { startNats } from "../../support/nats/server.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { startTcpProxy } from "../../support/net/tcp-proxy.js";
-import { startNode, type TestNode } from "../../support/nodes/node.js";
+import { startNode } from "../../support/nodes/node.js";
 
 inBrowser("the page's connection", () => {
   test("L7: reconnects when another node replaces one that stopped", async () => {
-    const first = await startNode();
+    const http = await keepAddress();
+    const first = await startNode({ http });
     const shown = await openPage(first.http, { hash: "#hello,orders", expected: NO_SERVER });
     await shown.joined("hello", "orders");
     await say(first, "orders", "from the first");
@@ -24,7 +26,7 @@ inBrowser("the page's connection", () => {
       "joining",
     ]);
 
-    const second = await startNode({ http: portOf(first) });
+    const second = await startNode({ http });
     await shown.inState("connected");
     await shown.joined("hello", "orders");
     await say(second, "orders", "from the second");
@@ -36,14 +38,15 @@ inBrowser("the page's connection", () => {
   });
 
   test("marks the gap of a lost connection in the list, and shows that it is connected again", async () => {
-    const first = await startNode();
+    const http = await keepAddress();
+    const first = await startNode({ http });
     const shown = await openPage(first.http, { expected: NO_SERVER });
     await shown.joined("hello");
     await say(first, "hello", "before");
     await shown.payloads(1);
     await first.carillon.stop();
     await shown.inState("reconnecting");
-    const second = await startNode({ http: portOf(first) });
+    const second = await startNode({ http });
     await shown.joined("hello");
     expect(await shown.page.getByTestId("last-close").isHidden()).toBe(true);
     await say(second, "hello", "after");
@@ -94,12 +97,13 @@ inBrowser("the page's connection", () => {
   });
 
   test("retries at once on request", async () => {
-    const first = await startNode();
+    const http = await keepAddress();
+    const first = await startNode({ http });
     const shown = await openPage(first.http, { expected: NO_SERVER });
     await shown.joined("hello");
     await first.carillon.stop();
     await shown.inState("reconnecting");
-    await startNode({ http: portOf(first) });
+    await startNode({ http });
     // The button has already disappeared if the page was faster.
     await shown.page.evaluate(() => document.getElementById("retry")?.click());
     await shown.joined("hello");
@@ -154,7 +158,3 @@ inBrowser("the page's connection", () => {
     expect(await shown.payloads(2)).toEqual(["back again", "here too"]);
   });
 });
-
-function portOf(node: TestNode): string {
-  return new URL(node.http).host;
-}

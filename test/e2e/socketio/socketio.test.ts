@@ -4,6 +4,7 @@ import { CONFIG, tokenFor } from "../../dialects/socketio/support.js";
 import { say } from "../../support/backends/publish.js";
 import { connect } from "../../support/clients/native.js";
 import { connectStock, stockClient, TRANSPORTS, VERSIONS } from "../../support/clients/socket-io.js";
+import { keepAddress } from "../../support/net/kept-address.js";
 import { startNode } from "../../support/nodes/node.js";
 
 const CLIENTS = VERSIONS.flatMap((version) => TRANSPORTS.map((transport) => [version, transport] as const));
@@ -71,7 +72,8 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
   }
 
   test("I13: sends clients to another node at a stop, and notifies them", async () => {
-    const first = await startNode(CONFIG);
+    const http = await keepAddress();
+    const first = await startNode({ ...CONFIG, http });
     const client = await connectStock(first.http, {
       ...options,
       reconnection: true,
@@ -91,7 +93,7 @@ describe.each(CLIENTS)("socket.io-client %s over %s", (version, transport) => {
     const connected = new Promise((resolve) => {
       client.socket.once("connect", () => resolve(undefined));
     });
-    await startNode({ ...CONFIG, http: new URL(first.http).host });
+    await startNode({ ...CONFIG, http });
     await connected;
     expect(client.id).not.toBe(id);
     expect(await client.ask("join", { topics: ["a"] })).toEqual({ ok: true });

@@ -13,10 +13,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { WebSocket } from "ws";
-import type { Addresses } from "../../../src/index.js";
 import { packageRoot } from "../../../src/util/package-root.js";
 import { TestClient } from "../clients/native.js";
 import { NatsServer } from "../nats/server.js";
+import { keepAddress } from "../net/kept-address.js";
 import { Program } from "../nodes/program.js";
 import { type Example, patternOf } from "./examples.js";
 
@@ -34,7 +34,7 @@ globalThis.WebSocket ??= class extends WebSocket {
 
 const JOINED = /^(?:joined hello|carillon: listening to hello)$/;
 
-/** Addresses in examples, by listener. Each is replaced by a free port. */
+/** Addresses in examples, by listener. Each is replaced by one with a free port. */
 const ADDRESSES = {
   http: "127.0.0.1:8080",
   grpc: "127.0.0.1:6001",
@@ -54,8 +54,7 @@ type Listener = keyof typeof ADDRESSES;
  * Runs examples in a temporary folder that looks like a checkout: the built executable, the generated code, the proto
  * files and every package, `carillon` itself among them.
  *
- * Ports are substituted in code and in expected output. A node takes free ports at its first start, and keeps them when
- * it is started again.
+ * Addresses are substituted in code and in expected output. A program that is started again has the same ones.
  */
 export class ExampleRunner {
   readonly nats = new NatsServer();
@@ -65,7 +64,18 @@ export class ExampleRunner {
   #node: Program | undefined;
   #client: TestClient | undefined;
   readonly #background: Program[] = [];
-  readonly #addresses = new Map<Listener, string>();
+  readonly #addresses: ReadonlyMap<Listener, string>;
+
+  private constructor(addresses: ReadonlyMap<Listener, string>) {
+    this.#addresses = addresses;
+  }
+
+  static async create(): Promise<ExampleRunner> {
+    const names = Object.keys(ADDRESSES) as Listener[];
+    return new ExampleRunner(
+      new Map(await Promise.all(names.map(async (name) => [name, await keepAddress()] as const))),
+    );
+  }
 
   /** URL of the node's HTTP port. */
   get http(): string {
@@ -87,13 +97,7 @@ export class ExampleRunner {
   async startNode(command: string): Promise<Program> {
     const before = [...this.listeners.values()].map((listener) => ({ listener, joined: listener.count(JOINED) }));
     this.#node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
-    const addresses = await readyRecord(this.#node);
-    this.#addresses.set("http", hostOf(addresses.http)).set("grpc", addresses.grpc);
-    const { admin, roadrunner, webrocketAdmin, webrocketBackend } = addresses;
-    if (admin !== undefined) this.#addresses.set("admin", hostOf(admin));
-    if (webrocketAdmin !== undefined) this.#addresses.set("webrocketAdmin", hostOf(webrocketAdmin));
-    if (webrocketBackend !== undefined) this.#addresses.set("webrocketBackend", webrocketBackend);
-    if (roadrunner[0] !== undefined) this.#addresses.set("roadrunner", hostOf(roadrunner[0]));
+    await isReady(this.#node);
     for (const { joined, listener } of before) if (joined > 0) await listener.says(JOINED, joined + 1);
     return this.#node;
   }
@@ -102,8 +106,7 @@ export class ExampleRunner {
   async startSecondNode(command: string): Promise<void> {
     const node = this.#start("sh", ["-c", `exec ${this.real(command)}`]);
     this.#background.push(node);
-    const { grpc, http } = await readyRecord(node);
-    this.#addresses.set("secondHttp", hostOf(http)).set("secondGrpc", grpc);
+    await isReady(node);
   }
 
   /** Connects `client` to the node and joins hello. */
@@ -126,10 +129,10 @@ export class ExampleRunner {
 
   /** Starts a backend; resolves when it accepts requests. */
   async startBackend({ code, file }: Example): Promise<void> {
-    const backend = this.#startModule(file, code.replace("listen(7001", "listen(0"));
+    const [, port] = this.#address("backend").split(":");
+    const backend = this.#startModule(file, code.replace("listen(7001", `listen(${port}`));
     this.#background.push(backend);
-    const [, port] = await backend.says(/^(?:asked|listening) on port (\d+)$/);
-    this.#addresses.set("backend", `127.0.0.1:${port}`);
+    await backend.says(/^(?:asked|listening) on port \d+$/);
   }
 
   /** Runs an example until it exits. */
@@ -164,8 +167,7 @@ export class ExampleRunner {
   }
 
   #address(name: Listener): string {
-    if (name === "nats" && this.nats.port > 0) return `127.0.0.1:${this.nats.port}`;
-    return this.#addresses.get(name) ?? "127.0.0.1:0";
+    return (name === "nats" ? undefined : this.#addresses.get(name)) ?? `127.0.0.1:${this.nats.port}`;
   }
 
   #startBackground({ code, file, language }: Example): Program {
@@ -202,14 +204,9 @@ export class ExampleRunner {
   }
 }
 
-async function readyRecord(node: Program): Promise<Addresses> {
-  const [record] = await node.says(/^\{.*"msg":"ready".*\}$/);
-  return JSON.parse(record) as Addresses;
-}
-
-/** Returns HOST:PORT of a URL. */
-function hostOf(url: string): string {
-  return new URL(url.replace(/^tcp:/, "http:")).host;
+/** Resolves when a node is ready. */
+async function isReady(node: Program): Promise<void> {
+  await node.says(/^\{.*"msg":"ready".*\}$/);
 }
 
 /** Whether a program is on the PATH. */

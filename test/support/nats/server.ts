@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { findFreePorts } from "../../../bench/support/ports.js";
 import { cleanUp } from "../clean-up.js";
 
 /** A nats-server process. */
@@ -11,7 +12,7 @@ export class NatsServer {
   #config: string;
   readonly #folder: string;
   #process: ChildProcess | undefined;
-  #port = -1;
+  #port = 0;
   #monitorPort = 0;
   readonly #log: string[] = [];
   #onLine: (() => void)[] = [];
@@ -37,6 +38,7 @@ export class NatsServer {
 
   /** Starts on a free port, and on the same port after a restart. Resolves when it accepts clients. */
   async start(): Promise<void> {
+    if (this.#port === 0) [this.#port = 0] = await findFreePorts(1);
     const file = join(this.#folder, "nats.conf");
     writeFileSync(file, `listen: "127.0.0.1:${this.#port}"\n${this.#config}\n`);
     const program = process.env["NATS_SERVER"] ?? "nats-server";
@@ -53,7 +55,6 @@ export class NatsServer {
         throw new Error(`nats-server did not start:\n${this.#log.join("\n")}`);
       }),
     ]);
-    this.#port = this.#loggedPort(/Listening for client connections on 127\.0\.0\.1:(\d+)/) ?? this.#port;
     this.#monitorPort = this.#loggedPort(/Starting http monitor on 127\.0\.0\.1:(\d+)/) ?? 0;
   }
 
