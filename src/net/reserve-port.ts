@@ -13,9 +13,13 @@ export async function reservePort(address: Address): Promise<Address> {
   const server = createServer(hold).listen(0, address.host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  hold(connect(port, address.host));
-  await once(server, "connection");
-  server.close();
+  const client = connect(port, address.host);
+  hold(client);
+  try {
+    await Promise.all([once(server, "connection"), once(client, "connect")]);
+  } finally {
+    server.close();
+  }
   return { ...address, port };
 }
 
