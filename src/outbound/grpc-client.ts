@@ -1,6 +1,9 @@
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { CarillonError, type CarillonErrorOptions, type ErrorCode, GRPC_STATUS } from "../errors.js";
 
+/** Text of the error when a connection ends during a call. */
+export const CONNECTION_LOST = "the server closed the connection before its answer was complete";
+
 /** TLS of a client. Without an authority, Node's are used. All values are PEM. */
 export interface GrpcClientTls {
   readonly ca?: string | Uint8Array | undefined;

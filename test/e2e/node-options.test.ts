@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { configuredKey } from "../support/backends/backend.js";
 import { cleanUp } from "../support/clean-up.js";
 import { keepAddress } from "../support/net/kept-address.js";
@@ -133,6 +134,28 @@ test("says which port to use when an address has the other port", async () => {
     2,
     "carillon: --server: clients need an address with http:// or https://\n",
   ]);
+});
+
+describe.each(["http", "grpc"])("exits with 3 when a server at an address with %s://", (scheme) => {
+  test.each([
+    ["closes the connection at once", (socket: Socket) => socket.destroy()],
+    ["closes the connection after the first bytes", (socket: Socket) => socket.once("data", () => socket.destroy())],
+    [
+      "resets the connection after the first bytes",
+      (socket: Socket) => socket.once("data", () => socket.resetAndDestroy()),
+    ],
+  ])("%s", async (_title, lose) => {
+    const server = createServer((socket) => void lose(socket.on("error", () => {}))).listen(0, "127.0.0.1");
+    cleanUp(() => once(server.close(), "close"));
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { code, stderr } = await runCarillon(["topics", "-s", `${scheme}://127.0.0.1:${port}`]);
+    const other = scheme === "http" ? "a gRPC port use grpc" : "an HTTP port use http";
+    expect([code, stderr]).toEqual([
+      3,
+      `carillon: the server closed the connection before its answer was complete; for ${other}://\n`,
+    ]);
+  });
 });
 
 test("reaches a node behind a path of a proxy", async () => {

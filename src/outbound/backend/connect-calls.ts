@@ -7,10 +7,11 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { CarillonError } from "../../errors.js";
-import { fromGrpcStatus } from "../grpc-client.js";
+import { isDisconnect } from "../../rpc/faults.js";
+import { CONNECTION_LOST, fromGrpcStatus } from "../grpc-client.js";
 import type { BackendCalls } from "./backend-client.js";
 
 /** Calls by Connect over HTTP/1.1, with keep-alive. */
@@ -66,7 +67,9 @@ export class ConnectCalls implements BackendCalls {
 
 function toError(cause: unknown): CarillonError {
   const { code, rawMessage } = ConnectError.from(cause);
-  // Node's error when a server does not speak HTTP/1.1.
-  if (!rawMessage.startsWith("Parse Error")) return fromGrpcStatus(code, rawMessage, { cause });
-  return new CarillonError("unavailable", "the server does not speak HTTP/1.1; for a gRPC port use grpc://", { cause });
+  // Node's error when a server does not speak HTTP/1.1. Such a server may also close the connection before that is noticed.
+  const reason = rawMessage.startsWith("Parse Error") ? "the server does not speak HTTP/1.1" : undefined;
+  const isLost = code !== Code.Canceled && isDisconnect(cause);
+  if (reason === undefined && !isLost) return fromGrpcStatus(code, rawMessage, { cause });
+  return new CarillonError("unavailable", `${reason ?? CONNECTION_LOST}; for a gRPC port use grpc://`, { cause });
 }

@@ -10,7 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 import { Client, type ClientReadableStream, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { CarillonError } from "../../errors.js";
-import { createCredentials, fromGrpcStatus } from "../grpc-client.js";
+import { CONNECTION_LOST, createCredentials, fromGrpcStatus } from "../grpc-client.js";
 import type { BackendCalls } from "./backend-client.js";
 
 /** Calls by gRPC. */
@@ -84,7 +84,9 @@ function toPath({ name, parent }: DescMethodUnary | DescMethodServerStreaming): 
 
 function toError(cause: ServiceError | null): CarillonError {
   const { code = status.INTERNAL, details = "no answer" } = cause ?? {};
-  // grpc-js's error when a server does not speak HTTP/2.
-  if (!details.includes("Protocol error")) return fromGrpcStatus(code, details, { cause });
-  return new CarillonError("unavailable", "the server does not speak gRPC; for an HTTP port use http://", { cause });
+  // grpc-js's errors when a server does not speak HTTP/2, and when it closes the connection before that is noticed.
+  const reason = details.includes("Protocol error") ? "the server does not speak gRPC" : undefined;
+  const isLost = /\b(?:ECONNRESET|EPIPE)\b|: Failed to connect\b/.test(details);
+  if (reason === undefined && !isLost) return fromGrpcStatus(code, details, { cause });
+  return new CarillonError("unavailable", `${reason ?? CONNECTION_LOST}; for an HTTP port use http://`, { cause });
 }
