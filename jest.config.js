@@ -31,8 +31,8 @@ const grpcTests = {
 /** @type {import("jest").Config} */
 export default {
   projects: [tests, grpcTests],
-  // Ends what hangs. On a busy machine, tests that take seconds take most of a minute.
-  testTimeout: 120_000,
+  // Ends what hangs. On a busy machine, tests that take seconds take most of a minute, and those with processes two.
+  testTimeout: 300_000,
   // Most tests wait for sockets, processes and timers, so that half as many workers again as cores use the cores fully.
   maxWorkers: Math.ceil(availableParallelism() * 1.5),
   testSequencer: "<rootDir>/scripts/lib/test-sequencer.mjs",

@@ -74,8 +74,8 @@ export class ListenClient {
   #stopped = false;
   /** Positions of the last messages received, by topic. */
   readonly #positions = new Map<string, string>();
-  /** Positions that the last join returned. They count once the stored messages before them have arrived. */
-  #joinedAt = new Map<string, string>();
+  /** Positions that the last join returned, of topics whose stored messages come before them. They count once those have arrived. */
+  readonly #joinedAt = new Map<string, string>();
   /** Whether the stored messages with which the client begins have arrived. */
   #hasStarted = false;
 
@@ -167,10 +167,17 @@ export class ListenClient {
     return { ...recover, history };
   }
 
+  /** Whether a join asks for stored messages of the topic, which come before the position of the join. */
+  #asksForStored(topic: string): boolean {
+    return this.#positions.has(topic) || (!this.#hasStarted && this.#options.start?.kind === "latest");
+  }
+
   /** Notes how far the client has received the topics. */
   #follow({ position, positions, topic }: ListenFrame, webSocket: WebSocket): void {
     if (topic === "@join" && positions !== undefined) {
-      this.#joinedAt = new Map(Object.entries(positions));
+      for (const [joined, joinedAt] of Object.entries(positions)) {
+        (this.#asksForStored(joined) ? this.#joinedAt : this.#positions).set(joined, joinedAt);
+      }
       webSocket.send(JSON.stringify({ command: "ping", id: SETTLED }));
     } else if (position !== undefined) {
       this.#joinedAt.delete(topic);

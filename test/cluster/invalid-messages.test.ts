@@ -60,7 +60,7 @@ test("N8: keeps at most 64 MiB of incomplete messages of all nodes, and still re
   two.member.tell("note", "after");
   expect(await one.notes.next()).toEqual([two.member.node, "after"]);
   expect(one.errors.slice(1)).toEqual(["ignored an invalid message on the cluster's bus"]);
-}, 180_000);
+});
 
 test("N8: logs a bounded number of records a minute about input from NATS, and counts the rest", async () => {
   const server = await startNats();
@@ -86,4 +86,4 @@ test("N8: logs a bounded number of records a minute about input from NATS, and c
   expect(faults).toContainEqual(
     expect.objectContaining({ msg: "further records of this kind omitted", kind: "cluster" }),
   );
-}, 180_000);
+});

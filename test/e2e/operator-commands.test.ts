@@ -150,7 +150,7 @@ test("lists workers with their events and tasks, as a table and as JSON", async 
   });
   worker.on("orders.*", (_task, answer) => answer(""));
   await worker.start();
-  const call = run("call", "add", "x");
+  const call = run("call", "add", "x", "--timeout", "10m");
   let listed: readonly Readonly<Record<string, unknown>>[] = [];
   while (listed[0]?.["tasks"] !== 1) listed = parseLines((await run("workers", "--json")).stdout);
   expect(listed).toEqual([

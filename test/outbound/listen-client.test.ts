@@ -274,3 +274,12 @@ test("H2: recovers from the last message, or from the position of a join whose s
   const rewind = '{"command":"join","topics":["foo"],"id":1,"history":{"limit":5}}';
   expect(commands.slice(0, 7)).toEqual([rewind, ping, rewind, ping, joinAfter("p1"), ping, joinAfter("p2")]);
 });
+
+test("H2: recovers from the position of a join that asked for no stored messages, even when the connection ends next", async () => {
+  const { commands, url } = await scripted(joinAt("p1"), terminate, joinAt("p2"), terminate, joinAt("p3"));
+  const story = listen(url, ["foo"]);
+  await story.until(8);
+  const ping = '{"command":"ping","id":"settled"}';
+  // The messages between p1 and p2 have not certainly arrived.
+  expect(commands.slice(0, 5)).toEqual([JOIN, ping, joinAfter("p1"), ping, joinAfter("p1")]);
+});

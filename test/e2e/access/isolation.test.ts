@@ -31,7 +31,7 @@ async function expectIsolation(numRuns: number, start: () => Promise<readonly Te
 
 test("A1, A2: isolates vhosts from each other under random operations", async () => {
   await expectIsolation(20, async () => [await startNode(configured)]);
-}, 180_000);
+});
 
 test("A1, A10, A13: isolates vhosts on two nodes that share NATS", async () => {
   const { url } = await startJetStream();
@@ -45,4 +45,4 @@ test("A1, A10, A13: isolates vhosts on two nodes that share NATS", async () => {
     });
     return [await cluster.startNode(), await cluster.startNode()];
   });
-}, 180_000);
+});

@@ -48,6 +48,14 @@ async function countProcesses({ http }: RunningNode): Promise<number> {
   return text.match(/^carillon_build_info/gm)?.length ?? 0;
 }
 
+/** Resolves when both processes of a node answer. */
+async function hasBothProcesses(node: RunningNode): Promise<void> {
+  await until(
+    () => countProcesses(node),
+    (count) => count === 2,
+  );
+}
+
 /** Publishes numbers as backends do: again with the same id when the answer is lost. */
 async function publishNumber(node: RunningNode, data: number): Promise<void> {
   for (;;) {
@@ -76,7 +84,7 @@ test("loses nothing of a topic with history when a process is killed under load,
   const publishing = publishSome();
   await replaceNodeProcess(node, pid);
   await publishing;
-  while ((await countProcesses(node)) < 2);
+  await hasBothProcesses(node);
   await publishSome();
   const all = Array.from({ length: count }, (_, index) => index + 1);
   for (const { next } of heard) expect(await next(count)).toEqual(all);
@@ -96,10 +104,7 @@ test("has one readiness and the metrics of all processes together", async () => 
   for (const client of clients) expect(await client.next()).toMatchObject({ payload: "hi" });
   await becomes(node, "carillon_messages_out_total", CLIENTS);
   await becomes(node, 'carillon_broker_up{broker="nats"}', 1);
-  await until(
-    () => countProcesses(node),
-    (count) => count === 2,
-  );
+  await hasBothProcesses(node);
   // Clients of both processes hear each other's messages, so both have some.
   await becomes(node, "carillon_topics", 2);
   await nats.kill();
@@ -116,7 +121,7 @@ test("replaces a process that no longer answers, and counts it", async () => {
   const [pid = 0] = await listNodeProcesses(node);
   process.kill(pid, "SIGSTOP");
   expect(await node.logged("a process does not answer, ending it")).toMatchObject({ process: expect.any(Number) });
-  while ((await countProcesses(node)) < 2);
+  await hasBothProcesses(node);
   expect(await listNodeProcesses(node)).not.toContain(pid);
   await becomes(node, "carillon_process_restarts_total", 1);
 });
@@ -128,10 +133,7 @@ test("keeps counters when processes are replaced", async () => {
   const count = (): Promise<number> => metric(node, counter).catch(() => -1);
   await until(count, (found) => found === 5);
   for (const pid of await listNodeProcesses(node)) process.kill(pid, "SIGKILL");
-  await until(
-    () => countProcesses(node),
-    (found) => found === 2,
-  );
+  await hasBothProcesses(node);
   expect(await count()).toBe(5);
   await publish(node, [{ topics: ["foo"], payload: "hi" }]);
   await until(count, (found) => found === 6);
@@ -145,10 +147,7 @@ test("serves on the same ports again when all processes are killed at once", asy
     const pids = await listNodeProcesses(node);
     for (const pid of pids) process.kill(pid, "SIGKILL");
     killed.push(...pids);
-    await until(
-      () => countProcesses(node),
-      (count) => count === 2,
-    );
+    await hasBothProcesses(node);
   }
   const pids = await listNodeProcesses(node);
   expect(pids.filter((pid) => killed.includes(pid))).toEqual([]);

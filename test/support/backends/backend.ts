@@ -14,6 +14,7 @@ import { BroadcastService, RequestSchema, ResponseSchema } from "../../../gen/we
 import { hashKey } from "../../../src/access/keys/key-secret.js";
 import type { ConfigInput } from "../../../src/index.js";
 import { cleanUp } from "../clean-up.js";
+import { PATIENCE } from "../patience.js";
 import { callersOf, type TestAnswer, type TestCaller, type TestHeaders } from "./mounts.js";
 
 type Vhost = NonNullable<ConfigInput["vhosts"]>[string];
@@ -149,7 +150,7 @@ export class GrpcBackend {
 }
 
 /** Repeats a call, one round trip after the other, until the answer is accepted. */
-export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, patience = 90_000): Promise<T> {
+export async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, patience = PATIENCE): Promise<T> {
   const end = Date.now() + patience;
   for (;;) {
     const answer = await ask();

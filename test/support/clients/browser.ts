@@ -2,6 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { cleanUp } from "../clean-up.js";
+import { PATIENCE } from "../patience.js";
 
 const ARGUMENTS = [
   "--headless",
@@ -94,6 +95,7 @@ export class TestPage {
   static async open(url: string, { device, movableClock }: PageOptions = {}): Promise<TestPage> {
     if (browser === undefined) throw new Error("there is no browser: pages are opened inside of inBrowser()");
     const context = await browser.newContext(device);
+    context.setDefaultTimeout(PATIENCE);
     if (movableClock === true) await context.clock.install();
     const opened = new TestPage(await context.newPage());
     // The console reports most violations; this event reports all of them.

@@ -7,7 +7,7 @@ import { cleanUp } from "../clean-up.js";
 const ROOT = join(__dirname, "../../..");
 
 /** Longest duration of a scenario at toy size, on a busy machine. */
-export const CHAOS_TIMEOUT = 300_000;
+export const CHAOS_TIMEOUT = 600_000;
 
 /** Counts of a scenario that must be 0: the columns of its table. */
 const FAULTS = ["lost", "duplicated", "misordered", "falsely recovered", "other faults"];

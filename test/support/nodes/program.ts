@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-
-/** How long anything may take to be printed, in milliseconds: less than a test may, so that the failure can tell more. */
-const PATIENCE = 90_000;
+import { PATIENCE } from "../patience.js";
 
 export interface ProgramOptions {
   readonly folder: string;

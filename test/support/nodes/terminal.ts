@@ -2,13 +2,11 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { cleanUp } from "../clean-up.js";
+import { PATIENCE } from "../patience.js";
 import { PROGRAM } from "./process.js";
 
 const PYTHON = process.env["PYTHON"] ?? "python3";
 const HELPER = join(__dirname, "terminal.py");
-
-/** Milliseconds within which a text must be printed. */
-const PATIENCE = 60_000;
 
 /** Groups tests that need a terminal, which Python makes. Without it they are skipped, and the group's title says why. */
 export function ifTerminal(title: string, tests: () => void): void {
