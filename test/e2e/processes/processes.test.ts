@@ -261,12 +261,14 @@ test("exits with the error of the first process when an address cannot be used",
 });
 
 test("reloads the other processes while one of them drains", async () => {
-  const { node, write } = await startProcesses(2, "drain: { rate: 1 }\n");
-  await Promise.all(Array.from({ length: CLIENTS }, () => connect(`${node.ws}/ws`)));
+  // The process drains until the test ends.
+  const drain = "drain: { rate: 1, timeout: 10m }\n";
+  const { node, write } = await startProcesses(2, drain);
+  await Promise.all(Array.from({ length: 50 * CLIENTS }, () => connect(`${node.ws}/ws`)));
   const [pid = 0] = await listNodeProcesses(node);
   process.kill(pid, "SIGTERM");
   await node.logged("refusing new clients, closing connections");
-  write("drain: { rate: 1 }\nvhosts: { /shop: {} }\n");
+  write(`${drain}vhosts: { /shop: {} }\n`);
   expect(await runCarillon(["reload", "--server", node.http])).toMatchObject({
     code: 0,
     stdout: "changed: vhosts./shop\n",
