@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { createWorker } from "../../src/index.js";
+import { CarillonError, createWorker } from "../../src/index.js";
 import { withResolvers } from "../../src/util/with-resolvers.js";
 import { cleanUp } from "../support/clean-up.js";
 import { connect, type TestClient } from "../support/clients/native.js";
@@ -136,6 +136,20 @@ test("calls a worker with a payload from the command line or stdin, and triggers
   expect(fromInput.stdout).toBe("sum:\n2\n");
   expect((await run("call", "add", "[1]", "--trigger")).stdout).toMatch(/^\S+\n$/);
   expect(await run("call", "unknown", "x")).toMatchObject({ code: 3, stdout: "" });
+});
+
+test("prints a worker's error as it is, also when it is about a connection of the worker's own", async () => {
+  const { node } = await start();
+  const worker = createWorker({ url: `grpc://${node.grpc}` });
+  cleanUp(() => worker.stop({ timeout: 0 }));
+  worker.on("order", () => {
+    throw new CarillonError("failed_precondition", "the shop's Protocol error: read ECONNRESET");
+  });
+  await worker.start();
+  for (const server of [node.http, `grpc://${node.grpc}`]) {
+    const { code, stderr } = await runCarillon(["call", "-s", server, "order", "x"]);
+    expect([code, stderr]).toEqual([1, "carillon: the shop's Protocol error: read ECONNRESET\n"]);
+  }
 });
 
 test("lists workers with their events and tasks, as a table and as JSON", async () => {

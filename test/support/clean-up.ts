@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { PATIENCE } from "./patience.js";
 
 type CleanUp = () => unknown;
 
@@ -12,8 +13,6 @@ export function cleanUp(run: CleanUp): void {
 
 /** Resources that a test must not leave behind: connections, listening ports, child processes. */
 const LEAKS = ["TCPSocketWrap", "TCPServerWrap", "ProcessWrap"];
-/** Maximum wait for both sides to notice the ends of connections, in milliseconds. */
-const PATIENCE = 60_000;
 /** Pause between two looks, in milliseconds. Without it, the wait would take the processor from what it waits for. */
 const LOOK_INTERVAL = 10;
 
@@ -30,6 +29,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  // Both sides have to notice the ends of connections.
   const end = Date.now() + PATIENCE;
   while (leaks().length > 0 && Date.now() < end) await pause(LOOK_INTERVAL);
   if (leaks().length > 0) throw new Error(`the tests left behind: ${[...leaks(), ...openSockets()].join(", ")}`);

@@ -14,6 +14,9 @@ import { isDisconnect } from "../../rpc/faults.js";
 import { CONNECTION_LOST, fromGrpcStatus } from "../grpc-client.js";
 import type { BackendCalls } from "./backend-client.js";
 
+/** Codes that Connect gives to connections that end during a call. */
+const LOST: ReadonlySet<Code> = new Set([Code.Aborted, Code.Internal, Code.Unknown]);
+
 /** Calls by Connect over HTTP/1.1, with keep-alive. */
 export class ConnectCalls implements BackendCalls {
   readonly #agent: HttpAgent;
@@ -67,9 +70,10 @@ export class ConnectCalls implements BackendCalls {
 
 function toError(cause: unknown): CarillonError {
   const { code, rawMessage } = ConnectError.from(cause);
+  const otherPort = (reason: string): CarillonError =>
+    new CarillonError("unavailable", `${reason}; for a gRPC port use grpc://`, { cause });
   // Node's error when a server does not speak HTTP/1.1. Such a server may also close the connection before that is noticed.
-  const reason = rawMessage.startsWith("Parse Error") ? "the server does not speak HTTP/1.1" : undefined;
-  const isLost = code !== Code.Canceled && isDisconnect(cause);
-  if (reason === undefined && !isLost) return fromGrpcStatus(code, rawMessage, { cause });
-  return new CarillonError("unavailable", `${reason ?? CONNECTION_LOST}; for a gRPC port use grpc://`, { cause });
+  if (rawMessage.startsWith("Parse Error")) return otherPort("the server does not speak HTTP/1.1");
+  if (LOST.has(code) && isDisconnect(cause)) return otherPort(CONNECTION_LOST);
+  return fromGrpcStatus(code, rawMessage, { cause });
 }

@@ -13,6 +13,13 @@ import { CarillonError } from "../../errors.js";
 import { CONNECTION_LOST, createCredentials, fromGrpcStatus } from "../grpc-client.js";
 import type { BackendCalls } from "./backend-client.js";
 
+/**
+ * Details of grpc-js when a server does not speak HTTP/2, or closes the connection before that is noticed. Servers may name the
+ * same errors in details of their own.
+ */
+const NOT_CONNECTED =
+  /^No connection established\. Last error: .*?\b(Protocol error|ECONNRESET|EPIPE|Failed to connect)\b/;
+
 /** Calls by gRPC. */
 export class GrpcCalls implements BackendCalls {
   readonly #client: Client;
@@ -84,9 +91,8 @@ function toPath({ name, parent }: DescMethodUnary | DescMethodServerStreaming): 
 
 function toError(cause: ServiceError | null): CarillonError {
   const { code = status.INTERNAL, details = "no answer" } = cause ?? {};
-  // grpc-js's errors when a server does not speak HTTP/2, and when it closes the connection before that is noticed.
-  const reason = details.includes("Protocol error") ? "the server does not speak gRPC" : undefined;
-  const isLost = /\b(?:ECONNRESET|EPIPE)\b|: Failed to connect\b/.test(details);
-  if (reason === undefined && !isLost) return fromGrpcStatus(code, details, { cause });
-  return new CarillonError("unavailable", `${reason ?? CONNECTION_LOST}; for an HTTP port use http://`, { cause });
+  const [, reason] = NOT_CONNECTED.exec(details) ?? [];
+  if (reason === undefined) return fromGrpcStatus(code, details, { cause });
+  const text = reason === "Protocol error" ? "the server does not speak gRPC" : CONNECTION_LOST;
+  return new CarillonError("unavailable", `${text}; for an HTTP port use http://`, { cause });
 }

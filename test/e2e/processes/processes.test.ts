@@ -22,8 +22,8 @@ const HISTORY = 'vhosts: { /: { history: { all: {} }, topics: [{ match: "room", 
 const CLIENTS = 8;
 
 /** Milliseconds after which a request that a killed process may have taken is made again. */
-const PATIENCE = 10_000;
-const impatient = (): AbortSignal => AbortSignal.timeout(PATIENCE);
+const REQUEST_LIMIT = 10_000;
+const impatient = (): AbortSignal => AbortSignal.timeout(REQUEST_LIMIT);
 
 /** Returns the status and text of /readyz; nothing when no process answers. */
 async function readiness({ http }: RunningNode): Promise<string> {
