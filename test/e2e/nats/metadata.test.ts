@@ -182,16 +182,15 @@ test("N1: lets a plain client reach exactly the topics whose names NATS cannot c
   nats.publish("carillon._.a%2A", "1");
   nats.publish("carillon._.a%2E", "2");
   nats.publish("carillon._.ä%3Eb", "3");
-  await nats.flush();
-  await say(node, "a*", "4");
-
-  const frames = [await client.next(), await client.next(), await client.next(), await client.next()];
+  const frames = [await client.next(), await client.next(), await client.next()];
   expect(frames.map(({ payload, topic }) => [topic, payload])).toEqual([
     ["a*", "1"],
     ["a.", "2"],
     ["ä>b", "3"],
-    ["a*", "4"],
   ]);
+  // Follows once those have arrived, because a write sends the messages of one topic together.
+  await say(node, "a*", "4");
+  expect(await client.next()).toMatchObject({ topic: "a*", payload: "4" });
   expect((await inbox.next()).string()).toBe("1");
   expect((await inbox.next()).string()).toBe("4");
 });
