@@ -3,7 +3,8 @@ import { CHECK_LENGTH, computeCheck } from "./check.js";
 /**
  * Length of the file that is known to be on the disk, stored near its beginning. A file that ends before its mark has
  * lost acknowledged writes, because a crash can only leave a file longer than its mark. A mark has a fixed size and is
- * overwritten in place. Two slots are written alternately, so that one of them is intact after a power failure.
+ * overwritten in place. Two slots are written alternately, so that one of them is intact after a power failure. The other is
+ * then the newer one, and the file is longer than the intact mark.
  */
 export interface Mark {
   /** Number of bytes from the beginning of the file. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CarillonError } from "../errors.js";
 import { CHECK_LENGTH, computeCheck } from "./check.js";
-import { MARK_AREA, type Mark, readMark } from "./mark.js";
+import { computeMarkPosition, MARK_AREA, type Mark, readMark } from "./mark.js";
 import type { Edit } from "./table.js";
 
 /**
@@ -97,6 +97,10 @@ export function readRecords(content: Buffer, file: string): Recorded {
     if (length === mark.length && check !== mark.check) throw createDamageError(file, length);
   }
   if (length < mark.length) throw createDamageError(file, length);
+  // A crash during the write of a mark leaves the line that this mark covers, because the line is written and synced before.
+  if (mark.otherIsBad && length === mark.length) {
+    throw createDamageError(file, computeMarkPosition(marksAt, 1 - mark.slot));
+  }
   return { edits, revision: header.revision, marksAt, headerCheck: first.check, mark, length, check };
 }
 
