@@ -41,9 +41,12 @@ function parseLines(text: string): Readonly<Record<string, unknown>>[] {
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
 }
 
+/** Environment in which completion waits for a busy machine. */
+const UNHURRIED = { CARILLON_COMPLETION_TIMEOUT: "10m" };
+
 /** Returns the words that a shell offers for the last one. */
 async function complete(...words: readonly string[]) {
-  const { stdout } = await runCarillon(["complete", "--", ...words]);
+  const { stdout } = await runCarillon(["complete", "--", ...words], { environment: UNHURRIED });
   return stdout.split("\n").flatMap((line) => (line.includes("\t") ? [line.split("\t")[0]] : []));
 }
 
@@ -194,7 +197,7 @@ test("completes topics and connections from the node", async () => {
   expect(await complete("connections", "-s", node.http, "--topic", "ro")).toEqual(["room"]);
   const [{ id } = {}] = parseLines((await run("connections", "--json")).stdout);
   expect(await complete("disconnect", "-s", `grpc://${node.grpc}`, "")).toEqual([id]);
-  const environment = { CARILLON_SERVER: node.http };
+  const environment = { ...UNHURRIED, CARILLON_SERVER: node.http };
   const { stdout } = await runCarillon(["complete", "--", "topics", "roo"], { environment });
   expect(stdout).toMatch(/^room\t/);
   // No node is there, and no words are offered.

@@ -49,7 +49,7 @@ export function compareWithStore(world: Finished, { expected, falseRecoveries }:
     duplicated: 0,
     misordered: 0,
     falselyRecovered,
-    repeatedAfterRefusal: 0,
+    repeatedUnrecovered: 0,
     unknown: 0,
   };
   const texts = falseRecoveries.slice(0, REPORTED);

@@ -9,10 +9,10 @@ export interface Verdict {
   /** Recoveries that were confirmed although messages are missing after them. */
   falselyRecovered: number;
   /**
-   * Messages received again after a recovery was refused because the store did not answer. The client then continues from the
-   * position of a node that may be behind the one it came from, so these are no faults.
+   * Messages received again after a join that recovered nothing: the store did not answer, or the client is a plain one, which
+   * has no positions. The client then continues with a node that may be behind the one it came from, so these are no faults.
    */
-  repeatedAfterRefusal: number;
+  repeatedUnrecovered: number;
   /** Received messages that are not stored. */
   unknown: number;
 }
@@ -72,9 +72,9 @@ function judgeRun(run: Run, judged: Judged, verdict: Verdict, seen: Set<string>)
 }
 
 /** Counts a message that the client has received in an earlier run. */
-function countAgain({ refusal }: Run, message: string, { explain, topic }: Judged, verdict: Verdict): void {
-  if (refusal === "unavailable") {
-    verdict.repeatedAfterRefusal += 1;
+function countAgain({ from, refusal }: Run, message: string, { explain, topic }: Judged, verdict: Verdict): void {
+  if (refusal === "unavailable" || (refusal === undefined && from === undefined)) {
+    verdict.repeatedUnrecovered += 1;
   } else {
     verdict.duplicated += 1;
     explain(`${topic}: ${message} came again after a new join${refusal === undefined ? "" : ` (${refusal})`}`);

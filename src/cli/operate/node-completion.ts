@@ -4,32 +4,36 @@ import type { Command } from "commander";
 import { ControlService } from "../../../gen/carillon/v1/control_pb.js";
 import { WorkerService } from "../../../gen/carillon/v1/worker_pb.js";
 import { BackendClient } from "../../outbound/backend/backend-client.js";
+import { parseDuration } from "../moment.js";
 import { type BackendFlags, parseServer } from "../node-options.js";
 
-/** Milliseconds that a user waits for completions at most. */
+/** Milliseconds that a user waits for completions at most, unless the environment says otherwise. */
 const PATIENCE = 1_000;
+
+/** Name of the variable with a duration, such as `5s`, for nodes that are far away. */
+const PATIENCE_VARIABLE = "CARILLON_COMPLETION_TIMEOUT";
 
 /** Number of topics or connections that are offered. */
 const MAX_OFFERED = 100;
 
 /** Reads the words that begin with a text. */
-type ReadWords = (client: BackendClient, begin: string) => Promise<readonly string[]>;
+type ReadWords = (client: BackendClient, begin: string, timeout: number) => Promise<readonly string[]>;
 
-const readTopics: ReadWords = async (client, prefix) => {
+const readTopics: ReadWords = async (client, prefix, timeout) => {
   const request = { prefix, pageSize: MAX_OFFERED };
-  const { topics } = await client.call(ControlService.method.listTopics, request, PATIENCE);
+  const { topics } = await client.call(ControlService.method.listTopics, request, timeout);
   return topics.map(({ name }) => name);
 };
 
-const readConnections: ReadWords = async (client) => {
+const readConnections: ReadWords = async (client, _begin, timeout) => {
   const request = { pageSize: MAX_OFFERED };
-  const { connections } = await client.call(ControlService.method.listConnections, request, PATIENCE);
+  const { connections } = await client.call(ControlService.method.listConnections, request, timeout);
   return connections.map(({ id }) => id);
 };
 
 /** Reads the events that workers accept by name, without patterns. */
-const readEvents: ReadWords = async (client) => {
-  const { workers } = await client.call(WorkerService.method.listWorkers, {}, PATIENCE);
+const readEvents: ReadWords = async (client, _begin, timeout) => {
+  const { workers } = await client.call(WorkerService.method.listWorkers, {}, timeout);
   return workers.flatMap(({ events }) => events.filter((event) => !/[*>:]/.test(event)));
 };
 
@@ -69,8 +73,9 @@ export async function addNodeCompletions(
     const isNamed = command.getOptionValueSource("server") === "cli";
     const url = isNamed ? server : parseServer(process.env["CARILLON_SERVER"] ?? server);
     const client = new BackendClient({ url, key, vhost, ca: ca === undefined ? undefined : readFileSync(ca) });
+    const timeout = parseDuration(process.env[PATIENCE_VARIABLE] ?? "") ?? PATIENCE;
     try {
-      for (const [target, read] of readers) offer(completed.get(name), target, await read(client, last));
+      for (const [target, read] of readers) offer(completed.get(name), target, await read(client, last, timeout));
     } finally {
       client.close();
     }

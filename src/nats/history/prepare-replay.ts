@@ -45,41 +45,82 @@ export function prepareFromRing(
   return complete(log, start, limits, { messages: NOTHING, through: ring.base });
 }
 
-/** Reads a replay. @throws CarillonError unavailable */
+/**
+ * Reads a replay, and once more if the log has changed meanwhile, such as when the read shows that the stream began anew.
+ * @throws CarillonError unavailable
+ */
 export async function prepareFromStore(
-  { logReader, reader }: ReplayReaders,
+  readers: ReplayReaders,
   log: LogSequencer,
   start: ReplayStart,
   limits: ReplayLimits,
 ): Promise<PreparedReplay> {
-  const { address, chain, epoch, ring, stream } = log;
-  const known = chain.sequence;
-  // Later replays are served from the ring, unless it has moved on meanwhile.
-  const keep = (messages: readonly NatsStoredMessage[], base: number, position: string | undefined): void => {
-    if (epoch === log.epoch && ring.base <= known) ring.extend(messages, base, position, stream.history.messages);
-  };
-  if (start.kind === "after") {
-    const result = await logReader.after(stream, address, start.position, known, limits);
-    if (result.failure !== undefined) return createFailedReplay(log, result.failure);
-    // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice.
-    if (result.through > chain.sequence) await log.check();
-    if (result.through > chain.sequence) return createFailedReplay(log, "unavailable");
-    keep(result.messages, parsePosition(start.position)?.sequence ?? known, start.position);
-    // Everything up to `known` has been read, also where the topic's end is another anchor than that of the position.
-    return complete(log, start, limits, { messages: result.messages, through: Math.max(known, result.through) });
-  }
+  const { epoch } = log;
+  const read = (): Promise<PreparedReplay> =>
+    start.kind === "after" ? readAfter(readers, log, start, limits) : readLatest(readers, log, start, limits);
+  const replay = await read();
+  return epoch === log.epoch ? replay : read();
+}
+
+async function readAfter(
+  { logReader }: ReplayReaders,
+  log: LogSequencer,
+  start: ReplayStart & { readonly kind: "after" },
+  limits: ReplayLimits,
+): Promise<PreparedReplay> {
+  const { address, chain, stream } = log;
+  const { newest, sequence: known } = chain;
+  const keep = createKeep(log);
+  const result = await logReader.after(stream, address, start.position, known, limits);
+  if (result.failure !== undefined) return createFailedReplay(log, result.failure);
+  const after = parsePosition(start.position);
+  const isKnownLog =
+    newest === undefined
+      ? after?.kind === "anchor" && !result.messages.some(({ sequence }) => sequence <= known)
+      : start.position === newest.position || result.messages.some(({ position }) => position === newest.position);
+  // Messages that this node has not delivered yet go to all members first; otherwise the new one would receive them twice. If
+  // the stream began anew, they are all messages that it has.
+  if (result.through > chain.sequence) await log.check();
+  if (!isKnownLog) await log.compare();
+  if (result.through > chain.sequence) return createFailedReplay(log, "unavailable");
+  keep(result.messages, after?.sequence ?? known, start.position);
+  // Everything up to `known` has been read, also where the topic's end is another anchor than that of the position.
+  return complete(log, start, limits, { messages: result.messages, through: Math.max(known, result.through) });
+}
+
+async function readLatest(
+  { reader }: ReplayReaders,
+  log: LogSequencer,
+  start: ReplayStart & { readonly kind: "latest" },
+  limits: ReplayLimits,
+): Promise<PreparedReplay> {
+  const { address, chain, stream } = log;
+  const { newest, sequence: known } = chain;
+  const keep = createKeep(log);
   const range = {
     first: 1,
     before: known + 1,
-    known: chain.newest?.sequence ?? 0,
+    known: newest?.sequence ?? 0,
     since: start.since,
     messages: Math.min(start.limit, limits.messages),
     bytes: limits.bytes,
   };
   const { messages } = await readBackward(reader, stream, address, range);
   const [oldest] = messages;
+  const last = messages.at(-1);
+  // Another newest message is that of a stream that began anew, unless the known one has been removed.
+  if (last !== undefined && last.position !== newest?.position) await log.compare();
   if (oldest !== undefined) keep(messages, oldest.sequence - 1, undefined);
-  return complete(log, start, limits, { messages, through: Math.max(known, messages.at(-1)?.sequence ?? 0) });
+  return complete(log, start, limits, { messages, through: Math.max(known, last?.sequence ?? 0) });
+}
+
+/** Returns a function that keeps read messages in the ring for later replays, unless the log has moved on meanwhile. */
+function createKeep(log: LogSequencer) {
+  const { chain, epoch, ring, stream } = log;
+  const known = chain.sequence;
+  return (messages: readonly NatsStoredMessage[], base: number, position: string | undefined): void => {
+    if (epoch === log.epoch && ring.base <= known) ring.extend(messages, base, position, stream.history.messages);
+  };
 }
 
 /** Creates a replay without messages, which tells the reason and the current position. */

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Backend, BackendCredentials } from "../../access/keys/backend.js";
 import { CarillonError } from "../../errors.js";
 import type { ByteLease } from "../../net/byte-budget.js";
@@ -48,7 +48,7 @@ export function toConnectHandler(method: RpcMethod, authorizer: CallAuthorizer) 
 function unaryHandler({ desc, handle }: RpcMethod) {
   return (request: object, context: HandlerContext): unknown => {
     const { answerLease, backend, complete, lease } = findCaller(context);
-    const call: RpcCall = { backend, signal: context.signal, deadline: readDeadline(context) };
+    const call: RpcCall = { backend, signal: toCallSignal(context.signal), deadline: readDeadline(context) };
     checkDeadline(call);
     try {
       const answer = handle(complete(request), call);
@@ -87,9 +87,7 @@ function streamingHandler({ action, desc, handle }: RpcMethod, authorizer: CallA
     lease.release();
     const open = new OpenStream(authorizer, { backend, credentials, action, deadline: readDeadline(context) });
     const abort = (): void => {
-      const { reason } = context.signal;
-      // Connect's own reason says that the caller's deadline has passed.
-      open.abort(reason instanceof ConnectError ? reason : toAbortError(context.signal));
+      open.abort(toCallError(context.signal));
     };
     context.signal.addEventListener("abort", abort);
     if (context.signal.aborted) abort();
@@ -103,6 +101,24 @@ function streamingHandler({ action, desc, handle }: RpcMethod, authorizer: CallA
       open.close();
     }
   };
+}
+
+/** Returns the signal of a call, whose reason is an error of ours. */
+function toCallSignal(signal: AbortSignal): AbortSignal {
+  const call = new AbortController();
+  const abort = (): void => {
+    call.abort(toCallError(signal));
+  };
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return call.signal;
+}
+
+/** Returns the error with which Connect has aborted a call. Its timer may fire some milliseconds before the deadline. */
+function toCallError(signal: AbortSignal): CarillonError {
+  const { reason } = signal;
+  const isLate = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+  return isLate ? new CarillonError("deadline_exceeded", "not answered in time") : toAbortError(signal);
 }
 
 /** Rejects a call whose deadline has passed, before it has an effect. */

@@ -1,4 +1,6 @@
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { connect } from "nats";
 import { startNatsDriver } from "../../support/nats/driver.js";
 import { follow, historyClass, store, storedPublication, textsOf } from "../../support/nats/history.js";
 import { startNatsProxy } from "../../support/nats/proxy.js";
@@ -118,6 +120,36 @@ test("N14: begins the log anew when a memory stream has lost its messages", asyn
   }
   expect(driver.history.counts.resets).toBe(1);
 });
+
+test.each(["recovers", "rewinds"])(
+  "H2: gives a client that %s each message once when the stream began anew and the node has not noticed it",
+  async (way) => {
+    const { driver, dropped, publisher, server } = await startLossy();
+    for (const text of ["1", "2", "3", "4", "5"]) await store(publisher, storedPublication("a", text, chat));
+    const topic = await follow(driver, "a", chat);
+    const connection = await connect({ servers: server.url });
+    const { streams } = await connection.jetstreamManager();
+    await streams.delete("carillon-history_chat");
+    await connection.close();
+    const { position } = await store(publisher, storedPublication("a", "lost-6", chat));
+    await store(publisher, storedPublication("a", "lost-7", chat));
+    while (dropped.length < 2) await setImmediate();
+
+    const { failure, messages } = await (way === "recovers" ? topic.recover(position) : topic.rewind(10));
+    // Members get these before the client joins.
+    const earlier = topic.heard.unread.length;
+    await store(publisher, storedPublication("a", "8", chat));
+    const live = await topic.next(3);
+
+    expect(failure).toBeUndefined();
+    expect([...textsOf(messages), ...live.slice(earlier)]).toEqual([
+      ...(way === "recovers" ? [] : ["lost-6"]),
+      "lost-7",
+      "8",
+    ]);
+    expect(live).toEqual(["lost-6", "lost-7", "8"]);
+  },
+);
 
 test("H10: lets positions before a purge expire, also while a client is away, and lists no mark", async () => {
   const server = await startJetStream();

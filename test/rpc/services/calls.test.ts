@@ -165,6 +165,32 @@ test("K4: gives the task the deadline of a gRPC or Connect call", async () => {
   expect(await worker.cancelled()).toBe(byConnect.id);
 });
 
+test.each(["Call", "CallParts"])(
+  "K4: answers %s with deadline_exceeded when Connect ends it before the deadline of the system clock",
+  async (method) => {
+    const node = await startWorkNode();
+    const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });
+    const stream = method === "CallParts";
+    const response = fetch(`${node.http}/${CallService.typeName}/${method}`, {
+      method: "POST",
+      headers: {
+        "content-type": stream ? "application/connect+json" : "application/json",
+        "connect-timeout-ms": String(DEADLINE),
+      },
+      // Envelopes of streams have flags and a length of four bytes.
+      body: stream ? '\0\0\0\0\x0d{"event":"a"}' : '{"event":"a"}',
+    });
+    await worker.task();
+    const now = Date.now.bind(Date);
+    const clock = jest.spyOn(Date, "now").mockImplementation(() => now() - 60_000);
+    try {
+      expect(await (await response).text()).toContain('"code":"deadline_exceeded"');
+    } finally {
+      clock.mockRestore();
+    }
+  },
+);
+
 test("K4: cancels the task when the caller disconnects, for every method", async () => {
   const node = await startWorkNode();
   const worker = await startWorker(node.grpc, { events: ["a"], capacity: 10 });

@@ -19,8 +19,8 @@ export interface ChaosOutcome {
   readonly row: Readonly<Record<string, string>>;
   /** Counts of faults, by column. */
   readonly faults: Readonly<Record<string, string | undefined>>;
-  /** Progress and descriptions of faults. */
-  readonly errors: string;
+  /** Descriptions of faults. */
+  readonly descriptions: readonly string[];
 }
 
 /** Runs a scenario at toy size. */
@@ -43,11 +43,13 @@ export async function runChaos(name: string): Promise<ChaosOutcome> {
   if (cells.includes("failed")) throw new Error(`${name} has failed: ${errors}`);
   const row = Object.fromEntries(head.map((title, column) => [title, cells[column] ?? ""]));
   const faults = Object.fromEntries(FAULTS.map((title) => [title, row[title]]));
-  return { code: code as number | null, row, faults, errors };
+  const descriptions = errors.split("\n").filter((line) => line.startsWith(`${name}: `));
+  return { code: code as number | null, row, faults, descriptions };
 }
 
 /** Outcome of a scenario without faults. */
-export const NO_FAULTS: Pick<ChaosOutcome, "code" | "faults"> = {
+export const NO_FAULTS: Omit<ChaosOutcome, "row"> = {
   code: 0,
+  descriptions: [],
   faults: Object.fromEntries(FAULTS.map((title) => [title, "0"])),
 };

@@ -190,6 +190,15 @@ export class LogSequencer {
     return this.#reads.check();
   }
 
+  /** Compares the end of the log with what is stored from now on. @throws CarillonError unavailable */
+  async compare(): Promise<void> {
+    const began = this.#context.clock.monotonic();
+    await this.check();
+    // That one may have begun earlier.
+    if (this.#verifiedAt < began) await this.check();
+    if (this.#verifiedAt < began) throw new CarillonError("unavailable", "the end of the history cannot be compared");
+  }
+
   #onReadFailed(cause: unknown): void {
     if (!(cause instanceof CarillonError))
       this.#context.onError(`reading the history of ${this.#topic} failed: ${errorText(cause)}`);
