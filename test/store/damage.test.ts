@@ -60,13 +60,13 @@ async function openDamaged(
   return readFileSync(fileOf(folder)).equals(changed) ? "detected" : { fault: "the file was changed" };
 }
 
-/** Returns the positions of the older and the newer mark, and the position of the end of a mark relative to them. */
+/** Returns the positions of the older and the newer mark, and the size of a mark, in bytes. */
 function findMarks(content: Buffer): { older: number; newer: number; size: number } {
-  const [header, first, second] = splitLines(content).map(String);
-  const [start = 0, size = 0] = [header?.length, first?.length];
+  const [header = "", first = "", second = ""] = splitLines(content).map(String);
+  const [start, size] = [header.length, first.length];
   const places = [start, start + size] as const;
   // The length that a mark covers follows its check and the word "mark", and has a fixed number of digits.
-  const isInOrder = (first ?? "").slice(22) < (second ?? "").slice(22);
+  const isInOrder = first.slice(22) < second.slice(22);
   const [older, newer] = isInOrder ? places : places.toReversed();
   return { older: older ?? 0, newer: newer ?? 0, size };
 }
