@@ -194,7 +194,7 @@ export class LogSequencer {
   async compare(): Promise<void> {
     const began = this.#context.clock.monotonic();
     await this.check();
-    // That one may have begun earlier.
+    // Repeats it, because a check that was running may have begun before.
     if (this.#verifiedAt < began) await this.check();
     if (this.#verifiedAt < began) throw new CarillonError("unavailable", "the end of the history cannot be compared");
   }
