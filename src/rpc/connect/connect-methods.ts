@@ -48,7 +48,14 @@ export function toConnectHandler(method: RpcMethod, authorizer: CallAuthorizer) 
 function unaryHandler({ desc, handle }: RpcMethod) {
   return (request: object, context: HandlerContext): unknown => {
     const { answerLease, backend, complete, lease } = findCaller(context);
-    const call: RpcCall = { backend, signal: toCallSignal(context.signal), deadline: readDeadline(context) };
+    const call: RpcCall = {
+      backend,
+      deadline: readDeadline(context),
+      // Only for the few methods that watch it.
+      get signal() {
+        return toCallSignal(context.signal);
+      },
+    };
     checkDeadline(call);
     try {
       const answer = handle(complete(request), call);
