@@ -104,6 +104,7 @@ export class Bucket {
       filter,
       onEntry: (entry) => found.set(toStoreKey(entry), decodeEntry(entry)),
       onComplete: complete.resolve,
+      isComplete: () => this.isWithin(filter, found),
       onEnd: (error) => complete.reject(error ?? new Error("NATS ended the read")),
     });
     try {
@@ -112,6 +113,15 @@ export class Bucket {
       end();
     }
     return found;
+  }
+
+  /** Returns whether all keys that match a filter are among some. @throws errors of the library */
+  async isWithin(filter: string, keys: Pick<ReadonlySet<string>, "has">): Promise<boolean> {
+    // A mirror has the subjects of its origin.
+    const { state } = await this.#manager.streams.info(toStreamName(this.#name), {
+      subjects_filter: `$KV.*.${filter}`,
+    });
+    return Object.keys(state.subjects ?? {}).every((subject) => keys.has(toStoreKey({ key: toKeyOfSubject(subject) })));
   }
 
   /** Removes all traces of a key, unless it has a later revision. Watchers are not notified. */
@@ -125,6 +135,11 @@ const DELETED = "it was deleted: restore it, or restart the nodes to start with 
 
 function toStreamName(bucket: string): string {
   return `KV_${bucket}`;
+}
+
+/** Returns the key of a bucket's subject, such as `$KV.carillon.a.b`. */
+function toKeyOfSubject(subject: string): string {
+  return subject.split(".").slice(2).join(".");
 }
 
 /** Returns the reason for which a stream cannot be a bucket; undefined when it can. */

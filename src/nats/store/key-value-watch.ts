@@ -66,7 +66,8 @@ export class BucketWatch {
   }
 
   /** @throws errors of the library */
-  async attach({ created, kv }: Bucket): Promise<void> {
+  async attach(bucket: Bucket): Promise<void> {
+    const { created, kv } = bucket;
     this.#end?.();
     this.#end = undefined;
     this.#attachment += 1;
@@ -76,9 +77,11 @@ export class BucketWatch {
     this.#created = created;
     const { onEnd, prefix } = this.#options;
     const seenKeys = new Set<string>();
+    const filter = toBucketFilter(prefix);
     const end = await followEntries({
       kv,
-      filter: toBucketFilter(prefix),
+      filter,
+      isComplete: () => bucket.isWithin(filter, seenKeys),
       onEntry: (entry) => {
         if (attachment !== this.#attachment) return;
         this.#received += 1;

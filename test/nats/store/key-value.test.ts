@@ -182,6 +182,46 @@ test("rejects calls as unavailable after the timeout when the server does not an
   await store.create("b", "1");
 });
 
+/**
+ * Reads entries, more than the server sends at a time, from a bucket of which the last ones are purged meanwhile.
+ * @returns the keys that are left
+ */
+async function purgeDuring(read: (store: Store) => Promise<unknown>): Promise<string[]> {
+  const server = await startJetStream();
+  const proxy = await startNatsProxy(server.port);
+  const { store: other } = await startNatsStore(server.url);
+  const { store } = await startNatsStore(proxy.url);
+  const keys = Array.from({ length: 60 }, (_, number) => `w/${String(number).padStart(2, "0")}`);
+  for (const key of keys) await other.create(key, "x".repeat(60_000));
+  const manager = await (await connectNats(server)).jetstreamManager();
+  proxy.hold("server");
+  const reading = read(store);
+  await until(
+    async () => (await manager.streams.info("KV_carillon")).state.consumer_count,
+    (count) => count > 0,
+  );
+  for (const key of keys.slice(-3)) {
+    await manager.streams.purge("KV_carillon", { filter: `$KV.carillon.${key.replace("/", ".")}` });
+  }
+  proxy.release();
+  await reading;
+  return keys.slice(0, -3);
+}
+
+test("lists the entries that are left when the last ones are purged before the server has sent them", async () => {
+  let listed: readonly string[] = [];
+  const left = await purgeDuring(async (store) => {
+    listed = (await store.list("w/")).map(({ key }) => key);
+  });
+  expect(listed.filter((key) => left.includes(key))).toEqual(left);
+});
+
+test("reports the entries that are left to a watch when the last ones are purged before the server has sent them", async () => {
+  const seen: string[] = [];
+  const left = await purgeDuring((store) => store.watch("w/", ({ key }) => seen.push(key)));
+  expect(seen.filter((key) => left.includes(key))).toEqual(left);
+});
+
 test("reports that JetStream was disabled, and recovers when it is enabled", async () => {
   const server = await startNats();
   await server.kill();
