@@ -2,13 +2,14 @@ import type { PublicationDraft, Source } from "../../core/publishing/publication
 import type { Publisher } from "../../core/publishing/publisher.js";
 import { CarillonError } from "../../errors.js";
 import { undecodable } from "../../rpc/decode.js";
-import { broadcastCodec, type PublishRequest } from "../../rpc/services/publish/broadcast-codec.js";
+import { broadcastCodec } from "../../rpc/services/publish/broadcast-codec.js";
 import {
   decodeCentrifugeRequest,
   encodeBroadcastResult,
   encodePublishResult,
 } from "../../rpc/services/publish/centrifuge-codec.js";
 import { toDrafts } from "../../rpc/services/publish/publish-drafts.js";
+import type { PublishRequest } from "../../rpc/services/publish/publish-request.js";
 import { packageVersion } from "../../util/package-root.js";
 import type { StartOrder } from "../../util/start-order.js";
 import { findHistoryAhead } from "../find-history-ahead.js";

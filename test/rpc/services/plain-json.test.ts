@@ -4,9 +4,10 @@ import { RequestSchema, ResponseSchema } from "../../../gen/websockets/v1/websoc
 import { openConnectBody } from "../../../src/rpc/connect/connect-body.js";
 import { parseRpcForm, type RpcForm } from "../../../src/rpc/connect/rpc-form.js";
 import type { PlainCodec } from "../../../src/rpc/service.js";
-import { type PublishRequest, plainProto } from "../../../src/rpc/services/publish/broadcast-codec.js";
+import { plainProto } from "../../../src/rpc/services/publish/broadcast-codec.js";
 import { messagePayloads } from "../../../src/rpc/services/publish/json-payload.js";
 import { plainJson } from "../../../src/rpc/services/publish/plain-json.js";
+import type { PublishRequest } from "../../../src/rpc/services/publish/publish-request.js";
 import { ampleBudget } from "../../support/nodes/byte-budget.js";
 import { jsonBodies, largeJsonBodies, protoBodies } from "../support/publish-bodies.js";
 

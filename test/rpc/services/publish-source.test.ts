@@ -4,7 +4,7 @@ import { MAX_REQUEST_STEPS, matchSteps } from "../../../src/access/patterns/matc
 import { PatternSet } from "../../../src/access/patterns/pattern-set.js";
 import type { HistoryClass } from "../../../src/core/history.js";
 import { findHistoryAhead } from "../../../src/dialects/find-history-ahead.js";
-import type { PublishMessage } from "../../../src/rpc/services/publish/broadcast-codec.js";
+import type { PublishMessage } from "../../../src/rpc/services/publish/publish-request.js";
 import { checkAhead } from "../../../src/rpc/services/publish/publish-source.js";
 import { cleanUp } from "../../support/clean-up.js";
 

@@ -1,25 +1,11 @@
-import { isUtf8 } from "node:buffer";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RequestSchema, Stage } from "../../../../gen/websockets/v1/websockets_pb.js";
 import { checkWeight } from "../../decode.js";
 import { findMessageExcess } from "../../request-weight.js";
 import type { Codec, PlainCodec } from "../../service.js";
-
-/** Request as the implementation reads it. The generated type is assignable to it. */
-export interface PublishRequest {
-  readonly messages: readonly PublishMessage[];
-}
-
-export interface PublishMessage {
-  readonly command: string;
-  readonly topics: readonly string[];
-  readonly payload: Uint8Array;
-  readonly broker: string;
-  readonly event: string;
-  readonly id: string;
-  /** Payload as text; "" for none. */
-  readonly text: string;
-}
+import { readCommonMessages } from "./common-messages.js";
+import type { PublishMessage, PublishRequest } from "./publish-request.js";
+import { strictUtf8 } from "./strict-utf8.js";
 
 /** Response as the implementation returns it. */
 export interface PublishResponse {
@@ -53,7 +39,7 @@ export interface TopicReceipt {
 export const broadcastCodec: Codec = {
   decode: (bytes) => {
     checkWeight(findMessageExcess(RequestSchema, bytes));
-    return readRequest(new BinaryReader(bytes, strictUtf8), skipField);
+    return readRequest(bytes, skipField);
   },
   encode: (message) => writeResponse(message as PublishResponse),
 };
@@ -63,7 +49,7 @@ export const plainProto: PlainCodec = {
   decode(body) {
     if (findMessageExcess(RequestSchema, body) !== undefined) return undefined;
     try {
-      return readRequest(new BinaryReader(body, strictUtf8), refuseField);
+      return readRequest(body, refuseField);
     } catch {
       return undefined;
     }
@@ -82,8 +68,12 @@ function refuseField(): never {
   throw new Error("not plain");
 }
 
-function readRequest(reader: BinaryReader, readOther: OtherField): PublishRequest {
+function readRequest(bytes: Uint8Array, readOther: OtherField): PublishRequest {
   const messages: PublishMessage[] = [];
+  const end = readCommonMessages(bytes, messages);
+  if (end === bytes.length) return { messages };
+  const reader = new BinaryReader(bytes, strictUtf8);
+  reader.pos = end;
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (field === 1 && wireType === WireType.LengthDelimited) messages.push(readMessage(reader, readOther));
@@ -155,9 +145,9 @@ function writeResponse(response: PublishResponse): Uint8Array {
   let size = ok ? 2 : 0;
   for (const { duplicate, id, position, stage, topics } of receipts) {
     if (position !== undefined || duplicate === true || topics !== undefined) return writeLongResponse(response);
-    const length = Buffer.byteLength(id);
-    if (length + SMALL_RECEIPT > 127 || length === 0 || stage === Stage.UNSPECIFIED) return writeLongResponse(response);
-    size += 2 + SMALL_RECEIPT + length;
+    const isShort = id.length > 0 && id.length + SMALL_RECEIPT < 128;
+    if (!isShort || stage === Stage.UNSPECIFIED) return writeLongResponse(response);
+    size += 2 + SMALL_RECEIPT + id.length;
   }
   const bytes = Buffer.allocUnsafe(size);
   let offset = 0;
@@ -166,12 +156,15 @@ function writeResponse(response: PublishResponse): Uint8Array {
     bytes[offset++] = 1;
   }
   for (const { id, stage } of receipts) {
-    const length = bytes.write(id, offset + 4, "utf8");
     bytes[offset++] = RECEIPT_TAG;
-    bytes[offset++] = SMALL_RECEIPT + length;
+    bytes[offset++] = SMALL_RECEIPT + id.length;
     bytes[offset++] = ID_TAG;
-    bytes[offset++] = length;
-    offset += length;
+    bytes[offset++] = id.length;
+    for (let at = 0; at < id.length; at += 1) {
+      const code = id.charCodeAt(at);
+      if (code > 127) return writeLongResponse(response);
+      bytes[offset++] = code;
+    }
     bytes[offset++] = STAGE_TAG;
     bytes[offset++] = stage;
   }
@@ -210,9 +203,3 @@ function writeStored(
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 const NOTHING = new Uint8Array(0);
-
-/** Decodes UTF-8. Protobuf requires that invalid UTF-8 is rejected, not replaced. @throws Error */
-export function strictUtf8(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new Error("invalid UTF-8 in a string");
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-}

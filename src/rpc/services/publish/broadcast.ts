@@ -8,9 +8,10 @@ import type { TraceContext } from "../../../core/tracing/trace-context.js";
 import { nodeStopping } from "../../call-errors.js";
 import { PipelinedAnswers } from "../../pipelined.js";
 import type { RpcCall } from "../../service.js";
-import type { PublishRequest, PublishResponse } from "./broadcast-codec.js";
+import type { PublishResponse } from "./broadcast-codec.js";
 import { toDrafts } from "./publish-drafts.js";
 import { toResponse } from "./publish-receipts.js";
+import type { PublishRequest } from "./publish-request.js";
 import { checkAhead, createSource } from "./publish-source.js";
 
 /**

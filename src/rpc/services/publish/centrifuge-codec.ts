@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { strictUtf8 } from "./broadcast-codec.js";
+import { strictUtf8 } from "./strict-utf8.js";
 
 /**
  * PublishRequest and BroadcastRequest of Centrifugo's API, as PHP publishers encode them. They differ only in

@@ -2,7 +2,7 @@ import { CarillonError } from "../../../errors.js";
 import { nextTurn } from "../../../util/next-turn.js";
 import { replaceValues, splitElements } from "../../../util/raw-json.js";
 import type { ExtendedJson, JsonExtension } from "../../service.js";
-import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
+import type { PublishMessage, PublishRequest } from "./publish-request.js";
 
 /** Member `json` of the messages of a JSON request (rule R11). */
 export const messagePayloads: JsonExtension = { extract: extractFromMessages, explain: explainBase64 };

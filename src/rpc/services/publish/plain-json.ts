@@ -1,13 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { Stage, StageSchema } from "../../../../gen/websockets/v1/websockets_pb.js";
 import type { PlainCodec } from "../../service.js";
-import type {
-  PublishMessage,
-  PublishReceipt,
-  PublishRequest,
-  PublishResponse,
-  TopicReceipt,
-} from "./broadcast-codec.js";
+import type { PublishReceipt, PublishResponse, TopicReceipt } from "./broadcast-codec.js";
+import type { PublishMessage, PublishRequest } from "./publish-request.js";
 
 /**
  * Maximum size of a plain body, in bytes, and maximum number of its messages. It is decoded in one turn of the event loop, and

@@ -1,6 +1,6 @@
 import type { PublicationDraft } from "../../../core/publishing/publication-draft.js";
 import { invalidArgument } from "../../../errors.js";
-import type { PublishMessage } from "./broadcast-codec.js";
+import type { PublishMessage } from "./publish-request.js";
 
 /**
  * Maximum number of messages in one request, because they are decoded, checked, published and answered in one turn of the

@@ -4,7 +4,7 @@ import { matchSteps } from "../../../access/patterns/match-steps.js";
 import type { HistoryClass, HistoryFinder } from "../../../core/history.js";
 import type { Source } from "../../../core/publishing/publication-draft.js";
 import { CarillonError } from "../../../errors.js";
-import type { PublishMessage, PublishRequest } from "./broadcast-codec.js";
+import type { PublishMessage, PublishRequest } from "./publish-request.js";
 
 /** Bytes in memory of a name and of a message, in addition to their text and payload. */
 const NAME_BYTES = 32;
