@@ -29,9 +29,10 @@ export class FuzzedReceiver implements StreamReceiver {
   #hasEnded = false;
   #isClosed = false;
 
-  constructor(stream: ServerStream, totals: SessionTotals) {
+  /** @param waits - whether some answers wait until the connection writes */
+  constructor(stream: ServerStream, totals: SessionTotals, waits: boolean) {
     this.#stream = stream;
-    this.#behaviour = (stream.id >> 1) % 6;
+    this.#behaviour = (stream.id >> 1) % (waits ? 7 : 6);
     this.#totals = totals;
     // Answers before the request is complete.
     if (this.#behaviour === 1) this.#answer(SMALL);
@@ -51,7 +52,12 @@ export class FuzzedReceiver implements StreamReceiver {
     this.#expectOpen("end");
     if (this.#hasEnded) throw new Error("the second end");
     this.#hasEnded = true;
-    this.#answer(this.#behaviour === 2 ? LARGE : SMALL);
+    if (this.#behaviour !== 6) this.#answer(this.#behaviour === 2 ? LARGE : SMALL);
+    else {
+      this.#stream.beforeWrite(() => {
+        if (!this.#isClosed) this.#answer(SMALL);
+      });
+    }
   }
 
   onDrain(): void {

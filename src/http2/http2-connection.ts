@@ -28,7 +28,7 @@ export interface Http2ConnectionOptions<Head> {
   readonly onStream: (stream: ServerStream, head: Head) => StreamReceiver;
   /** The peer's preface and settings have arrived. Called once. */
   readonly onReady?: () => void;
-  /** Output exists; called for each frame. */
+  /** Output exists, or may be made before the write; called for each frame. */
   readonly onOutput?: () => void;
   /** Receives errors of this server. They end the connection. */
   readonly onFault?: (cause: unknown) => void;
@@ -108,7 +108,7 @@ export class Http2Connection<Head> implements FrameHandler {
     return this.#assembly !== undefined;
   }
 
-  /** Number of bytes that {@link takeOutput} would return. */
+  /** Number of bytes that {@link takeOutput} returns, without those that streams add before the write. */
   get outputBytes(): number {
     return this.#scheduler.writer.length;
   }
@@ -126,7 +126,7 @@ export class Http2Connection<Head> implements FrameHandler {
 
   /** Returns the bytes to send, and begins anew; undefined if there are none. The caller takes it until then. */
   takeOutput(): Buffer | undefined {
-    const output = this.#scheduler.writer.take();
+    const output = this.#scheduler.take();
     // Bodies, and received bytes, may have waited for room in the output.
     this.#scheduler.resume();
     this.#readFrames();

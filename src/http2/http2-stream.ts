@@ -102,6 +102,10 @@ export class Http2Stream implements ServerStream {
     if (!this.isOver) this.#owner.abandon(this, code);
   }
 
+  beforeWrite(callback: () => void): void {
+    if (!this.isOver) this.#scheduler.beforeWrite(this, callback);
+  }
+
   consume(bytes: number): void {
     this.release(bytes);
     this.widen(bytes);

@@ -10,7 +10,7 @@ export interface SendSchedulerOptions {
   /** Bytes of output above which bodies wait. */
   readonly outputBytes: number;
   readonly credits: FloodCredits;
-  /** Called when output appears. */
+  /** Called when output appears, or may be made before a write. */
   readonly onOutput: () => void;
 }
 
@@ -25,6 +25,8 @@ export class SendScheduler {
   readonly #options: SendSchedulerOptions;
   /** Bytes that the peer accepts on the connection. */
   #window = DEFAULT_WINDOW;
+  /** Callbacks of streams that are not over. */
+  readonly #beforeWrite = new Map<Http2Stream, () => void>();
   #isCongested = false;
   #isSending = false;
   /** Streams that have bytes to send and a window for them. */
@@ -35,7 +37,23 @@ export class SendScheduler {
     this.#options = options;
   }
 
-  /** Reports that output exists. */
+  /** See {@link ServerStream.beforeWrite}. */
+  beforeWrite(stream: Http2Stream, callback: () => void): void {
+    this.#beforeWrite.set(stream, callback);
+    this.announce();
+  }
+
+  /** Returns the output and begins anew; undefined if there is none. */
+  take(): Buffer | undefined {
+    if (this.#beforeWrite.size > 0) {
+      const callbacks = [...this.#beforeWrite];
+      this.#beforeWrite.clear();
+      for (const [stream, callback] of callbacks) if (!stream.isOver) callback();
+    }
+    return this.writer.take();
+  }
+
+  /** Reports that output exists, or that a stream may make some. */
   announce(): void {
     this.#options.onOutput();
   }
@@ -88,11 +106,12 @@ export class SendScheduler {
   }
 
   /**
-   * Discards the pending parts of a stream that is over. It must not stay among the ready ones: a peer may close the window of
-   * the connection forever, and open and reset streams meanwhile.
+   * Discards the pending parts and the callback of a stream that is over. Nothing may refer to it: a peer may close the window of
+   * the connection forever, or leave its output unread, and open and reset streams meanwhile.
    */
   forget(stream: Http2Stream): void {
     if (stream.isReady) this.#unlink(stream);
+    this.#beforeWrite.delete(stream);
     stream.pendingParts = undefined;
     stream.pendingBytes = 0;
     stream.trailers = undefined;

@@ -29,6 +29,13 @@ export interface ServerStream {
    * @param code - of {@link Http2Code}; default: CANCEL
    */
   reset(code?: number): void;
+  /**
+   * Calls back once, when everything that was received together has been passed on and the connection is about to write; after the
+   * socket accepts more, if it does not now. A stream has one callback: a later one replaces it. Never called once the stream is
+   * over.
+   * @param callback - must not throw
+   */
+  beforeWrite(callback: () => void): void;
   /** Returns received bytes to the windows, so that the peer may send as many more. */
   consume(bytes: number): void;
   /**

@@ -1,29 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import {
-  FLAG,
-  FRAME_TYPE,
-  FrameParser,
-  headersFrame,
-  http2Frame,
-  PREFACE,
-  type ReceivedFrame,
-  rstStreamFrame,
-  settingsFrame,
-} from "../../bench/fuzz/http2-frames.js";
-import { literalHeaders } from "../../bench/fuzz/http2-headers.js";
+import { FRAME_TYPE, http2Frame, rstStreamFrame } from "../../bench/fuzz/http2-frames.js";
 import { encodeHeaders } from "../../src/http2/hpack/encode-headers.js";
-import { Http2Connection } from "../../src/http2/http2-connection.js";
 import { HTTP2_LIMITS } from "../../src/http2/http2-limits.js";
 import type { ServerStream } from "../../src/http2/server-stream.js";
 import { ignore } from "../../src/util/ignore.js";
+import { openConnection, request, takeFrames } from "./support/pure-connection.js";
 
-const REQUEST = literalHeaders([
-  [":method", "POST"],
-  [":scheme", "http"],
-  [":path", "/"],
-]);
 const OK = encodeHeaders([{ name: ":status", value: "200" }]);
 
 /** Headers of a large answer, such as one with an error text. */
@@ -32,57 +16,36 @@ const LARGE = encodeHeaders([
   { name: "x", value: "x".repeat(10_000) },
 ]);
 
-/** @param answer - called with each request */
-function openConnection(answer: (stream: ServerStream) => void): Http2Connection<true> {
-  let time = 0;
-  const connection = new Http2Connection<true>({
-    limits: HTTP2_LIMITS,
-    now: () => {
-      time += 1_000;
-      return time;
-    },
-    readHead: () => true,
-    onStream: (stream) => {
-      answer(stream);
-      return { onData: ignore, onEnd: ignore, onDrain: ignore, onClose: ignore };
-    },
-  });
-  connection.receive(Buffer.concat([PREFACE, settingsFrame()]));
-  connection.takeOutput();
-  return connection;
-}
-
-function request(round: number): Buffer {
-  return headersFrame(2 * round + 1, REQUEST, FLAG.endHeaders | FLAG.endStream);
-}
-
-function takeFrames(connection: Http2Connection<true>): ReceivedFrame[] {
-  const splitter = new FrameParser();
-  const frames: ReceivedFrame[] = [];
-  for (let output = connection.takeOutput(); output !== undefined; output = connection.takeOutput()) {
-    frames.push(...splitter.push(output));
-  }
-  return frames;
-}
-
-test("keeps no stream that the client has reset when its answer waited", async () => {
+/**
+ * Begins and resets streams while the socket accepts no output.
+ * @param answer - called with each request
+ * @returns the number of streams that are still in memory
+ */
+async function countKeptStreams(answer: (stream: ServerStream) => void): Promise<number> {
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
   const streams: WeakRef<ServerStream>[] = [];
   const connection = openConnection((stream) => {
     streams.push(new WeakRef(stream));
-    stream.send(Buffer.of(1));
+    answer(stream);
   });
   connection.setCongested(true);
-  for (let round = 0; round < 5_000; round += 1) {
+  for (let round = 0; round < 900; round += 1) {
     connection.receive(Buffer.concat([request(round), rstStreamFrame(2 * round + 1)]));
-    connection.takeOutput();
   }
   // A turn keeps the targets of the references that it has created.
   await nextTurn();
   collectGarbage();
   expect([connection.openStreams, connection.isOver]).toEqual([0, false]);
-  expect(streams.filter((stream) => stream.deref() !== undefined).length).toBeLessThan(100);
+  return streams.filter((stream) => stream.deref() !== undefined).length;
+}
+
+test("keeps no stream that the client has reset when its answer waited", async () => {
+  expect(await countKeptStreams((stream) => stream.send(Buffer.of(1)))).toBeLessThan(100);
+});
+
+test("keeps no stream that the client has reset when it waited for the next write", async () => {
+  expect(await countKeptStreams((stream) => stream.beforeWrite(() => stream.send(Buffer.of(1))))).toBeLessThan(100);
 });
 
 test("sends the answers of streams that wait when others between them are reset", () => {

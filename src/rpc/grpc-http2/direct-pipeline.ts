@@ -1,6 +1,7 @@
 import { withResolvers } from "../../util/with-resolvers.js";
 import type { AnswerWriter } from "../grpc/answer-writer.js";
 import { holdRejection, type Pipeline } from "../pipelined.js";
+import { AnswerCoalescer } from "./answer-coalescer.js";
 import type { RequestConsumer, RequestQueue } from "./request-queue.js";
 
 /** Item whose result is not sent yet. */
@@ -9,21 +10,30 @@ interface PendingItem {
   readonly weight: number;
 }
 
+/** Writer of a stream's answers that tells when the connection writes. */
+export interface PipelineWriter extends AnswerWriter {
+  /** See {@link ServerStream.beforeWrite}. */
+  beforeWrite(callback: () => void): void;
+}
+
 /**
  * Handles the requests of a stream as {@link PipelinedAnswers} does, in the turn in which they arrive. A result that is known
- * at once is sent at once: it costs neither a promise nor a step of an iterator.
+ * at once costs neither a promise nor a step of an iterator. It is sent when {@link AnswerCoalescer} decides.
  */
 export class DirectPipeline implements RequestConsumer {
   readonly #pipeline: Pipeline<unknown, unknown, unknown>;
   readonly #queue: RequestQueue;
-  readonly #writer: AnswerWriter;
+  readonly #writer: PipelineWriter;
   readonly #signal: AbortSignal;
   readonly #done = withResolvers<void>();
   readonly #pending: PendingItem[] = [];
+  readonly #coalescer = new AnswerCoalescer(() => this.#release());
   #weight = 0;
   #isReading = true;
   #isPreparing = false;
   #isSending = false;
+  /** The coalescer decides about the results before the connection writes. */
+  #isDeciding = false;
   /** Error of a request or of the stream. It comes after the results of all earlier requests. */
   #failure: unknown;
 
@@ -31,7 +41,7 @@ export class DirectPipeline implements RequestConsumer {
   constructor(
     pipeline: Pipeline<unknown, unknown, unknown>,
     queue: RequestQueue,
-    writer: AnswerWriter,
+    writer: PipelineWriter,
     signal: AbortSignal,
   ) {
     this.#pipeline = pipeline;
@@ -41,8 +51,12 @@ export class DirectPipeline implements RequestConsumer {
   }
 
   get isReady(): boolean {
+    return this.#isReading && !this.#isPreparing && !this.#isFull;
+  }
+
+  get #isFull(): boolean {
     const { items, weight } = this.#pipeline.window;
-    return this.#isReading && !this.#isPreparing && this.#pending.length < items && this.#weight < weight;
+    return this.#pending.length >= items || this.#weight >= weight;
   }
 
   /**
@@ -104,13 +118,41 @@ export class DirectPipeline implements RequestConsumer {
     const { handle, weigh } = this.#pipeline;
     const weight = weigh(request);
     const result = handle(request, prepared);
-    if (!(result instanceof Promise) && !this.#isSending) {
-      if (!this.#writer.write(result as object)) void this.#send(this.#writer.untilWritable(this.#signal));
-      return;
-    }
     this.#weight += weight;
     this.#pending.push({ result: holdRejection(result), weight });
-    if (!this.#isSending) void this.#send(undefined);
+    if (this.#isSending) return;
+    if (result instanceof Promise || this.#isFull) this.#release();
+    else if (!this.#isDeciding) {
+      this.#isDeciding = true;
+      this.#writer.beforeWrite(this.#decide);
+    }
+  }
+
+  readonly #decide = (): void => {
+    this.#isDeciding = false;
+    if (!this.#isSending && this.#pending.length > 0) this.#coalescer.decide(this.#pending.length);
+  };
+
+  /** Sends the results that are known, and the others when they are. */
+  #release(): void {
+    this.#coalescer.clear();
+    try {
+      for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
+        if (first.result instanceof Promise) {
+          void this.#send(undefined);
+          return;
+        }
+        this.#pending.shift();
+        this.#weight -= first.weight;
+        if (!this.#writer.write(first.result as object)) {
+          void this.#send(this.#writer.untilWritable(this.#signal));
+          return;
+        }
+      }
+    } catch (cause) {
+      this.#fail(cause);
+      this.#settle();
+    }
   }
 
   /**
@@ -137,12 +179,17 @@ export class DirectPipeline implements RequestConsumer {
         }
       }
     } catch (cause) {
-      this.#failure = cause;
-      this.#isReading = false;
-      this.#pending.length = 0;
+      this.#fail(cause);
     }
     this.#isSending = false;
     this.#settle();
+  }
+
+  /** Ends the pipeline without the results that are not sent. */
+  #fail(cause: unknown): void {
+    this.#failure = cause;
+    this.#isReading = false;
+    this.#pending.length = 0;
   }
 
   #stopReading(): void {
@@ -152,6 +199,8 @@ export class DirectPipeline implements RequestConsumer {
 
   /** Ends the pipeline when nothing follows and everything is answered. */
   #settle(): void {
-    if (!this.#isReading && !this.#isPreparing && !this.#isSending && this.#pending.length === 0) this.#done.resolve();
+    if (this.#isReading || this.#isPreparing) return;
+    if (!this.#isSending) this.#release();
+    if (!this.#isSending && this.#pending.length === 0) this.#done.resolve();
   }
 }

@@ -132,6 +132,11 @@ export abstract class GrpcHttp2Call implements StreamReceiver, RpcCall, WatchedR
     return hasLeft;
   }
 
+  /** See {@link ServerStream.beforeWrite}. */
+  beforeWrite(callback: () => void): void {
+    this.stream.beforeWrite(callback);
+  }
+
   /** Ends the call with OK. */
   end(): void {
     if (this.#isAnswered) return;

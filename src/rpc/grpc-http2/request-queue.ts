@@ -116,7 +116,8 @@ export class RequestQueue implements AsyncIterableIterator<object, undefined> {
         const end = findWholeMessage(chunk, at, this.#call.method.limit);
         if (end === undefined) break;
         // Decoded messages refer to their bytes, and the chunk may be a small part of a large buffer.
-        const message = Buffer.from(chunk.subarray(at + PREFIX_BYTES, end));
+        const message = Buffer.allocUnsafe(end - at - PREFIX_BYTES);
+        chunk.copy(message, 0, at + PREFIX_BYTES, end);
         at = end;
         this.#consumer.take(this.#call.decode(message));
       }

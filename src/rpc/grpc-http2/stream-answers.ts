@@ -1,7 +1,7 @@
-import { type AnswerWriter, writeAnswers } from "../grpc/answer-writer.js";
+import { writeAnswers } from "../grpc/answer-writer.js";
 import { toAnswerBytes } from "../grpc/method-codec.js";
 import { PipelinedAnswers } from "../pipelined.js";
-import { DirectPipeline } from "./direct-pipeline.js";
+import { DirectPipeline, type PipelineWriter } from "./direct-pipeline.js";
 import type { GrpcHttp2Call } from "./grpc-http2-call.js";
 import { RequestQueue } from "./request-queue.js";
 
@@ -37,7 +37,7 @@ async function sendAnswers(call: GrpcHttp2Call, readRequest: () => unknown): Pro
   else await writeAnswers(() => begun, writer, { codec: method.codec, lease, signal });
 }
 
-class CallWriter implements AnswerWriter {
+class CallWriter implements PipelineWriter {
   readonly #call: GrpcHttp2Call;
 
   constructor(call: GrpcHttp2Call) {
@@ -58,6 +58,10 @@ class CallWriter implements AnswerWriter {
 
   untilWritable(): Promise<void> {
     return this.#call.untilWritable();
+  }
+
+  beforeWrite(callback: () => void): void {
+    this.#call.beforeWrite(callback);
   }
 
   end(): void {
