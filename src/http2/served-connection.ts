@@ -46,7 +46,10 @@ export interface ServedConnectionOptions<Head> {
   readonly readHead: ReadHead<Head>;
   readonly handlers: ServedHandlers<Head>;
   readonly onFault: (cause: unknown) => void;
-  /** Output exists that was not made while the connection received. Called once before each {@link ServedConnection.flush}. */
+  /**
+   * Output exists, or may be made before the write, that was not made while the connection received. Called once before each
+   * {@link ServedConnection.flush}.
+   */
   readonly onUnsent: (connection: ServedConnection<Head>) => void;
   readonly onClose: (connection: ServedConnection<Head>) => void;
 }

@@ -30,8 +30,8 @@ export interface ServerStream {
    */
   reset(code?: number): void;
   /**
-   * Calls back once, when everything that was received together has been passed on and the connection is about to write; after the
-   * socket accepts more, if it does not now. A stream has one callback: a later one replaces it. Never called once the stream is
+   * Calls back once, when the connection is about to write: after what was received together has been passed on, as far as there
+   * is room for answers, and once the socket accepts more. A stream has one callback: a later one replaces it. Never called once the stream is
    * over.
    * @param callback - must not throw
    */

@@ -10,12 +10,16 @@ import { CarillonError } from "../../errors.js";
 import { ignore } from "../../util/ignore.js";
 import { withResolvers } from "../../util/with-resolvers.js";
 import { decodeEntry, dropExpired, type FoundEntry, toBucketKey, toStoreKey } from "./key-value-entry.js";
-import { followEntries } from "./key-value-follow.js";
+import { type FollowedBucket, type FollowOptions, followEntries } from "./key-value-follow.js";
 
 /** Error codes of JetStream. Source: nats-server, server/errors.json. */
 const WRONG_LAST_SEQUENCE = 10_071;
+const MESSAGE_NOT_FOUND = 10_037;
 const TEMPORARILY_UNAVAILABLE = 10_008;
 const STREAM_NOT_FOUND = 10_059;
+
+/** Milliseconds without an entry after which the server is asked whether more follow, at most a quarter of the timeout. */
+const MAX_SILENCE = 500;
 
 const NO_JETSTREAM: ReadonlySet<string> = new Set([NatsErrorCode.JetStreamNotEnabled, NatsErrorCode.NoResponders]);
 
@@ -28,19 +32,21 @@ export interface BucketOptions {
 }
 
 /** A key-value bucket on one connection. Throws errors of the library. */
-export class Bucket {
+export class Bucket implements FollowedBucket {
   readonly #manager: JetStreamManager;
   readonly #name: string;
+  readonly silence: number;
 
   private constructor(
     readonly kv: KV,
     manager: JetStreamManager,
-    name: string,
+    { name, timeout }: Pick<BucketOptions, "name" | "timeout">,
     /** Creation time of the bucket's stream. Revisions of different streams are not comparable. */
     readonly created: string,
   ) {
     this.#manager = manager;
     this.#name = name;
+    this.silence = Math.min(MAX_SILENCE, timeout / 4);
   }
 
   /**
@@ -61,7 +67,7 @@ export class Bucket {
       const { config, created } = await manager.streams.info(toStreamName(name));
       const problem = findConfigProblem(name, config);
       if (problem !== undefined) throw new CarillonError("failed_precondition", problem);
-      return new Bucket(kv, manager, name, created);
+      return new Bucket(kv, manager, { name, timeout }, created);
     } catch (cause) {
       if (isMissing(cause)) throw new Error(DELETED, { cause });
       if (!hasNoJetStream(cause)) throw cause;
@@ -99,12 +105,10 @@ export class Bucket {
     const complete = withResolvers<void>();
     // The read may fail before the promise is awaited.
     complete.promise.catch(ignore);
-    const end = await followEntries({
-      kv: this.kv,
+    const end = await this.follow({
       filter,
       onEntry: (entry) => found.set(toStoreKey(entry), decodeEntry(entry)),
       onComplete: complete.resolve,
-      isComplete: () => this.isWithin(filter, found),
       onEnd: (error) => complete.reject(error ?? new Error("NATS ended the read")),
     });
     try {
@@ -115,13 +119,20 @@ export class Bucket {
     return found;
   }
 
-  /** Returns whether all keys that match a filter are among some. @throws errors of the library */
-  async isWithin(filter: string, keys: Pick<ReadonlySet<string>, "has">): Promise<boolean> {
-    // A mirror has the subjects of its origin.
-    const { state } = await this.#manager.streams.info(toStreamName(this.#name), {
-      subjects_filter: `$KV.*.${filter}`,
-    });
-    return Object.keys(state.subjects ?? {}).every((subject) => keys.has(toStoreKey({ key: toKeyOfSubject(subject) })));
+  /** Calls handlers for entries. @returns a function that ends this. @throws errors of the library */
+  follow(options: FollowOptions): Promise<() => void> {
+    return followEntries(this, options);
+  }
+
+  async findLastRevision(filter: string): Promise<number> {
+    try {
+      // A mirror has the subjects of its origin.
+      const query = { last_by_subj: `$KV.*.${filter}` };
+      return (await this.#manager.streams.getMessage(toStreamName(this.#name), query)).seq;
+    } catch (cause) {
+      if (hasErrorCode(cause, MESSAGE_NOT_FOUND)) return 0;
+      throw cause;
+    }
   }
 
   /** Removes all traces of a key, unless it has a later revision. Watchers are not notified. */
@@ -137,11 +148,6 @@ function toStreamName(bucket: string): string {
   return `KV_${bucket}`;
 }
 
-/** Returns the key of a bucket's subject, such as `$KV.carillon.a.b`. */
-function toKeyOfSubject(subject: string): string {
-  return subject.split(".").slice(2).join(".");
-}
-
 /** Returns the reason for which a stream cannot be a bucket; undefined when it can. */
 function findConfigProblem(name: string, { mirror, subjects }: Partial<StreamConfig>): string | undefined {
   if (mirror !== undefined || subjects?.includes(`$KV.${name}.>`) === true) return undefined;
@@ -149,12 +155,16 @@ function findConfigProblem(name: string, { mirror, subjects }: Partial<StreamCon
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof NatsError && error.api_error?.err_code === STREAM_NOT_FOUND;
+  return hasErrorCode(error, STREAM_NOT_FOUND);
 }
 
 /** Returns true when a write failed because of a concurrent write. */
 export function isConflict(error: unknown): boolean {
-  return error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE;
+  return hasErrorCode(error, WRONG_LAST_SEQUENCE);
+}
+
+function hasErrorCode(error: unknown, code: number): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
 /** Returns true when the server has no JetStream; false for a cluster that has no leader yet. */

@@ -21,7 +21,7 @@ export function toBucketFilter(prefix: string): string {
   return toBucketKey(prefix.slice(0, prefix.lastIndexOf("/") + 1)).concat(">");
 }
 
-export function toStoreKey({ key }: Pick<KvEntry, "key">): string {
+export function toStoreKey({ key }: KvEntry): string {
   return key.replaceAll(".", "/");
 }
 

@@ -12,7 +12,6 @@ import {
   toStoreKey,
   UNREADABLE,
 } from "./key-value-entry.js";
-import { followEntries } from "./key-value-follow.js";
 
 export interface BucketWatchOptions {
   readonly prefix: string;
@@ -67,7 +66,7 @@ export class BucketWatch {
 
   /** @throws errors of the library */
   async attach(bucket: Bucket): Promise<void> {
-    const { created, kv } = bucket;
+    const { created } = bucket;
     this.#end?.();
     this.#end = undefined;
     this.#attachment += 1;
@@ -77,11 +76,8 @@ export class BucketWatch {
     this.#created = created;
     const { onEnd, prefix } = this.#options;
     const seenKeys = new Set<string>();
-    const filter = toBucketFilter(prefix);
-    const end = await followEntries({
-      kv,
-      filter,
-      isComplete: () => bucket.isWithin(filter, seenKeys),
+    const end = await bucket.follow({
+      filter: toBucketFilter(prefix),
       onEntry: (entry) => {
         if (attachment !== this.#attachment) return;
         this.#received += 1;

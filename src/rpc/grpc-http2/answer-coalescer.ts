@@ -4,7 +4,7 @@ import { systemClock } from "../../util/system-clock.js";
 /** Milliseconds for which an answer waits for others, and for which it waits once more during a probe. */
 export const ANSWER_WAIT = 2;
 
-/** Smallest and largest number of answers that leave together, and largest number during a probe. */
+/** Smallest and largest number of answers that others wait for, and largest number during a probe. */
 const MIN_ANSWERS = 8;
 const MAX_ANSWERS = 64;
 const PROBED_ANSWERS = 2 * MAX_ANSWERS;
@@ -78,10 +78,13 @@ export class AnswerCoalescer {
       return;
     }
     if (this.#isProbing) this.#adapt(isPaused);
-    else {
-      this.#releasesToProbe -= 1;
+    else if (isPaused) {
       // The client waits for these answers, or has nothing to send.
-      if (isPaused) this.#setSize();
+      this.#releasesToProbe -= 1;
+      this.#setSize();
+    } else {
+      // It sends less often than before.
+      this.#releasesToProbe = 0;
     }
     this.#release();
   };

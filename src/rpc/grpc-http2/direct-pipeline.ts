@@ -197,7 +197,7 @@ export class DirectPipeline implements RequestConsumer {
     this.#settle();
   }
 
-  /** Ends the pipeline when nothing follows and everything is answered. */
+  /** When nothing follows, sends what waits, and ends the pipeline once everything is answered. */
   #settle(): void {
     if (this.#isReading || this.#isPreparing) return;
     if (!this.#isSending) this.#release();

@@ -108,6 +108,14 @@ test("sends each answer at once soon after the client has fewer requests under w
   expect(client.writes.slice(-3)).toEqual([1, 1, 1]);
 });
 
+test("sends each answer at once soon after requests have become rare", () => {
+  const client = new PipeliningClient();
+  client.send(400_000, 100);
+  client.wait();
+  client.sendSteadily(100, 0.5);
+  expect(client.writes.slice(-50)).toEqual(Array.from({ length: 50 }, () => 1));
+});
+
 test("sends answers together again when the client has more requests under way than before", () => {
   const client = new PipeliningClient();
   client.send(10_000, 1);

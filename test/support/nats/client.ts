@@ -3,7 +3,10 @@ import { cleanUp } from "../clean-up.js";
 import type { NatsServer } from "./server.js";
 
 /** Connects a plain NATS client, and closes it after the test. */
-export async function connectNats(server: NatsServer, options: ConnectionOptions = {}): Promise<NatsConnection> {
+export async function connectNats(
+  server: Pick<NatsServer, "url">,
+  options: ConnectionOptions = {},
+): Promise<NatsConnection> {
   const connection = await connect({ servers: server.url, ...options });
   cleanUp(() => connection.close());
   return connection;

@@ -137,8 +137,8 @@ const STAGE_TAG = 0x10;
 const SMALL_RECEIPT = 4;
 
 /**
- * Encodes a response into one buffer of known size. This works for short ids, where each length fits into one byte, and for
- * messages that are not stored.
+ * Encodes a response into one buffer of known size. This works for short ids of ASCII characters, where each length fits into
+ * one byte, and for messages that are not stored.
  */
 function writeResponse(response: PublishResponse): Uint8Array {
   const { ok, receipts } = response;
