@@ -15,7 +15,7 @@ export function makeOperator(): { readonly serverConfig: string; readonly creds:
   const userJwt = signedClaims(account, user, { type: "user", version: 2, pub: {}, sub: {}, ...userLimits });
   const seed = Buffer.from(user.getSeed()).toString();
   return {
-    serverConfig: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
+    serverConfig: `operator: ${operatorJwt}\nresolver: MEMORY\nauthorization: { timeout: 240 }\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
     creds: `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
   };
 }
