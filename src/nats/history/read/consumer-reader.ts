@@ -7,18 +7,10 @@ import type { StreamAddress } from "../position.js";
 const INACTIVE = 10_000_000_000;
 
 /**
- * Time after which the server answers a pull whose messages were all removed meanwhile, in nanoseconds. Without it, nats-server 2.9
- * does not answer.
- */
-const PULL_EXPIRY = 300_000_000;
-
-const NO_ANSWER = "no answer of a consumer";
-
-/**
  * Reads many messages of a subject by a short-lived consumer, for servers without batched direct gets.
  * @param most - maximum number of messages
  * @param timeout - longest wait between two answers, in milliseconds
- * @returns the messages as the server sends them, and the number of further ones, or a larger one if some were removed meanwhile
+ * @returns the messages as the server sends them, and the number of further ones
  * @throws errors of the library
  */
 export async function readByConsumer(
@@ -41,10 +33,7 @@ export async function readByConsumer(
   try {
     const wanted = Math.min(most, consumer.num_pending);
     const msgs = wanted === 0 ? [] : await pull(connection, consumer, wanted, timeout);
-    if (msgs.length === wanted) return { msgs, pending: consumer.num_pending - wanted };
-    const { num_pending: pending } = await manager.consumers.info(stream, consumer.name);
-    if (msgs.length === 0 && pending > 0) throw new Error(NO_ANSWER);
-    return { msgs, pending };
+    return { msgs, pending: consumer.num_pending - msgs.length };
   } finally {
     manager.consumers.delete(stream, consumer.name).catch(ignore);
   }
@@ -60,19 +49,19 @@ async function pull(
   const inbox = createInbox();
   const msgs: Msg[] = [];
   const timer = setTimeout(() => {
-    reject(new Error(NO_ANSWER));
+    reject(new Error("no answer of a consumer"));
   }, timeout);
   const subscription = connection.subscribe(inbox, {
     callback: (error, msg) => {
       timer.refresh();
       if (error !== null) reject(error);
-      // The messages were removed meanwhile, or take longer.
+      // The messages were removed meanwhile.
       else if ((msg.headers?.code ?? 0) !== 0) resolve(msgs);
       else if (msgs.push(msg) === wanted) resolve(msgs);
     },
   });
   try {
-    const request = JSON.stringify({ batch: wanted, no_wait: true, expires: PULL_EXPIRY });
+    const request = JSON.stringify({ batch: wanted, no_wait: true });
     connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, request, { reply: inbox });
     return await promise;
   } finally {
