@@ -31,8 +31,8 @@ export interface ServerStream {
   reset(code?: number): void;
   /**
    * Calls back once, when the connection is about to write: after what was received together has been passed on, as far as there
-   * is room for answers, and once the socket accepts more. A stream has one callback: a later one replaces it. Never called once the stream is
-   * over.
+   * is room for answers, and once the socket accepts more. A stream has one callback: a later one replaces it. Never called once
+   * the stream is over.
    * @param callback - must not throw
    */
   beforeWrite(callback: () => void): void;
